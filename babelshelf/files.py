@@ -1,0 +1,62 @@
+"""Files that are never half-written: everything goes to a temporary name first and is renamed when it is complete."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, to be written by the caller; rename it to `path` on success.
+
+    The temporary path may become a file or a folder. On an error it is removed and `path` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        if path.is_dir():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write `value` as indented JSON, floats rounded to six digits so that a metric's diff can be read."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(_rounded(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object."""
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
+
+
+def work_dir() -> Path:
+    """Where a stage keeps what it must not lose when it is killed: `.cache` of the main repository.
+
+    DVC deletes a stage's outs when it starts and runs experiments in temporary copies, so neither can hold partial
+    work. DVC sets `DVC_ROOT`, also in an experiment's copy, to the main repository.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".cache"
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401 - JSON is recursive
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value

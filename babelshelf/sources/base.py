@@ -1,0 +1,85 @@
+"""What a source gives: a `Marketplace`, the labelled rows of each task in three splits, and what is known beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+FACTS_SCHEMA = pl.Schema([("key", pl.String()), ("facts", pl.List(pl.String()))])
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a source knows of the world behind its labels; for measuring only, never for training.
+
+    A candidate is relevant to a query where it has all the facts that the query asks for.
+
+    Attributes:
+        groups: `FACTS_SCHEMA`, key is a row's `group`: the facts that its query asks for.
+        candidates: `FACTS_SCHEMA`, key is the candidate's text: the facts that it has.
+
+    Both are empty for a source that knows nothing but its labels.
+    """
+
+    groups: pl.DataFrame
+    candidates: pl.DataFrame
+
+
+def no_truth() -> Truth:
+    """The truth of a source that knows nothing but its labels."""
+    return Truth(groups=FACTS_SCHEMA.to_frame(), candidates=FACTS_SCHEMA.to_frame())
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """One task's data.
+
+    Attributes:
+        train, dev, test: tables of `tables.ROW_SCHEMA`, origin `original`.
+        candidates: columns `candidate` (unique) and `in_train` (bool: it may be mined as a training negative; a
+            candidate of dev or test alone may not, or it would be known by label 0).
+        truth: see `Truth`.
+    """
+
+    train: pl.DataFrame
+    dev: pl.DataFrame
+    test: pl.DataFrame
+    candidates: pl.DataFrame
+    truth: Truth
+
+
+@dataclass(frozen=True)
+class Marketplace:
+    """All tasks of one source.
+
+    Attributes:
+        tasks: `{"qc": TaskData, "qi": TaskData}`, or one of them alone.
+        texts: unlabelled train-side text to pre-train on, columns `text`, `language`, `kind` (query or candidate).
+        glossary: terms with one name a language (column `en`, then other languages), null where the source has none;
+            made from the train side only.
+    """
+
+    tasks: dict[str, TaskData]
+    texts: pl.DataFrame
+    glossary: pl.DataFrame | None = field(default=None)
+
+
+def relevant(pairs: pl.DataFrame, truth: Truth) -> pl.Series:
+    """True relevance of `(group, candidate)` pairs.
+
+    Args:
+        pairs: a table with the columns `group` and `candidate`.
+        truth: the facts of groups and candidates.
+
+    Returns:
+        Boolean series, one value a pair, null where the truth does not know the group or the candidate.
+    """
+    asked = truth.groups.rename({"key": "group", "facts": "asked"})
+    had = truth.candidates.rename({"key": "candidate", "facts": "had"})
+    joined = (
+        pairs.select("group", "candidate")
+        .join(asked, on="group", how="left", maintain_order="left")
+        .join(had, on="candidate", how="left", maintain_order="left")
+    )
+    return joined.select(relevant=pl.col("asked").list.set_difference("had").list.len() == 0).to_series()
