@@ -1,0 +1,46 @@
+# Without make: create .venv, then run the three lines of `repro` with .venv/bin first in your PATH.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Installed before the project, so that pip does not choose for us: what PyPI has for Linux brings CUDA with it
+# (gigabytes). For another build, e.g. a much smaller one without CUDA, on a machine that can reach PyTorch's own index:
+#   make repro TORCH="torch --index-url https://download.pytorch.org/whl/cpu"
+# Once .venv is made this is not read again; `rm -r .venv` to change it.
+TORCH ?= torch==2.13.0
+
+export PATH := $(CURDIR)/$(BIN):$(PATH) # the stages run as `python -m stages.<stage>`
+export DVC_NO_ANALYTICS := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export TOKENIZERS_PARALLELISM := false
+export TRANSFORMERS_VERBOSITY := error
+
+.PHONY: repro test lint check
+
+repro: $(VENV)/installed
+	$(BIN)/babelshelf check
+	$(BIN)/dvc repro summarize
+	$(BIN)/babelshelf show
+
+test: $(VENV)/installed-dev
+	$(BIN)/pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+check: $(VENV)/installed
+	$(BIN)/babelshelf check
+
+# Stamps: written only when all before them succeeded, so an interrupted installation starts again.
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(TORCH)
+	$(BIN)/python -m pip install --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --editable '.[dev]'
+	touch $@

@@ -1,0 +1,97 @@
+"""What must hold of a marketplace before any of it is written, the train/test leak check above all.
+
+Every check looks at all tasks together: a query that is in train for one task must not be in dev or test of the other.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from babelshelf.errors import InputError
+from babelshelf.languages import NAMES
+from babelshelf.sources.base import Marketplace
+from babelshelf.tables import check_rows
+from babelshelf.text import key
+
+SHOWN = 20  # offenders that a message names
+
+
+def check(marketplace: Marketplace) -> None:
+    """Check all that later stages rely on.
+
+    Raises:
+        InputError: a row breaks the data contract (`tables.check_rows`), an id is there twice, a language is unknown, a
+            train row has no label or a candidate that is not for training, a group is in two splits, a query of dev or
+            test is in train or in the unlabelled texts; the message names the first offenders.
+    """
+    for task, data in marketplace.tasks.items():
+        for split, table in (("train", data.train), ("dev", data.dev), ("test", data.test)):
+            check_rows(table, f"{task} {split}")
+    rows = all_rows(marketplace)
+    _refuse("ids that are there twice", rows.filter(pl.col("id").is_duplicated())["id"])
+    languages = rows.filter(~pl.col("language").is_in(list(NAMES)))
+    _refuse(f"rows with an unknown language code; known are {', '.join(NAMES)}", languages["id"])
+    unlabelled = rows.filter((pl.col("split") == "train") & pl.col("label").is_null())
+    _refuse("train rows without a label", unlabelled["id"])
+    _check_candidates(marketplace)
+    _check_groups(rows)
+    _check_queries(rows)
+    _check_texts(marketplace, rows)
+
+
+def all_rows(marketplace: Marketplace) -> pl.DataFrame:
+    """Rows of all tasks and splits, with `split` (train, dev or test) and `key` (`text.key` of the query)."""
+    parts = [
+        table.with_columns(split=pl.lit(split))
+        for data in marketplace.tasks.values()
+        for split, table in (("train", data.train), ("dev", data.dev), ("test", data.test))
+    ]
+    rows = pl.concat(parts)
+    return rows.with_columns(_keys(rows["query"]))
+
+
+def held_out_keys(marketplace: Marketplace) -> pl.DataFrame:
+    """Column `key`: all queries of dev and test as they are compared, unique, sorted; none may get into training."""
+    held_out = all_rows(marketplace).filter(pl.col("split") != "train")
+    return held_out.select("key").unique().sort("key")
+
+
+def _keys(texts: pl.Series) -> pl.Series:
+    known = {text: key(text) for text in texts.unique()}  # a query is in several rows
+    return pl.Series("key", [known[text] for text in texts], dtype=pl.String)
+
+
+def _check_candidates(marketplace: Marketplace) -> None:
+    for task, data in marketplace.tasks.items():
+        usable = data.candidates.filter("in_train")
+        wrong = data.train.join(usable, on="candidate", how="anti", maintain_order="left")
+        _refuse(f"{task} train rows whose candidate the catalogue keeps out of train", wrong["id"])
+
+
+def _check_groups(rows: pl.DataFrame) -> None:
+    """A group is a query in all its languages; half of it in train would give the other half away."""
+    torn = rows.filter(pl.col("split").n_unique().over("group") > 1)
+    _refuse("rows of a group that is in several splits (a train/test leak)", torn["id"])
+
+
+def _check_queries(rows: pl.DataFrame) -> None:
+    train = rows.filter(pl.col("split") == "train")
+    held_out = rows.filter(pl.col("split") != "train")
+    leaked = held_out.join(train, on="key", how="semi", maintain_order="left")
+    _refuse("dev or test rows whose query is also in train (a train/test leak)", leaked["id"])
+
+
+def _check_texts(marketplace: Marketplace, rows: pl.DataFrame) -> None:
+    """No text to pre-train on is a held-out query, unless a candidate of the catalogue just reads the same."""
+    sold = pl.concat([data.candidates.select("candidate") for data in marketplace.tasks.values()])
+    allowed = _keys(sold["candidate"]).to_frame()
+    held_out = rows.filter(pl.col("split") != "train").join(allowed, on="key", how="anti")
+    texts = marketplace.texts.with_columns(_keys(marketplace.texts["text"]))
+    leaked = texts.join(held_out, on="key", how="semi", maintain_order="left")
+    _refuse("unlabelled texts that are queries of dev or test (a train/test leak)", leaked["text"])
+
+
+def _refuse(what: str, offenders: pl.Series) -> None:
+    if len(offenders):
+        names = ", ".join(map(repr, offenders.unique(maintain_order=True).head(SHOWN)))
+        raise InputError(f"{len(offenders)} {what}: {names}: correct the source's data")

@@ -1,0 +1,290 @@
+"""Mine semantic hard negatives: a candidate that is close to a positive, but not the closest, gets label 0.
+
+The method of "A Data-Centric Approach to Multilingual E-Commerce Product Search", section 3.2.2: embed the positive
+candidate, rank all other unique candidates by similarity to it, and sample one of a window of ranks. The closest ones
+are often right answers under another name, the far ones teach nothing. The guards refuse what the window lets through.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from babelshelf import text
+from babelshelf.embeddings import FloatArray, IntArray, nearest
+from babelshelf.errors import InputError
+from babelshelf.sources.base import Truth, relevant
+from babelshelf.tables import ROW_SCHEMA
+
+if TYPE_CHECKING:
+    from babelshelf.params.mine_negatives import MineNegativesParams
+
+STAGE_SEED = 4  # sets this stage's random numbers apart from what others draw with the same seed
+SEPARATOR = re.compile(r" > |,(?! )")  # of a category path; a name may hold ", " where levels are separated by ","
+
+
+@dataclass(frozen=True)
+class Mined:
+    """The new rows, of `tables.ROW_SCHEMA`, and the counts of what was made and refused."""
+
+    rows: pl.DataFrame
+    counts: dict[str, Any]
+
+
+def mine(
+    rows: pl.DataFrame,
+    candidates: Sequence[str],
+    embed: Callable[[Sequence[str]], FloatArray],
+    settings: MineNegativesParams,
+    seed: int,
+) -> Mined:
+    """Give each language as many negatives as bring its positive share down to the target.
+
+    An anchor is a positive row; it gets at most one negative, which has its query, language and group. Where a
+    language needs fewer negatives than it has anchors, the anchors are drawn evenly.
+
+    Args:
+        rows: the training set, `tables.ROW_SCHEMA`.
+        candidates: unique texts that may be mined, the candidates of all anchors among them. A candidate of dev or
+            test alone must not be here: the model would know it by label 0.
+        embed: unit vectors of texts, shape (n, dimension); called once.
+        settings: the window, the target, the guards.
+        seed: of all that is drawn.
+
+    Returns:
+        Rows with id `<parent>/neg` and origin `negative`, in the order of their parents.
+
+    Raises:
+        InputError: an anchor's candidate is not among the candidates, or the window starts beyond the last of them.
+    """
+    check_window(settings.window, len(candidates))
+    pool = _pool(candidates)
+    anchors = _anchors(rows, pool, settings.origins)
+    windows = rank_windows(embed(candidates), anchors["number"].to_numpy(), settings)
+    rng = np.random.default_rng([seed, STAGE_SEED])
+    guards = {guard: forbidden(guard, rows, pool) for guard in settings.guards}
+    drawn, refused = _draw(windows, anchors, guards | {"known_pair": _known_pairs(rows, pool)}, rng)
+    found = anchors.with_columns(number=drawn).filter(drawn >= 0)
+    distinct = found.unique(["query", "number"], keep="first", maintain_order=True)
+    wanted = wanted_negatives(rows, settings.positive_share)
+    kept = _share_out(distinct, wanted, rng)
+    made = {language: kept.filter(pl.col("language") == language).height for language in wanted}
+    counts = {
+        "candidates": len(candidates),
+        "window": [settings.window[0], settings.window[0] + windows.shape[1]],
+        "anchors": anchors.height,
+        "anchors_without_negative": anchors.height - found.height,
+        "refused_draws": refused,
+        "same_pair_twice": found.height - distinct.height,
+        "wanted": wanted,
+        "made": made,
+        "missing": {language: number - made[language] for language, number in wanted.items()},
+    }
+    return Mined(_negative_rows(kept, pool), counts)
+
+
+def check_window(window: tuple[int, int], candidates: int) -> None:
+    """Raise InputError if the window of ranks starts beyond the last of the other candidates."""
+    if window[0] >= candidates - 1:
+        raise InputError(
+            f"the rank window starts at {window[0]}, but there are only {max(candidates - 1, 0)} other candidates: "
+            "lower tasks.<task>.mine_negatives.window"
+        )
+
+
+def rank_windows(vectors: FloatArray, positives: IntArray, settings: MineNegativesParams) -> IntArray:
+    """Candidates in the window of ranks around each positive.
+
+    Ranks count unique candidates from 0, the positive itself left out; the window is [first, last).
+
+    Args:
+        vectors: unit vectors of all candidates, shape (n_candidates, dimension).
+        positives: number of each anchor's candidate, shape (n_anchors,).
+        settings: the window, and how neighbours are searched.
+
+    Returns:
+        Numbers of candidates, nearest first, shape (n_anchors, width); narrower than `last - first` where there are
+        too few candidates.
+    """
+    first, last = settings.window
+    unique, position = np.unique(positives, return_inverse=True)
+    neighbours = nearest(vectors[unique], vectors, min(last + 1, len(vectors)), settings.index)
+    others = neighbours != unique[:, None]
+    others[others.all(axis=1), -1] = False  # so many equals that the positive itself is not among its neighbours
+    ranked = neighbours[others].reshape(len(unique), neighbours.shape[1] - 1)
+    windows: IntArray = ranked[position, first:last]
+    return windows
+
+
+def wanted_negatives(rows: pl.DataFrame, positive_share: float) -> dict[str, int]:
+    """How many negatives bring each language's share of label 1 down to the target; 0 where it is there already."""
+    counts = (
+        rows.filter(pl.col("label").is_not_null())
+        .group_by("language")
+        .agg(pl.len().alias("rows"), pl.col("label").sum().cast(pl.Int64).alias("positive"))
+        .sort("language")
+    )
+    return {  # rounded: 60 / 0.6 is not 100
+        language: max(math.ceil(round(positive / positive_share, 6)) - total, 0)
+        for language, total, positive in counts.iter_rows()
+    }
+
+
+def forbidden(guard: str, rows: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
+    """Pairs that a guard keeps from becoming negatives.
+
+    The positives of a group are those of its queries in all languages, also where a row of another group has the query.
+
+    Args:
+        guard: `known_positive` forbids the positives of a group; `equal_text` other texts that differ from one of them
+            in case, width, punctuation or spaces alone; `related_category` its ancestors and descendants.
+        rows: the training set.
+        pool: columns `candidate` and `number`.
+
+    Returns:
+        Unique pairs, columns `group` and `number`.
+    """
+    return _FORBIDDEN[guard](_positives(rows), pool).select("group", "number").unique().sort("group", "number")
+
+
+def false_negatives(negatives: pl.DataFrame, truth: Truth) -> dict[str, float]:
+    """How many negatives are relevant in truth, among those that it can judge; empty where it can judge none."""
+    judged = relevant(negatives, truth).drop_nulls()
+    false = int(judged.sum())
+    return {"judged": judged.len(), "false": false, "share": false / judged.len()} if judged.len() else {}
+
+
+def _pool(candidates: Sequence[str]) -> pl.DataFrame:
+    schema = {"candidate": pl.String, "number": pl.Int64}
+    return pl.DataFrame({"candidate": list(candidates), "number": list(range(len(candidates)))}, schema=schema)
+
+
+def _anchors(rows: pl.DataFrame, pool: pl.DataFrame, origins: Sequence[str]) -> pl.DataFrame:
+    """The positive rows of the origins, in their order, with the `number` of their candidate."""
+    positive = rows.filter(pl.col("label") == 1, pl.col("origin").is_in(origins))
+    anchors = positive.join(pool, on="candidate", how="left", maintain_order="left")
+    if anchors.is_empty():
+        raise InputError(f"no positive row of the origins {', '.join(origins)}: correct mine_negatives.origins")
+    unknown = anchors.filter(pl.col("number").is_null())
+    if unknown.height:
+        raise InputError(
+            f"row {unknown['id'][0]!r}: its candidate {unknown['candidate'][0]!r} is no training candidate of the "
+            f"catalogue ({unknown.height} such rows): run `dvc repro prepare`, so that both are of one input"
+        )
+    return anchors
+
+
+def _known_pairs(rows: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
+    """Pairs that are rows already, columns `query` and `number`."""
+    return rows.join(pool, on="candidate").select("query", "number").unique().sort("query", "number")
+
+
+def _draw(
+    windows: IntArray, anchors: pl.DataFrame, refusals: Mapping[str, pl.DataFrame], rng: np.random.Generator
+) -> tuple[pl.Series, dict[str, int]]:
+    """Draw from each anchor's window until a candidate is not refused.
+
+    Args:
+        windows: numbers of candidates, shape (n_anchors, width).
+        anchors: the rows that the windows belong to.
+        refusals: tables of pairs, columns `group` or `query`, and `number`.
+        rng: gives the order of the draws, so that all that is not refused is equally likely.
+
+    Returns:
+        An anchor's candidate, -1 where its whole window is refused; and how many draws each table refused, a draw
+        being counted for the first that refuses it.
+    """
+    draws = rng.permuted(windows, axis=1)
+    refused = {name: _in_pairs(draws, anchors, pairs) for name, pairs in refusals.items()}
+    allowed = ~np.logical_or.reduce(list(refused.values()))
+    some, turn = allowed.any(axis=1), allowed.argmax(axis=1)
+    found = np.where(some, draws[np.arange(len(draws)), turn], -1)
+    before = np.arange(draws.shape[1]) < np.where(some, turn, draws.shape[1])[:, None]
+    counts = {}
+    for name, hit in refused.items():
+        counts[name] = int((hit & before).sum())
+        before &= ~hit
+    return pl.Series(found, dtype=pl.Int64), counts
+
+
+def _in_pairs(draws: IntArray, anchors: pl.DataFrame, pairs: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Whether (an anchor's key, a draw) is one of the pairs, shape of `draws`; the key is the pairs' first column."""
+    key = pairs.columns[0]
+    codes = (
+        anchors.select(pl.col(key).unique().sort()).with_row_index("code").with_columns(pl.col("code").cast(pl.Int64))
+    )
+    own = anchors.join(codes, on=key, how="left", maintain_order="left")["code"].to_numpy()
+    coded = pairs.join(codes, on=key)
+    size = 1 + max(draws.max(), coded["number"].to_numpy().max(initial=0))
+    return np.isin(own[:, None] * size + draws, (coded["code"] * size + coded["number"]).to_numpy())
+
+
+def _share_out(found: pl.DataFrame, wanted: Mapping[str, int], rng: np.random.Generator) -> pl.DataFrame:
+    """Of each language's negatives as many as are wanted, drawn evenly, in their order."""
+    turn = pl.col("turn").rank("ordinal").over("language")
+    limit = pl.col("language").replace_strict(dict(wanted), return_dtype=pl.Int64)
+    return found.with_columns(turn=rng.permutation(found.height)).filter(turn <= limit)
+
+
+def _negative_rows(kept: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
+    renamed = kept.drop("candidate").join(pool, on="number", how="left", maintain_order="left")
+    return renamed.with_columns(
+        id=pl.col("id") + "/neg", parent_id=pl.col("id"), origin=pl.lit("negative"), label=pl.lit(0, dtype=pl.Int8)
+    ).select(ROW_SCHEMA.names())
+
+
+def _positives(rows: pl.DataFrame) -> pl.DataFrame:
+    """Unique pairs of a group and a candidate that is relevant to one of its queries, by any row with that query."""
+    asked = rows.select("group", "query").unique()
+    relevant_to = rows.filter(pl.col("label") == 1).select("query", "candidate").unique()
+    of_group = rows.filter(pl.col("label") == 1).select("group", "candidate")
+    of_query = asked.join(relevant_to, on="query").select("group", "candidate")
+    return pl.concat([of_group, of_query]).unique()
+
+
+def _known_positive(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
+    return positives.join(pool, on="candidate")
+
+
+def _equal_text(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
+    pairs = _with_key(positives).join(_with_key(pool), on="key", suffix="_mined")
+    return pairs.filter(pl.col("candidate") != pl.col("candidate_mined"))
+
+
+def _with_key(table: pl.DataFrame) -> pl.DataFrame:
+    keys = table.select(pl.col("candidate").unique(maintain_order=True))
+    keys = keys.with_columns(key=pl.Series(map(text.key, keys["candidate"]), dtype=pl.String))
+    return table.join(keys, on="candidate")
+
+
+def _related_category(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
+    ancestors = _with_ancestors(positives).join(_with_path(pool), left_on="ancestor", right_on="path")
+    descendants = _with_path(positives).join(_with_ancestors(pool), left_on="path", right_on="ancestor")
+    return pl.concat([ancestors.select("group", "number"), descendants.select("group", "number")])
+
+
+def _with_path(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with each candidate's `path` from the root: the names of its levels, as they are compared."""
+    paths = table.select(pl.col("candidate").unique(maintain_order=True))
+    levels = [[text.key(name) for name in SEPARATOR.split(path)] for path in paths["candidate"]]
+    return table.join(paths.with_columns(path=pl.Series(levels, dtype=pl.List(pl.String))), on="candidate")
+
+
+def _with_ancestors(table: pl.DataFrame) -> pl.DataFrame:
+    """A row for each `ancestor` of a candidate, the candidate itself left out."""
+    pathed = _with_path(table).with_columns(depth=pl.int_ranges(1, pl.col("path").list.len())).explode("depth")
+    return pathed.drop_nulls("depth").with_columns(ancestor=pl.col("path").list.head(pl.col("depth")))
+
+
+_FORBIDDEN: dict[str, Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]] = {
+    "known_positive": _known_positive,
+    "equal_text": _equal_text,
+    "related_category": _related_category,
+}

@@ -1,0 +1,111 @@
+"""Validate the whole of params.yaml at once, before any stage runs: `babelshelf check`.
+
+No stage imports this module: it knows every section's model, and a stage must depend on its own alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from babelshelf.errors import InputError
+from babelshelf.params.base_model import BaseModelParams
+from babelshelf.params.calibrate import CalibrateParams
+from babelshelf.params.evaluate import EvaluateParams
+from babelshelf.params.filter import FilterParams
+from babelshelf.params.load import PARAMS_FILE, Section, load_seed, read, section
+from babelshelf.params.mine_negatives import MineNegativesParams
+from babelshelf.params.prepare import PrepareParams
+from babelshelf.params.score import ScoreParams
+from babelshelf.params.train import TrainParams
+from babelshelf.params.translate import TranslateParams
+
+# The tasks that each source has data for; params.yaml may have fewer.
+TASKS = {"demo": ("qc", "qi"), "taxonomy": ("qc",)}
+
+# Stages with one section for all tasks, and stages that may have a part of theirs under tasks.<task>.<stage>.
+SHARED: dict[str, type[Section]] = {
+    "prepare": PrepareParams,
+    "base_model": BaseModelParams,
+    "score": ScoreParams,
+    "evaluate": EvaluateParams,
+}
+BY_TASK: dict[str, type[Section]] = {
+    "translate": TranslateParams,
+    "mine_negatives": MineNegativesParams,
+    "train": TrainParams,
+    "filter": FilterParams,
+    "calibrate": CalibrateParams,
+}
+
+
+class RecipeParams(Section):
+    """The keys of a task that dvc.yaml alone reads: each names a variant, and thereby the stages that run.
+
+    `filtered` is made from one of the others, and `negatives` from one of those before it, so that there is no cycle.
+    """
+
+    train_on: Literal["original", "translated", "negatives", "filtered"]
+    negatives_on: Literal["original", "translated"]
+    filter_on: Literal["original", "translated", "negatives"]
+
+
+def check(file: Path = PARAMS_FILE) -> None:
+    """Validate every section of `file`.
+
+    Raises:
+        InputError: all that is wrong, one line each, with the key's path.
+    """
+    problems: list[str] = []
+    for run in _checks(read(file), file):
+        try:
+            run()
+        except InputError as error:
+            problems += error.message.splitlines()
+    if problems:
+        raise InputError("\n".join(dict.fromkeys(problems)))
+
+
+def _checks(values: dict[str, Any], file: Path) -> Iterator[Callable[[], object]]:
+    yield partial(_check_names, values, file)
+    yield partial(_check_tasks, values, file)
+    yield partial(load_seed, file)
+    for name, model in SHARED.items():
+        yield partial(section, model, values, name, None, file)
+    for task in _tasks(values):
+        yield partial(_check_recipe, values["tasks"][task], task, file)
+        for name, model in BY_TASK.items():
+            yield partial(section, model, values, name, task, file)
+
+
+def _tasks(values: dict[str, Any]) -> list[str]:
+    tasks = values.get("tasks")
+    return list(tasks) if isinstance(tasks, dict) else []
+
+
+def _check_names(values: dict[str, Any], file: Path) -> None:
+    problems = [f"{key}: unknown section" for key in values if key not in {"seed", "tasks", *SHARED, *BY_TASK}]
+    if not _tasks(values):
+        problems.append(f"tasks: expected a mapping of tasks, found {values.get('tasks')!r}")
+    if problems:
+        raise InputError("\n".join(f"{file}: {line}" for line in problems))
+
+
+def _check_tasks(values: dict[str, Any], file: Path) -> None:
+    prepare = values.get("prepare")
+    source = prepare.get("source") if isinstance(prepare, dict) else None
+    known = TASKS.get(str(source), ("qc", "qi"))
+    unknown = [task for task in _tasks(values) if task not in known]
+    if unknown:
+        lines = [f"tasks.{task}: the source {source!r} has no such task, only {', '.join(known)}" for task in unknown]
+        raise InputError("\n".join(f"{file}: {line}" for line in lines))
+
+
+def _check_recipe(of_task: Any, task: str, file: Path) -> None:  # noqa: ANN401 - whatever YAML holds
+    path = f"tasks.{task}"
+    recipe = of_task
+    if isinstance(of_task, dict):
+        recipe = {key: value for key, value in of_task.items() if key not in BY_TASK}
+    section(RecipeParams, {path: recipe}, path, None, file)

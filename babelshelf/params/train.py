@@ -1,0 +1,36 @@
+"""The params of `train`: the section `train`, and `tasks.<task>.train` for what differs by task."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from babelshelf.params.load import Section
+
+
+class LoraParams(Section):
+    """Low-rank adaptation (LoRA, arXiv 2106.09685)."""
+
+    r: int = Field(gt=0)
+    alpha: int = Field(gt=0)
+    dropout: float = Field(ge=0, lt=1)
+    target_modules: Literal["all-linear"] | list[str]
+    modules_to_save: list[str]  # trained whole beside the adapter, e.g. [embed_tokens]; [] for none
+
+
+class TrainParams(Section):
+    """How a variant's model is fine-tuned."""
+
+    adapter: Literal["lora", "none"]  # none: all weights
+    lora: LoraParams
+    template: Literal["short", "alpaca"]
+    max_length: int = Field(ge=16)
+    precision: Literal["fp32", "bf16"]
+    attention: Literal["eager", "sdpa", "flash_attention_2"]
+    gradient_checkpointing: bool
+    warmup_share: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    batch_size: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    epochs: float = Field(gt=0)

@@ -1,0 +1,101 @@
+"""Profiles: overlays of params.yaml, applied in place so that its comments stay.
+
+`profiles/nano.yaml` holds every param at its default; the others hold what they change.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from babelshelf.errors import InputError
+from babelshelf.files import replacing
+from babelshelf.params.check import check
+from babelshelf.params.load import PARAMS_FILE, read
+
+PROFILES = Path("profiles")
+
+
+class Change(NamedTuple):
+    """A key that an overlay changed: its path, and its values as text, `(none)` where there is no such key."""
+
+    path: str
+    old: str
+    new: str
+
+
+def apply(name: str, params: Path = PARAMS_FILE, profiles: Path = PROFILES) -> list[Change]:
+    """Apply `<profiles>/<name>.yaml` to `params`; what changed.
+
+    Raises:
+        InputError: there is no such profile, or the result would not be valid, as when the profile has a key that
+            params.yaml does not know; `params` stays as it was.
+    """
+    profile = profiles / f"{name}.yaml"
+    if not profile.is_file():
+        known = ", ".join(sorted(file.stem for file in profiles.glob("*.yaml")))
+        raise InputError(f"no profile {name!r}; there are {known or '(none)'}")
+    values = round_trip(params)
+    changes = merge(values, round_trip(profile))
+    if changes:
+        _write(params, values, f"{params} with {profile}")
+    return changes
+
+
+def round_trip(file: Path) -> CommentedMap:
+    """The file with its comments and styles; raise InputError if it is not a YAML mapping."""
+    read(file)  # its errors say what is wrong with the file
+    values: CommentedMap = _yaml().load(file)
+    return values
+
+
+def merge(values: CommentedMap, overlay: CommentedMap, prefix: str = "") -> list[Change]:
+    """Merge `overlay` into `values` as a JSON merge patch (RFC 7396): mappings by key, null deletes, all else replaces.
+
+    Returns:
+        The changed keys, in the overlay's order; `prefix` is put before their paths.
+    """
+    changes: list[Change] = []
+    for key, new in overlay.items():
+        old = values.get(key)
+        if isinstance(old, CommentedMap) and isinstance(new, CommentedMap):
+            changes += merge(old, new, f"{prefix}{key}.")
+        elif old != new:
+            changes.append(Change(f"{prefix}{key}", _shown(old), _shown(new)))
+            _replace(values, key, new)
+    return changes
+
+
+def _replace(values: CommentedMap, key: str, new: Any) -> None:  # noqa: ANN401 - whatever YAML holds
+    old = values.get(key)
+    if new is None:
+        del values[key]
+    elif isinstance(old, CommentedSeq) and isinstance(new, CommentedSeq):
+        old.clear()  # in place: the comment at the end of its line belongs to the list itself
+        old.extend(new)
+    else:
+        values[key] = new
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096  # never fold a long line
+    return yaml
+
+
+def _write(params: Path, values: CommentedMap, name: str) -> None:
+    with replacing(params) as temporary:
+        _yaml().dump(values, temporary)
+        try:
+            check(temporary)
+        except InputError as error:
+            raise InputError(error.message.replace(str(temporary), name)) from error
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - whatever YAML holds
+    return "(none)" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,72 @@
+"""What a scorer is, the backend that the params choose, and scoring that survives a kill."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import polars as pl
+from tqdm import tqdm
+
+from babelshelf.files import replacing
+
+if TYPE_CHECKING:
+    from babelshelf.params.score import ScoreParams
+
+CHUNK = 4096  # pairs: what a kill loses at most
+
+
+class Scorer(Protocol):
+    """A model that answers "yes" or "no" to the prompt of a pair."""
+
+    def lengths(self, rows: pl.DataFrame) -> Sequence[int]:
+        """Prompt lengths in tokens, one a row: pairs are scored in the order of their length, so that little is padded."""
+        ...
+
+    def score(self, rows: pl.DataFrame) -> np.ndarray:
+        """p(yes) = exp(l_yes) / (exp(l_yes) + exp(l_no)) of each row, float64, shape (rows,)."""
+        ...
+
+
+def load_scorer(base: Path, model: Path, settings: ScoreParams) -> Scorer:
+    """The scorer of `settings.backend`, a module of `babelshelf.scorers`, for the model in the folder `model`."""
+    backend = importlib.import_module(f"babelshelf.scorers.{settings.backend}")
+    scorer: Scorer = backend.load(base, model, settings)
+    return scorer
+
+
+def score_pairs(rows: pl.DataFrame, scorer: Scorer, done: Path) -> np.ndarray:
+    """p(yes) of all rows, in their order.
+
+    Args:
+        rows: a table of `tables.ROW_SCHEMA`.
+        scorer: the model.
+        done: folder for this very run's finished chunks: a run that was killed goes on from them, with the same
+            result, as the chunks do not depend on what was done before. Removed at the end.
+
+    Returns:
+        float64, shape (rows,).
+    """
+    order = np.argsort(np.asarray(scorer.lengths(rows)), kind="stable")
+    scores = np.empty(rows.height)
+    with tqdm(total=rows.height, unit="pair", desc="score") as bar:
+        for start in range(0, rows.height, CHUNK):
+            part = order[start : start + CHUNK]
+            scores[part] = _chunk(rows[part], scorer, done / f"{start}.npy")
+            bar.update(len(part))
+    shutil.rmtree(done, ignore_errors=True)
+    return scores
+
+
+def _chunk(rows: pl.DataFrame, scorer: Scorer, path: Path) -> np.ndarray:
+    if path.is_file():
+        finished: np.ndarray = np.load(path)
+        return finished
+    scores = scorer.score(rows)
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, scores)
+    return scores

@@ -1,0 +1,103 @@
+"""Scoring with transformers, on a CPU or one GPU.
+
+The model's head runs at the last position only and just the two answers' logits are read; pairs come in the order of
+their length and are cut into batches of a fixed number of padded tokens, so that short pairs go many at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from babelshelf.prompts import Template, answer_ids, encode, parse
+
+if TYPE_CHECKING:
+    from babelshelf.params.score import ScoreParams
+
+
+class TransformersScorer:
+    """A `scorers.base.Scorer` on a causal LM and its tokenizer."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        template: Template,
+        max_length: int,
+        settings: ScoreParams,
+    ) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.template = template
+        self.max_length = max_length
+        self.settings = settings
+        self.answers = list(answer_ids(template, tokenizer))
+
+    def lengths(self, rows: pl.DataFrame) -> Sequence[int]:
+        """Prompt lengths in tokens."""
+        return [len(ids) for ids in encode(rows, self.template, self.tokenizer, self.max_length).ids]
+
+    @torch.inference_mode()
+    def score(self, rows: pl.DataFrame) -> np.ndarray:
+        """p(yes) of each row, float64, shape (rows,)."""
+        prompts = encode(rows, self.template, self.tokenizer, self.max_length).ids
+        parts = [self._batch(batch) for batch in batches(prompts, self.settings.batch_tokens)]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def _batch(self, prompts: Sequence[list[int]]) -> np.ndarray:
+        longest = max(map(len, prompts))
+        input_ids = torch.full((len(prompts), longest), self.tokenizer.pad_token_id)
+        mask = torch.zeros_like(input_ids)
+        for index, prompt in enumerate(prompts):
+            input_ids[index, longest - len(prompt) :] = torch.as_tensor(prompt)
+            mask[index, longest - len(prompt) :] = 1
+        device = self.model.device
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            hidden = self.model(
+                input_ids=input_ids.to(device), attention_mask=mask.to(device), logits_to_keep=1, use_cache=False
+            )
+        no_yes = hidden.logits[:, -1, self.answers].double()
+        probability: np.ndarray = torch.softmax(no_yes, dim=-1)[:, 1].cpu().numpy()
+        return probability
+
+
+def load(base: Path, model: Path, settings: ScoreParams) -> TransformersScorer:
+    """A scorer from what `train` wrote.
+
+    Args:
+        base: folder of the base model, which also holds the tokenizer.
+        model: folder of an adapter, or of all weights; its `prompt.json` says which prompt it was trained with.
+        settings: precision, attention and batch size.
+    """
+    prompt = json.loads((model / "prompt.json").read_text(encoding="utf-8"))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    adapted = (model / "adapter_config.json").is_file()
+    weights = AutoModelForCausalLM.from_pretrained(
+        base if adapted else model, dtype=torch.float32, attn_implementation=settings.attention
+    )
+    if adapted:
+        from peft import PeftModel  # noqa: PLC0415 - slow to import, and not every model has an adapter
+
+        weights = PeftModel.from_pretrained(weights, model).merge_and_unload()
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    template = parse(prompt["template"], str(model / "prompt.json"))
+    return TransformersScorer(weights.to(device), tokenizer, template, prompt["max_length"], settings)
+
+
+def batches(prompts: Sequence[list[int]], tokens: int) -> Iterator[Sequence[list[int]]]:
+    """Runs of consecutive prompts, as many as fit into `tokens` padded tokens, at least one."""
+    start = longest = 0
+    for index, prompt in enumerate(prompts):
+        longest = max(longest, len(prompt))
+        if index > start and longest * (index - start + 1) > tokens:
+            yield prompts[start:index]
+            start, longest = index, len(prompt)
+    if start < len(prompts):
+        yield prompts[start:]

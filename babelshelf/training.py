@@ -1,0 +1,249 @@
+"""Fine-tuning of a causal LM that answers "yes" or "no": TRL's SFTTrainer, with the loss at the answer alone.
+
+The paper's setting is supervised fine-tuning with LoRA on the one-word answer. TRL computes log-probabilities and
+entropies at every position of a prompt of which one position carries a label; here prompts are padded on the left, so
+that the answer is every row's last position, and the model's head runs on that position only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import torch
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.trainer_utils import get_last_checkpoint
+from trl import SFTConfig, SFTTrainer
+
+from babelshelf.prompts import answer_ids, encode, parse
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from babelshelf.params.train import LoraParams, TrainParams
+
+LOGGED_POINTS = 60  # of a learning curve
+CHECKPOINTS = 6  # of a run: what a kill loses is at most this part of it
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a model is trained on.
+
+    Attributes:
+        prompts: token ids of each prompt, without its answer.
+        answers: token id of each prompt's right answer.
+    """
+
+    prompts: Sequence[list[int]]
+    answers: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast; the learning rate falls along a cosine after its warm-up."""
+
+    batch_size: int
+    learning_rate: float
+    epochs: float
+    warmup_share: float
+    weight_decay: float
+    precision: str  # fp32, or bf16 by autocast: the weights stay fp32
+    gradient_checkpointing: bool
+    seed: int
+
+
+class AnswerTrainer(SFTTrainer):
+    """SFTTrainer that asks the model for the logits of the answer's position alone."""
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,  # noqa: FBT001, FBT002 - the base class's signature
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:  # noqa: ANN401 - the base class's signature
+        """Mean cross-entropy of the answers over the whole vocabulary, as plain SFT has it.
+
+        With gradient accumulation `num_items_in_batch` counts the answers of the whole batch, so that the gradient
+        does not depend on how the batch is cut.
+        """
+        outputs = model(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            logits_to_keep=1,
+            use_cache=False,
+        )
+        answers = inputs["labels"][:, -1]
+        total = torch.nn.functional.cross_entropy(outputs.logits[:, -1].float(), answers, reduction="sum")
+        loss = total / (len(answers) if num_items_in_batch is None else num_items_in_batch)
+        return (loss, outputs) if return_outputs else loss
+
+
+@dataclass(frozen=True)
+class LeftPadding:
+    """Collator that pads on the left; all labels but the last are ignored."""
+
+    pad_id: int
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """Batch of `input_ids`, `attention_mask` and `labels`, each (rows, longest prompt)."""
+        longest = max(len(row["input_ids"]) for row in rows)
+        input_ids = torch.full((len(rows), longest), self.pad_id)
+        attention_mask = torch.zeros_like(input_ids)
+        labels = torch.full_like(input_ids, -100)
+        for index, row in enumerate(rows):
+            length = len(row["input_ids"])
+            input_ids[index, longest - length :] = torch.as_tensor(row["input_ids"])
+            attention_mask[index, longest - length :] = 1
+            labels[index, -1] = row["labels"][-1]
+        return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Tokenizer of a base model's folder."""
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def load_model(folder: Path, attention: str) -> PreTrainedModel:
+    """Causal LM of a base model's folder, in fp32; `attention` is transformers' `attn_implementation`."""
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention)
+
+
+def with_lora(model: PreTrainedModel, lora: LoraParams, seed: int) -> PreTrainedModel:
+    """The model with a fresh LoRA adapter (arXiv 2106.09685); its other weights are frozen."""
+    from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - slow to import, and not every run needs it
+
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.target_modules,
+        modules_to_save=lora.modules_to_save or None,
+        ensure_weight_tying=bool(lora.modules_to_save),
+    )
+    return get_peft_model(model, config)
+
+
+def fit(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Examples,
+    schedule: Schedule,
+    checkpoints: Path,
+) -> list[dict[str, float]]:
+    """Train `model` in place.
+
+    Args:
+        model: a causal LM, or one with an adapter: what does not require a gradient stays as it is.
+        tokenizer: gives the id that pads.
+        examples: prompts with their answers.
+        schedule: batch size, learning rate, epochs.
+        checkpoints: a folder for this very run's checkpoints; if an earlier, killed run left one there, this one
+            goes on from it and ends with the same weights. Removed at the end.
+
+    Returns:
+        The learning curve: `step`, `epoch`, `loss` (nats an answer, mean since the point before), `learning_rate`.
+    """
+    steps = math.ceil(math.ceil(len(examples.prompts) / schedule.batch_size) * schedule.epochs)
+    trainer = AnswerTrainer(
+        model=model,
+        args=_arguments(schedule, checkpoints, steps),
+        data_collator=LeftPadding(tokenizer.pad_token_id),
+        train_dataset=_dataset(examples),
+        processing_class=tokenizer,
+    )
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    keys = ("step", "epoch", "loss", "learning_rate")
+    return [{key: entry[key] for key in keys} for entry in trainer.state.log_history if "loss" in entry]
+
+
+def fine_tune(
+    rows: pl.DataFrame, base: Path, template: str, settings: TrainParams, seed: int, checkpoints: Path
+) -> tuple[PreTrainedModel, list[dict[str, float]]]:
+    """Fine-tune the base model on labelled rows.
+
+    Args:
+        rows: a table of `tables.ROW_SCHEMA`, all labelled.
+        base: folder of the base model and its tokenizer.
+        template: text of the prompt's template.
+        settings: adapter, prompt length, schedule.
+        seed: of the adapter's weights and the order of the rows.
+        checkpoints: see `fit`.
+
+    Returns:
+        The model (with an adapter, or with all weights trained) and its learning curve.
+    """
+    tokenizer = load_tokenizer(base)
+    model = load_model(base, settings.attention)
+    if settings.adapter == "lora":
+        model = with_lora(model, settings.lora, seed)
+    prompt = parse(template, settings.template)
+    no, yes = answer_ids(prompt, tokenizer)
+    encoded = encode(rows, prompt, tokenizer, settings.max_length)
+    if encoded.shortened:
+        click.echo(f"{encoded.shortened} of {rows.height} candidates were shortened to fit max_length", err=True)
+    examples = Examples(encoded.ids, [yes if label else no for label in rows["label"]])
+    schedule = Schedule(
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        epochs=settings.epochs,
+        warmup_share=settings.warmup_share,
+        weight_decay=settings.weight_decay,
+        precision=settings.precision,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        seed=seed,
+    )
+    return model, fit(model, tokenizer, examples, schedule, checkpoints)
+
+
+def save(model: PreTrainedModel, folder: Path, prompt: dict[str, Any]) -> None:
+    """Write the weights (an adapter, or all) and, beside them, the prompt that they were trained with."""
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)  # the trainer's model card names nothing of this run
+    (folder / "prompt.json").write_text(json.dumps(prompt, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _dataset(examples: Examples) -> Dataset:
+    return Dataset.from_dict(
+        {
+            "input_ids": examples.prompts,
+            "labels": [[-100] * (len(prompt) - 1) + [answer] for prompt, answer in zip(examples.prompts, examples.answers, strict=True)],
+            "length": [len(prompt) for prompt in examples.prompts],
+        }
+    )
+
+
+def _arguments(schedule: Schedule, checkpoints: Path, steps: int) -> SFTConfig:
+    return SFTConfig(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=schedule.batch_size,
+        learning_rate=schedule.learning_rate,
+        num_train_epochs=schedule.epochs,
+        lr_scheduler_type="cosine",
+        warmup_steps=round(steps * schedule.warmup_share),
+        weight_decay=schedule.weight_decay,
+        bf16=schedule.precision == "bf16",
+        use_cpu=not torch.cuda.is_available(),
+        gradient_checkpointing=schedule.gradient_checkpointing,
+        train_sampling_strategy="group_by_length",
+        logging_steps=max(1, steps // LOGGED_POINTS),
+        save_steps=max(1, math.ceil(steps / CHECKPOINTS)),
+        save_total_limit=1,
+        seed=schedule.seed,
+        data_seed=schedule.seed,
+        report_to="none",
+        max_length=None,
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+    )

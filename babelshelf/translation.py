@@ -1,0 +1,199 @@
+"""Translate training queries into languages that have no training data.
+
+Only the query is translated: the candidate stays in English and the label stays what a human said. The plan samples
+labelled original rows by query group, the translator runs behind a cache that outlives the process, and what fails a
+check (`babelshelf.translation_checks`) is dropped and reported.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from tqdm import tqdm
+
+from babelshelf.fingerprint import fingerprint
+from babelshelf.languages import NAMES
+from babelshelf.tables import ROW_SCHEMA, concat
+from babelshelf.text import stored
+from babelshelf.translation_checks import CHECKS, Case, Rules, countable, failed_check, find_names
+from babelshelf.translators.base import Translation, Translator
+from babelshelf.work_cache import WorkCache
+
+if TYPE_CHECKING:
+    from babelshelf.params.translate import TranslateParams
+
+STAGE = 3  # so that no two stages draw the same random numbers from the one seed
+REQUEST = ["target", "language", "query"]
+
+
+@dataclass(frozen=True)
+class Translated:
+    """What `translate_rows` gives.
+
+    Attributes:
+        rows: a complete training set: all original rows, then the translated ones that passed the checks.
+        dropped: columns `target`, `language` (of the source), `query`, `translation`, `check`, `rows`.
+        counts: metrics, by target language.
+    """
+
+    rows: pl.DataFrame
+    dropped: pl.DataFrame
+    counts: dict[str, Any]
+
+
+def translate_rows(
+    rows: pl.DataFrame,
+    held_out: pl.Series,
+    *,
+    translator: Translator,
+    cache: WorkCache,
+    settings: TranslateParams,
+    seed: int,
+) -> Translated:
+    """Add translated rows to a training set.
+
+    Args:
+        rows: the training set, `tables.ROW_SCHEMA`.
+        held_out: keys (`text.key`) of the queries of dev and test of all tasks: no translation may equal one.
+        translator: the backend.
+        cache: where translations are kept as they come.
+        settings: the stage's params.
+        seed: the pipeline's.
+    """
+    planned = plan(rows, settings, seed)
+    requests = planned.group_by(REQUEST, maintain_order=True).agg(rows=pl.len())
+    made = run(requests, translator, cache, settings.batch_size)
+    originals = rows.filter(pl.col("origin") == "original").unique(["language", "query"], maintain_order=True)
+    rules = Rules(find_names(originals), frozenset(held_out.to_list()), settings.min_translated)
+    checked = check(requests, made, rules)
+    kept = assemble(planned, checked)
+    counts = {"translator": dict(translator.counts), "names": len(rules.names), **_count(checked, settings.languages)}
+    dropped = checked.filter(pl.col("check").is_not_null())
+    return Translated(concat(rows, kept), dropped.select(*REQUEST, "translation", "check", "rows"), counts)
+
+
+def plan(rows: pl.DataFrame, settings: TranslateParams, seed: int) -> pl.DataFrame:
+    """The rows to translate: those of `rows` that were sampled, with a column `target`, once for each target.
+
+    All rows of a query group in one language go together, so that the balance of their labels is kept; the source
+    languages share `rows_per_language` in proportion to their rows. A row is never translated into its own language.
+    """
+    usable = rows.filter(
+        pl.col("origin") == "original", pl.col("label").is_not_null(), pl.col("language").is_in(settings.sources)
+    )
+    sampled = []
+    for target in settings.languages:
+        generator = np.random.default_rng([seed, STAGE, list(NAMES).index(target)])
+        chosen = _sample(usable.filter(pl.col("language") != target), settings.rows_per_language, generator)
+        sampled.append(chosen.with_columns(target=pl.lit(target)))
+    return pl.concat(sampled)
+
+
+def run(requests: pl.DataFrame, translator: Translator, cache: WorkCache, batch_size: int) -> list[Translation]:
+    """Translations of the requests (columns `REQUEST`), in their order; what the cache has is not made again."""
+    asked = list(requests.select(REQUEST).iter_rows())
+    keys = [fingerprint(translator.identity, *request) for request in asked]
+    texts = cache.get_many(keys)
+    missing = [(key, request) for key, request in zip(keys, asked, strict=True) if key not in texts]
+    with tqdm(total=len(missing), desc="translate", unit="query", disable=not missing) as bar:
+        for target, source, batch in _batches(missing, batch_size):
+            made = translator.translate([query for _, query in batch], source, target)
+            new = {key: _to_text(translation) for (key, _), translation in zip(batch, made, strict=True)}
+            cache.put_many(new)
+            texts |= new
+            bar.update(len(batch))
+    return [_from_text(texts[key]) for key in keys]
+
+
+def check(requests: pl.DataFrame, made: list[Translation], rules: Rules) -> pl.DataFrame:
+    """The requests with their translations and the first check that each failed.
+
+    Returns:
+        `requests` with the columns `translation`, `check` (null where all passed), `words` (of the query that ask for a
+        translation) and `left` (how many of them the backend left as they were).
+    """
+    cases = [
+        Case(query, stored(translation.text), target, translation.untranslated)
+        for (target, query), translation in zip(requests.select("target", "query").iter_rows(), made, strict=True)
+    ]
+    failed = [failed_check(case, rules) for case in tqdm(cases, desc="check", unit="query")]
+    return requests.with_columns(
+        pl.Series("translation", [case.translation for case in cases], pl.String),
+        pl.Series("check", failed, pl.String),
+        pl.Series("words", [len(countable(case.query_words, rules.names)) for case in cases], pl.Int64),
+        pl.Series("left", [len(countable(case.untranslated, rules.names)) for case in cases], pl.Int64),
+    )
+
+
+def assemble(planned: pl.DataFrame, checked: pl.DataFrame) -> pl.DataFrame:
+    """Rows (`tables.ROW_SCHEMA`) of the planned ones whose query's translation passed, in the plan's order."""
+    passed = checked.filter(pl.col("check").is_null()).select(*REQUEST, "translation")
+    return (
+        planned.join(passed, on=REQUEST, how="inner", maintain_order="left")
+        .with_columns(
+            id=pl.format("{}/{}", "id", "target"),
+            parent_id=pl.col("id"),
+            language=pl.col("target"),
+            query=pl.col("translation"),
+            origin=pl.lit("translated"),
+        )
+        .select(list(ROW_SCHEMA))
+    )
+
+
+def _sample(rows: pl.DataFrame, wanted: int, generator: np.random.Generator) -> pl.DataFrame:
+    """About `wanted` rows, whole query groups of each language in proportion to its rows.
+
+    A group is taken where at least half of its rows fall within its language's share, so the sum comes out at `wanted`
+    give or take a group a language.
+    """
+    groups = rows.group_by("language", "group").agg(size=pl.len().cast(pl.Int64)).sort("language", "group")
+    shuffled = groups.with_columns(order=pl.Series(generator.permutation(groups.height))).sort("language", "order")
+    before = pl.col("size").cum_sum().over("language") - pl.col("size")
+    share = wanted * pl.col("size").sum().over("language") / max(rows.height, 1)
+    chosen = shuffled.filter(before + pl.col("size") / 2 <= share)
+    return rows.join(chosen, on=["language", "group"], how="semi", maintain_order="left")
+
+
+def _batches(
+    missing: list[tuple[str, tuple[str, str, str]]], batch_size: int
+) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
+    """Target, source and up to `batch_size` (key, query) of one direction at a time."""
+    directions: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for key, (target, source, query) in missing:
+        directions.setdefault((target, source), []).append((key, query))
+    for (target, source), queries in directions.items():
+        for start in range(0, len(queries), batch_size):
+            yield target, source, queries[start : start + batch_size]
+
+
+def _to_text(translation: Translation) -> str:
+    return json.dumps([translation.text, translation.untranslated], ensure_ascii=False)
+
+
+def _from_text(text: str) -> Translation:
+    translation, untranslated = json.loads(text)
+    return Translation(translation, tuple(untranslated))
+
+
+def _count(checked: pl.DataFrame, languages: list[str]) -> dict[str, Any]:
+    """Metrics by target language: rows and unique queries that were planned, kept and dropped by which check."""
+    tables = {language: checked.filter(pl.col("target") == language) for language in languages}
+
+    def sizes(which: pl.Expr) -> dict[str, dict[str, int]]:
+        found = {language: table.filter(which) for language, table in tables.items()}
+        return {key: {"queries": table.height, "rows": int(table["rows"].sum())} for key, table in found.items()}
+
+    return {
+        "planned": sizes(pl.lit(value=True)),
+        "kept": sizes(pl.col("check").is_null()),
+        "dropped": {name: sizes(pl.col("check") == name) for name in CHECKS},
+        "untranslated_share": {
+            language: int(table["left"].sum()) / max(int(table["words"].sum()), 1) for language, table in tables.items()
+        },
+    }

@@ -1,0 +1,40 @@
+"""Drop the training rows whose label the variant's own model confidently contradicts.
+
+    python -m stages.filter qi --train data/translated/qi/train.parquet ... (dvc.yaml has the whole command)
+
+Writes the complete training set that remains (train.parquet) and every dropped row with its score (flagged.parquet).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from babelshelf.files import write_json
+from babelshelf.filtering import filter_rows
+from babelshelf.params.filter import FilterParams
+from babelshelf.params.load import load
+from babelshelf.sources.base import Truth
+from babelshelf.tables import read_rows, read_table, write_rows, write_table
+
+
+@click.command(help=__doc__)
+@click.argument("task")
+@click.option("--train", type=click.Path(path_type=Path), required=True)
+@click.option("--scores", type=click.Path(path_type=Path), required=True)
+@click.option("--truth", type=click.Path(path_type=Path), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option("--metrics", type=click.Path(path_type=Path), required=True)
+def main(*, task: str, train: Path, scores: Path, truth: Path, out: Path, metrics: Path) -> None:
+    settings = load(FilterParams, "filter", task)
+    rows = read_rows(train)
+    known = Truth(read_table(truth / "groups.parquet"), read_table(truth / "candidates.parquet"))
+    filtered = filter_rows(rows, read_table(scores / "scores.parquet"), known, settings)
+    write_rows(out / "train.parquet", filtered.kept)
+    write_table(out / "flagged.parquet", filtered.flagged)
+    write_json(metrics, filtered.metrics)
+
+
+if __name__ == "__main__":
+    main()

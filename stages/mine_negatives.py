@@ -1,0 +1,50 @@
+"""Mine semantic hard negatives for the queries of a training set.
+
+python -m stages.mine_negatives qc --train data/translated/qc/train.parquet ... (dvc.yaml has the whole command)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from babelshelf import tables
+from babelshelf.embeddings import encode, load_embedder
+from babelshelf.files import write_json
+from babelshelf.negatives import false_negatives, mine
+from babelshelf.params.load import load, load_seed
+from babelshelf.params.mine_negatives import MineNegativesParams
+from babelshelf.sources.base import Truth
+
+
+@click.command(help=__doc__)
+@click.argument("task")
+@click.option("--train", type=click.Path(path_type=Path), required=True)
+@click.option("--candidates", type=click.Path(path_type=Path), required=True)
+@click.option("--embedder", type=click.Path(path_type=Path), required=True)
+@click.option("--truth", type=click.Path(path_type=Path), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option("--metrics", type=click.Path(path_type=Path), required=True)
+def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Path, out: Path, metrics: Path) -> None:
+    settings, seed = load(MineNegativesParams, "mine_negatives", task), load_seed()
+    rows = tables.read_rows(train)
+    catalogue = tables.read_table(candidates)
+    model = load_embedder(embedder)
+    mined = mine(
+        rows,
+        catalogue.filter("in_train")["candidate"].to_list(),
+        lambda texts: encode(model, texts, settings.batch_size),
+        settings,
+        seed,
+    )
+    written = tables.concat(rows, mined.rows)
+    tables.write_rows(out / "train.parquet", written)
+    known = Truth(tables.read_table(truth / "groups.parquet"), tables.read_table(truth / "candidates.parquet"))
+    false = false_negatives(mined.rows, known)
+    shares = {"before": tables.positive_share(rows), "after": tables.positive_share(written)}
+    write_json(metrics, mined.counts | ({"false_negatives": false} if false else {}) | {"positive_share": shares})
+
+
+if __name__ == "__main__":
+    main()

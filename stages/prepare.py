@@ -1,0 +1,61 @@
+"""Turn the source that the params name into train, dev and test of each task, and into the catalogue.
+
+    python -m stages.prepare --input data/demo --original data/original ... (dvc.yaml has the whole command)
+
+Nothing is written before all checks have passed, the train/test leak check among them. Writes, for each task,
+<original>/<task>/{train,dev,test}.parquet, <original>/<task>/truth/{groups,candidates}.parquet (for measuring only) and
+<catalogue>/<task>.parquet (all candidates); for all tasks <catalogue>/text.parquet (unlabelled text of the train side),
+held_out.parquet (keys of the queries that must not be trained on) and, if the source has one, glossary.tsv.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+
+from babelshelf.checks import check, held_out_keys
+from babelshelf.files import replacing, write_json
+from babelshelf.params.load import load, load_seed
+from babelshelf.params.prepare import PrepareParams
+from babelshelf.sources.base import Marketplace, TaskData
+from babelshelf.statistics import statistics
+from babelshelf.tables import write_rows, write_table
+
+
+@click.command(help=__doc__)
+@click.option("--input", "folder", type=click.Path(path_type=Path), required=True)
+@click.option("--original", type=click.Path(path_type=Path), required=True)
+@click.option("--catalogue", type=click.Path(path_type=Path), required=True)
+@click.option("--metrics", type=click.Path(path_type=Path), required=True)
+def main(folder: Path, original: Path, catalogue: Path, metrics: Path) -> None:
+    settings, seed = load(PrepareParams, "prepare"), load_seed()
+    source = importlib.import_module(f"babelshelf.sources.{settings.source}")  # only the chosen one
+    marketplace: Marketplace = source.read(folder, getattr(settings, settings.source), seed)
+    check(marketplace)
+    for task, data in marketplace.tasks.items():
+        write_task(original / task, data)
+        write_table(catalogue / f"{task}.parquet", data.candidates)
+    write_catalogue(catalogue, marketplace)
+    write_json(metrics, statistics(marketplace))
+
+
+def write_task(folder: Path, data: TaskData) -> None:
+    write_rows(folder / "train.parquet", data.train)
+    write_rows(folder / "dev.parquet", data.dev)
+    write_rows(folder / "test.parquet", data.test)
+    write_table(folder / "truth" / "groups.parquet", data.truth.groups)
+    write_table(folder / "truth" / "candidates.parquet", data.truth.candidates)
+
+
+def write_catalogue(folder: Path, marketplace: Marketplace) -> None:
+    write_table(folder / "text.parquet", marketplace.texts)
+    write_table(folder / "held_out.parquet", held_out_keys(marketplace))
+    if marketplace.glossary is not None:
+        with replacing(folder / "glossary.tsv") as temporary:
+            marketplace.glossary.write_csv(temporary, separator="\t", quote_style="never")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+r"""Score dev and test with the model of the variant that the recipe trains on.
+
+\b
+    python -m stages.score qc --dev data/original/qc/dev.parquet ... (dvc.yaml has the whole command)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import polars as pl
+
+from babelshelf import tables
+from babelshelf.files import work_dir
+from babelshelf.fingerprint import fingerprint
+from babelshelf.params.load import load
+from babelshelf.params.score import ScoreParams
+from babelshelf.scorers.base import load_scorer, score_pairs
+
+
+@click.command(help=__doc__)
+@click.argument("task")
+@click.option("--dev", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--test", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--base", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--model", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def main(*, task: str, dev: Path, test: Path, base: Path, model: Path, out: Path) -> None:
+    settings = load(ScoreParams, "score")
+    scorer = load_scorer(base, model, settings)
+    for path in (dev, test):
+        rows = tables.read_rows(path)
+        done = work_dir() / "score" / fingerprint(task, path, base, model, settings)
+        scores = score_pairs(rows, scorer, done)
+        tables.write_table(out / path.name, rows.with_columns(p_yes=pl.Series(scores, dtype=pl.Float64)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+r"""Score a training set with the model that was trained on it: the self-validation that `filter` reads.
+
+\b
+    python -m stages.score_train qi --pairs data/translated/qi/train.parquet ... (dvc.yaml has the whole command)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import polars as pl
+
+from babelshelf import tables
+from babelshelf.files import work_dir
+from babelshelf.fingerprint import fingerprint
+from babelshelf.params.load import load
+from babelshelf.params.score import ScoreParams
+from babelshelf.scorers.base import load_scorer, score_pairs
+
+
+@click.command(help=__doc__)
+@click.argument("task")
+@click.option("--pairs", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--base", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--model", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def main(*, task: str, pairs: Path, base: Path, model: Path, out: Path) -> None:
+    settings = load(ScoreParams, "score")
+    rows = tables.read_rows(pairs)
+    done = work_dir() / "score" / fingerprint(task, pairs, base, model, settings)
+    scores = score_pairs(rows, load_scorer(base, model, settings), done)
+    tables.write_table(out / "scores.parquet", rows.select("id", p_yes=pl.Series(scores, dtype=pl.Float64)))
+
+
+if __name__ == "__main__":
+    main()

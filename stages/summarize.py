@@ -1,0 +1,25 @@
+"""Gather the tasks' results and the F1 average into one small file.
+
+python -m stages.summarize --evaluated metrics/evaluate --metrics metrics/summarize.json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from babelshelf.files import write_json
+from babelshelf.params.load import PARAMS_FILE, read
+from babelshelf.summary import summarize
+
+
+@click.command(help=__doc__)
+@click.option("--evaluated", type=click.Path(path_type=Path), required=True)
+@click.option("--metrics", type=click.Path(path_type=Path), required=True)
+def main(*, evaluated: Path, metrics: Path) -> None:
+    write_json(metrics, summarize(evaluated, tasks=read(PARAMS_FILE)["tasks"]))
+
+
+if __name__ == "__main__":
+    main()

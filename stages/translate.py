@@ -1,0 +1,44 @@
+"""Translate training queries into languages that have no training data.
+
+    python -m stages.translate qc --train data/original/qc/train.parquet ... (dvc.yaml has the whole command)
+
+Killed, it goes on from the translations that were finished.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from babelshelf.files import work_dir, write_json
+from babelshelf.params.load import load, load_seed
+from babelshelf.params.translate import TranslateParams
+from babelshelf.tables import positive_share, read_rows, read_table, write_rows, write_table
+from babelshelf.translation import translate_rows
+from babelshelf.translators.base import load_translator
+from babelshelf.work_cache import WorkCache
+
+
+@click.command(help=__doc__)
+@click.argument("task")
+@click.option("--train", type=click.Path(path_type=Path), required=True)
+@click.option("--held-out", type=click.Path(path_type=Path), required=True)
+@click.option("--glossary", type=click.Path(path_type=Path), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option("--metrics", type=click.Path(path_type=Path), required=True)
+def main(*, task: str, train: Path, held_out: Path, glossary: Path, out: Path, metrics: Path) -> None:
+    settings = load(TranslateParams, "translate", task)
+    translator = load_translator(settings, glossary)
+    cache = WorkCache(work_dir() / "translations")
+    held_out_keys = read_table(held_out)["key"]
+    made = translate_rows(
+        read_rows(train), held_out_keys, translator=translator, cache=cache, settings=settings, seed=load_seed()
+    )
+    write_rows(out / "train.parquet", made.rows)
+    write_table(out / "dropped.parquet", made.dropped)
+    write_json(metrics, made.counts | {"positive_share": positive_share(made.rows)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,379 @@
+"""The pipeline end to end, in copies of the repository on a one-minute setting: what runs, when, and after a kill.
+
+One session-wide copy is built from nothing; each test that changes something takes a copy of that one, with its DVC
+cache. DVC's run cache is off everywhere: it would restore what these tests want to see run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+import pytest
+from ruamel.yaml import YAML
+
+from babelshelf import profiles, tables
+from babelshelf.files import read_json
+from babelshelf.params.load import read
+
+pytestmark = pytest.mark.pipeline
+
+RECIPE = {  # what tests/fixtures/tiny.yaml needs, and nothing else
+    "prepare",
+    "base_model",
+    *("translate@qc", "mine_negatives@qc", "train@negatives-qc", "score_train@qc", "filter@qc", "train@filtered-qc"),
+    *("score@qc", "calibrate@qc", "evaluate@qc"),
+    *("translate@qi", "mine_negatives@qi", "train@negatives-qi", "score@qi", "calibrate@qi", "evaluate@qi"),
+    "summarize",
+}
+AFTER_MINING_QI = {"mine_negatives@qi", "train@negatives-qi", "score@qi", "calibrate@qi", "evaluate@qi", "summarize"}
+AFTER_TRAINING_QC = {"train@negatives-qc", "score_train@qc", "filter@qc", "train@filtered-qc", "score@qc"}
+
+MINUTES = 60.0
+
+
+class Workspace:
+    """A copy of the repository with a DVC repository of its own."""
+
+    def __init__(self, folder: Path, site_cache: Path) -> None:
+        self.folder = folder
+        inherited = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
+        self.environment = inherited | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # stages run as `python -m ...`
+            "DVC_SITE_CACHE_DIR": str(site_cache),
+        }
+
+    def copy(self, folder: Path) -> Workspace:
+        """The same state at another place."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Workspace(folder, Path(self.environment["DVC_SITE_CACHE_DIR"]))
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """`dvc repro` in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "dvc", "repro", "--no-run-cache", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+
+    def failing(self, *arguments: str) -> str:
+        """What a `dvc repro` that must fail prints."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=20 * MINUTES)
+        assert process.returncode != 0, output
+        return output
+
+    def repro(self, *arguments: str) -> list[str]:
+        """Names of the stages that `dvc repro` ran, in their order."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=20 * MINUTES)
+        assert process.returncode == 0, output
+        return re.findall(r"^Running stage '([^']+)'", output, flags=re.MULTILINE)
+
+    def set_params(self, overlay: str) -> None:
+        """Merge YAML text into params.yaml."""
+        params = profiles.round_trip(self.folder / "params.yaml")
+        profiles.merge(params, YAML().load(overlay))
+        YAML().dump(params, self.folder / "params.yaml")
+
+    def append(self, file: str, text: str) -> None:
+        """Add text to the end of a file."""
+        with (self.folder / file).open("a", encoding="utf-8") as stream:
+            stream.write(text)
+
+    def lock(self) -> dict[str, dict[str, object]]:
+        """The stages of dvc.lock: commands, params, and the hashes of deps and outs."""
+        stages: dict[str, dict[str, object]] = read(self.folder / "dvc.lock")["stages"]
+        return stages
+
+    def forget(self, stage: str) -> None:
+        """As if `stage` had never run: DVC would take its outs from the cache, were they only missing."""
+        lock = read(self.folder / "dvc.lock")
+        del lock["stages"][stage]
+        for out in self.outs(stage):
+            if out.is_dir():
+                shutil.rmtree(out)
+            else:
+                out.unlink()
+        YAML().dump(lock, self.folder / "dvc.lock")
+
+    def outs(self, stage: str) -> list[Path]:
+        """Paths of what a stage writes."""
+        return [self.folder / out["path"] for out in self.lock()[stage]["outs"]]  # type: ignore[attr-defined]
+
+    def metrics(self) -> dict[str, bytes]:
+        """All files of metrics/."""
+        files = sorted(file for file in (self.folder / "metrics").rglob("*") if file.is_file())
+        return {str(file.relative_to(self.folder)): file.read_bytes() for file in files}
+
+
+def _clone(root: Path, folder: Path) -> None:
+    """What a commit of the working tree would have, without the results of earlier runs."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.split("\0")
+    for name in names:
+        source = root / name
+        if source.is_file() and name != "dvc.lock" and not name.startswith((".dvc/", "metrics/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, folder / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--force"], cwd=folder, check=True)
+
+
+def _score_in_small_chunks(module: Path) -> None:
+    """So that a kill finds `score` between two of them: the tiny setting has fewer pairs than one usual chunk."""
+    text, replaced = re.subn(r"^CHUNK = \d+", "CHUNK = 16", module.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert replaced == 1
+    module.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def unbuilt(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A clone on the tiny setting in which nothing has run."""
+    workspace = Workspace(tmp_path_factory.mktemp("unbuilt"), tmp_path_factory.mktemp("dvc"))
+    _clone(root, workspace.folder)
+    workspace.set_params((root / "tests" / "fixtures" / "tiny.yaml").read_text(encoding="utf-8"))
+    _score_in_small_chunks(workspace.folder / "babelshelf" / "scorers" / "base.py")
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def first_run(unbuilt: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, list[str]]:
+    """The clone after `dvc repro summarize`, and the stages that ran; not to be changed."""
+    workspace = unbuilt.copy(tmp_path_factory.mktemp("built") / "repository")
+    return workspace, workspace.repro("summarize")
+
+
+@pytest.fixture(scope="session")
+def built(first_run: tuple[Workspace, list[str]]) -> Workspace:
+    """The clone after `dvc repro summarize`; not to be changed."""
+    return first_run[0]
+
+
+@pytest.fixture
+def workspace(built: Workspace, tmp_path: Path) -> Workspace:
+    """A built copy to change."""
+    return built.copy(tmp_path / "repository")
+
+
+# --- from nothing ---
+
+
+def test_the_first_run_runs_what_the_recipe_needs(first_run: tuple[Workspace, list[str]]) -> None:
+    workspace, ran = first_run
+    assert sorted(ran) == sorted(RECIPE)
+    assert workspace.lock().keys() == RECIPE
+    assert [out for stage in sorted(RECIPE) for out in workspace.outs(stage) if not out.exists()] == []
+
+
+def test_metrics_are_sane(built: Workspace) -> None:
+    summary = read_json(built.folder / "metrics" / "summarize.json")
+    assert summary["tasks"].keys() == {"qc", "qi"}
+    f1 = [task["f1"] for task in summary["tasks"].values()]
+    assert summary["f1_average"] == pytest.approx(sum(f1) / 2, abs=1e-5)
+    for task in summary["tasks"].values():
+        assert 0 < task["f1_low"] <= task["f1"] <= task["f1_high"] <= 1
+        assert 0 < task["threshold"] < 1
+
+
+@pytest.mark.parametrize("task", ["qc", "qi"])
+def test_no_held_out_query_is_in_any_training_set(built: Workspace, task: str) -> None:
+    data = built.folder / "data"
+    held_out = pl.concat(tables.read_rows(data / "original" / task / f"{split}.parquet") for split in ("dev", "test"))
+    variants = sorted(data.glob(f"*/{task}/train.parquet"))
+    assert {"original", "translated", "negatives"} <= {file.parts[-3] for file in variants}
+    for file in variants:
+        rows = tables.read_rows(file)
+        tables.check_rows(rows, str(file))
+        for column in ("group", "query"):
+            assert set(rows[column]) & set(held_out[column]) == set(), file
+
+
+@pytest.mark.parametrize("task", ["qc", "qi"])
+def test_every_variant_holds_the_one_that_it_was_made_from(built: Workspace, task: str) -> None:
+    data = built.folder / "data"
+    rows = {
+        name: tables.read_rows(data / name / task / "train.parquet") for name in ("original", "translated", "negatives")
+    }
+    for made, before in (("translated", "original"), ("negatives", "translated")):
+        assert rows[made].height > rows[before].height
+        assert rows[before].join(rows[made], on=rows[before].columns, how="anti", nulls_equal=True).is_empty()
+
+
+def test_a_second_run_from_nothing_measures_the_same_bytes(built: Workspace, workspace: Workspace) -> None:
+    shutil.rmtree(workspace.folder / ".cache", ignore_errors=True)
+    assert sorted(workspace.repro("--force", "summarize")) == sorted(RECIPE)
+    assert workspace.metrics() == built.metrics()
+    assert workspace.lock() == built.lock()
+
+
+# --- what a change reruns ---
+
+
+def test_without_a_change_nothing_runs(workspace: Workspace) -> None:
+    assert workspace.repro("summarize") == []
+
+
+@pytest.mark.parametrize(
+    ("overlay", "expected"),
+    [
+        ("tasks: {qc: {calibrate: {threshold: 0.123}}}", {"calibrate@qc", "evaluate@qc", "summarize"}),
+        ("tasks: {qi: {mine_negatives: {window: [3, 20]}}}", AFTER_MINING_QI),
+        ("prepare: {taxonomy: {rows_train: 11}}", {"prepare"}),  # of a source that is not in use: the same data again
+    ],
+    ids=["threshold", "window", "unused"],
+)
+def test_a_changed_param_reruns_what_follows_it(workspace: Workspace, overlay: str, expected: set[str]) -> None:
+    workspace.set_params(overlay)
+    ran = workspace.repro("summarize")
+    assert len(ran) == len(set(ran))
+    assert set(ran) == expected
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("babelshelf/filtering.py", {"filter@qc"}),
+        ("babelshelf/calibration.py", {"calibrate@qc", "calibrate@qi"}),
+        ("babelshelf/translators/lexicon.py", {"translate@qc", "translate@qi"}),
+        ("babelshelf/negatives.py", {"mine_negatives@qc", "mine_negatives@qi"}),
+        ("babelshelf/sources/demo.py", {"prepare"}),
+    ],
+)
+def test_a_comment_in_a_module_reruns_its_users_and_nothing_beyond(
+    workspace: Workspace, module: str, expected: set[str]
+) -> None:
+    workspace.append(module, "# a comment\n")
+    assert set(workspace.repro("summarize")) == expected
+
+
+# --- kill -9 ---
+
+
+def _work_done(cache: Path) -> int:
+    """Pieces of finished work that a stage has put into `.cache`: rows of its tables, checkpoints, other files."""
+    files = [file for file in cache.rglob("*") if file.is_file()]
+    stored = [_rows(file) for file in files if file.suffix == ".sqlite"]
+    checkpoints = [file for file in files if file.name == "trainer_state.json"]  # the last that the trainer writes
+    parts = [file for file in files if file.suffix in {".parquet", ".npy", ".jsonl"}]
+    return sum(stored) + len(checkpoints) + len(parts)
+
+
+def _rows(file: Path) -> int:
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("SELECT count(*) FROM work").fetchone()[0])
+    except sqlite3.OperationalError:  # being made just now
+        return 0
+
+
+def _kill_in_the_middle(workspace: Workspace, stage: str) -> None:
+    process = workspace.start("--single-item", stage)
+    while process.poll() is None and not _work_done(workspace.folder / ".cache"):
+        time.sleep(0.005)
+    assert process.poll() is None, f"{stage} ended before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.parametrize("stage", ["translate@qc", "train@negatives-qc", "score@qc"])
+def test_a_killed_stage_goes_on_and_ends_as_if_undisturbed(built: Workspace, workspace: Workspace, stage: str) -> None:
+    shutil.rmtree(workspace.folder / ".cache", ignore_errors=True)
+    outs = workspace.outs(stage)
+    workspace.forget(stage)
+    _kill_in_the_middle(workspace, stage)
+    assert not all(out.exists() for out in outs), f"{stage} was through before it was killed"
+    assert _work_done(workspace.folder / ".cache") > 0
+    assert workspace.repro("summarize") == [stage]
+    assert workspace.lock() == built.lock()
+    assert workspace.metrics() == built.metrics()
+
+
+# --- the other adapter ---
+
+
+def test_lora_end_to_end(built: Workspace, workspace: Workspace) -> None:
+    workspace.set_params("train: {adapter: lora}")
+    assert set(workspace.repro("evaluate@qc")) == {*AFTER_TRAINING_QC, "calibrate@qc", "evaluate@qc"}
+    model = Path("models", "filtered", "qc")
+    assert (workspace.folder / model / "adapter_config.json").is_file()
+    assert not (built.folder / model / "adapter_config.json").is_file()
+    before = tables.read_table(built.folder / "data" / "predictions" / "test" / "qc" / "test.parquet")
+    after = tables.read_table(workspace.folder / "data" / "predictions" / "test" / "qc" / "test.parquet")
+    assert before["id"].equals(after["id"])
+    assert not before.equals(after)
+
+
+# --- bad input ---
+
+
+def _without_a_table(workspace: Workspace) -> None:
+    (workspace.folder / "data" / "demo" / "brands.tsv").unlink()
+
+
+def _bad_line(workspace: Workspace) -> None:
+    workspace.append("data/demo/brands.tsv", "one\ttoo\tmany\tcells\tin\tthis\tline\n")
+
+
+LEAK = """
+import dataclasses
+
+_read_without_leak = read
+
+
+def read(*arguments):
+    marketplace = _read_without_leak(*arguments)
+    qc = marketplace.tasks["qc"]
+    leaked = qc.test.filter(pl.col("language") == "en").head(1).with_columns(id=pl.lit("leaked"), group=pl.lit("other"))
+    leaked = leaked.with_columns(candidate=pl.lit(qc.train["candidate"][0]))
+    tasks = marketplace.tasks | {"qc": dataclasses.replace(qc, train=pl.concat([qc.train, leaked]))}
+    return dataclasses.replace(marketplace, tasks=tasks)
+"""
+
+
+def _leaked_query(workspace: Workspace) -> None:
+    workspace.append("babelshelf/sources/demo.py", LEAK)
+
+
+def _unknown_source(workspace: Workspace) -> None:
+    source = workspace.folder / "babelshelf" / "sources"
+    shutil.copy(source / "demo.py", source / "bazaar.py")  # DVC itself refuses a backend whose module is not there
+    workspace.set_params("prepare: {source: bazaar}")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (_without_a_table, "brands.tsv"),
+        (_bad_line, "brands.tsv"),
+        (_leaked_query, "whose query is also in train (a train/test leak)"),
+        (_unknown_source, "prepare.source"),
+    ],
+)
+def test_bad_input_is_one_clear_error(
+    unbuilt: Workspace, tmp_path: Path, spoil: Callable[[Workspace], None], expected: str
+) -> None:
+    workspace = unbuilt.copy(tmp_path / "repository")
+    spoil(workspace)
+    output = workspace.failing("summarize")
+    errors = [line for line in output.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, output
+    assert expected in errors[0]
+    assert "Traceback" not in output
+    assert not (workspace.folder / "data" / "original").exists()
