@@ -131,7 +131,7 @@ def wanted_negatives(rows: pl.DataFrame, positive_share: float) -> dict[str, int
         .agg(pl.len().alias("rows"), pl.col("label").sum().cast(pl.Int64).alias("positive"))
         .sort("language")
     )
-    return {  # rounded: 60 / 0.6 is not 100
+    return {  # rounded: 21 / 0.7 is a little more than 30
         language: max(math.ceil(round(positive / positive_share, 6)) - total, 0)
         for language, total, positive in counts.iter_rows()
     }
@@ -243,10 +243,8 @@ def _negative_rows(kept: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
 def _positives(rows: pl.DataFrame) -> pl.DataFrame:
     """Unique pairs of a group and a candidate that is relevant to one of its queries, by any row with that query."""
     asked = rows.select("group", "query").unique()
-    relevant_to = rows.filter(pl.col("label") == 1).select("query", "candidate").unique()
-    of_group = rows.filter(pl.col("label") == 1).select("group", "candidate")
-    of_query = asked.join(relevant_to, on="query").select("group", "candidate")
-    return pl.concat([of_group, of_query]).unique()
+    positive = rows.filter(pl.col("label") == 1).select("query", "candidate").unique()
+    return asked.join(positive, on="query").select("group", "candidate").unique()
 
 
 def _known_positive(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:

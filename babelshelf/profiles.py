@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap
 
 from babelshelf.errors import InputError
 from babelshelf.files import replacing
@@ -66,19 +66,11 @@ def merge(values: CommentedMap, overlay: CommentedMap, prefix: str = "") -> list
             changes += merge(old, new, f"{prefix}{key}.")
         elif old != new:
             changes.append(Change(f"{prefix}{key}", _shown(old), _shown(new)))
-            _replace(values, key, new)
+            if new is None:
+                del values[key]
+            else:
+                values[key] = new
     return changes
-
-
-def _replace(values: CommentedMap, key: str, new: Any) -> None:  # noqa: ANN401 - whatever YAML holds
-    old = values.get(key)
-    if new is None:
-        del values[key]
-    elif isinstance(old, CommentedSeq) and isinstance(new, CommentedSeq):
-        old.clear()  # in place: the comment at the end of its line belongs to the list itself
-        old.extend(new)
-    else:
-        values[key] = new
 
 
 def _yaml() -> YAML:

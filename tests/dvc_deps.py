@@ -104,7 +104,7 @@ def code(stage: Stage, params: Params, root: Path = ROOT) -> set[str]:
         if path not in found:
             found.add(path)
             todo += [file for module in _imported(root / path, params) for file in _files(module, root)]
-    if any(_calls(tree, "babelshelf.prompts.load_template") for tree in _trees(found, root)):
+    if any(_calls(root / path, "babelshelf.prompts.load_template") for path in found):
         found |= {file for section in _sections(found, root) for file, _ in _templates(params.get(section), section)}
     return {path for path in found if not _is_empty_package(root / path)}
 
@@ -118,18 +118,14 @@ def params_read(stage: Stage, params: Params, root: Path = ROOT) -> set[str]:
     return found
 
 
-def written(path: str, stage: Stage, params: Params, root: Path = ROOT) -> str:
-    """A path as it stands in dvc.yaml: with a param in the place of the name that it chooses."""
-    for package, key in BACKENDS.items():
-        folder = package.replace(".", "/")
-        if path == f"{folder}/{_value(params, key)}.py":
-            return f"{folder}/${{{key}}}.py"
-    named = {
-        file: key
-        for section in params_read(stage, params, root)
-        for file, key in _templates(params.get(section), section)
-    }
-    return f"babelshelf/templates/${{{named[path]}}}.txt" if path in named else path
+def written(paths: set[str], stage: Stage, params: Params, root: Path = ROOT) -> set[str]:
+    """The paths as they stand in dvc.yaml: with a param in the place of the name that it chooses."""
+    chosen = {f"{_folder(package)}/{_value(params, key)}.py": (package, key) for package, key in BACKENDS.items()}
+    names = {path: f"{_folder(package)}/${{{key}}}.py" for path, (package, key) in chosen.items()}
+    for section in params_read(stage, params, root):
+        for path, key in _templates(params.get(section), section):
+            names[path] = f"babelshelf/templates/${{{key}}}.txt"
+    return {names.get(path, path) for path in paths}
 
 
 def _stage(stage: Any) -> Stage:  # noqa: ANN401 - DVC is untyped
@@ -146,37 +142,50 @@ def _stage(stage: Any) -> Stage:  # noqa: ANN401 - DVC is untyped
 
 
 @cache
-def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
-
-
-def _trees(files: set[str], root: Path) -> list[ast.Module]:
-    return [_tree(root / path) for path in sorted(files) if path.endswith(".py")]
-
-
-def _nodes(tree: ast.AST) -> Iterator[Any]:
-    """Like `ast.walk`, without what only type checkers see."""
-    todo: list[ast.AST] = [tree]
+def _nodes(file: Path) -> tuple[ast.AST, ...]:
+    """All nodes of a module, without what only type checkers see; none of a file that is not Python."""
+    nodes: list[ast.AST] = []
+    todo: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))] if file.suffix == ".py" else []
     while todo:
         node = todo.pop()
-        yield node
+        nodes.append(node)
         if isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
             todo.extend(node.orelse)
         else:
             todo.extend(ast.iter_child_nodes(node))
+    return tuple(nodes)
+
+
+@cache
+def _all_calls(file: Path) -> tuple[tuple[str, Any], ...]:
+    """All calls of a module, each with the whole name of what it calls, whichever name the module imports it under."""
+    names: dict[str, str] = {}
+    for node in _nodes(file):
+        if isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    calls = [node for node in _nodes(file) if isinstance(node, ast.Call)]
+    return tuple((_whole_name(ast.unparse(call.func), names), call) for call in calls)
+
+
+def _whole_name(name: str, names: dict[str, str]) -> str:
+    first, dot, rest = name.partition(".")
+    return f"{names.get(first, first)}{dot}{rest}"
+
+
+def _calls(file: Path, function: str) -> list[Any]:
+    return [call for name, call in _all_calls(file) if name == function]
 
 
 def _imported(file: Path, params: Params) -> Iterator[str]:
     """Dotted names that `file` imports: modules, and functions and classes of modules."""
-    tree = _tree(file)
-    for node in _nodes(tree):
+    for node in _nodes(file):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level:
                 raise ValueError(f"{file}, line {node.lineno}: a relative import; write the whole name")
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-    for call in _calls(tree, "importlib.import_module"):
+    for call in _calls(file, "importlib.import_module"):
         package = ast.literal_eval(call.args[0].values[0]).removesuffix(".")  # of f"{package}.{chosen}"
         yield f"{package}.{_value(params, BACKENDS[package])}"
 
@@ -190,41 +199,26 @@ def _files(name: str, root: Path) -> Iterator[str]:
             yield from (file for file in (f"{path}.py", f"{path}/__init__.py") if (root / file).is_file())
 
 
-def _calls(tree: ast.Module, function: str) -> list[Any]:
-    """Calls of `function`, given by its whole name, under whichever name the module imports it."""
-    names: dict[str, str] = {}
-    for node in _nodes(tree):
-        if isinstance(node, ast.ImportFrom):
-            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-    calls = [node for node in _nodes(tree) if isinstance(node, ast.Call)]
-    return [call for call in calls if _whole_name(ast.unparse(call.func), names) == function]
-
-
-def _whole_name(name: str, names: dict[str, str]) -> str:
-    first, dot, rest = name.partition(".")
-    return f"{names.get(first, first)}{dot}{rest}"
-
-
 def _sections(files: set[str], root: Path) -> set[str]:
     """Names of the sections that the files load, as they stand in the calls; `seed` for `load_seed()`."""
     found: set[str] = set()
-    for tree in _trees(files, root):
-        found |= {"seed"} if _calls(tree, f"{LOADER}.load_seed") else set()
-        found |= {ast.literal_eval(call.args[1]) for call in _calls(tree, f"{LOADER}.load")}
-        found |= _keys_of(_calls(tree, f"{LOADER}.read"), tree)
+    for file in (root / path for path in files):
+        found |= {"seed"} if _calls(file, f"{LOADER}.load_seed") else set()
+        found |= {ast.literal_eval(call.args[1]) for call in _calls(file, f"{LOADER}.load")}
+        found |= _keys_of(_calls(file, f"{LOADER}.read"), file)
     return found
 
 
-def _keys_of(calls: list[Any], tree: ast.Module) -> set[str]:
+def _keys_of(calls: list[Any], file: Path) -> set[str]:
     """The key in each `call[key]` and `call.get(key)`."""
     keys = []
-    for node in _nodes(tree):
+    for node in _nodes(file):
         if isinstance(node, ast.Subscript) and node.value in calls:
             keys.append(ast.literal_eval(node.slice))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.value in calls:
             keys.append(ast.literal_eval(node.args[0]))
     if len(keys) < len(calls):
-        raise ValueError('write read(...)["key"], so that the key can be found')
+        raise ValueError(f'{file}: write read(...)["key"], so that the key can be found')
     return set(keys)
 
 
@@ -239,7 +233,11 @@ def _templates(section: Any, path: str) -> Iterator[tuple[str, str]]:  # noqa: A
 def _is_empty_package(file: Path) -> bool:
     if file.name != "__init__.py":
         return False
-    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in _tree(file).body)
+    return all(isinstance(node, ast.Module | ast.Expr | ast.Constant) for node in _nodes(file))
+
+
+def _folder(package: str) -> str:
+    return package.replace(".", "/")
 
 
 def _value(params: Params, path: str) -> str:
@@ -256,7 +254,7 @@ def main() -> None:
     for params in variants().values():
         for stage in stages(params):
             name = stage.name.partition("@")[0]
-            files.setdefault(name, set()).update(written(path, stage, params) for path in code(stage, params))
+            files.setdefault(name, set()).update(written(code(stage, params), stage, params))
             read = params_read(stage, params)
             keys.setdefault(name, set()).update(key.replace(f".{stage.task}.", ".<task>.") for key in read)
     for name, paths in files.items():

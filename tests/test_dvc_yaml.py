@@ -103,8 +103,8 @@ def test_deps_are_the_modules_that_the_stage_imports(stage: Stage) -> None:
     needed: set[str] = set()
     for name, params in VARIANTS.items():  # a profile may choose another backend: dvc.yaml has what that imports too
         for same in (other for other in STAGES[name] if other.name == stage.name):
-            declared |= {dvc_deps.written(path, same, params) for path in same.code()}
-            needed |= {dvc_deps.written(path, same, params) for path in dvc_deps.code(same, params)}
+            declared |= dvc_deps.written(same.code(), same, params)
+            needed |= dvc_deps.written(dvc_deps.code(same, params), same, params)
     assert _differences(declared, needed) == {}
 
 

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from sentence_transformers import SentenceTransformer
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
 
 from babelshelf.embeddings import encode, load_embedder
 from babelshelf.errors import InputError
-from babelshelf.nano_embedder import build
+from babelshelf.nano_embedder import build, train_tokenizer
 from babelshelf.params.base_model import EmbedderParams
 
 TREE = {
@@ -67,6 +71,21 @@ def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
         build(texts(PATHS + TITLES, []), SETTINGS, 1).save(str(folder))
     one, two = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in folders)
     assert one == two
+
+
+def test_similarities_are_those_of_latent_semantic_analysis() -> None:
+    corpus = PATHS + TITLES
+    tokenizer = train_tokenizer(corpus, SETTINGS.vocab_size)
+    weighted = TfidfVectorizer(analyzer=lambda text: tokenizer.encode(text).tokens).fit_transform(corpus)
+    expected = normalize(TruncatedSVD(SETTINGS.dimension, random_state=0, n_iter=20).fit_transform(weighted))
+    vectors = vectors_of(corpus)
+    np.testing.assert_allclose(vectors @ vectors.T, expected @ expected.T, atol=0.02)
+
+
+def test_the_model_itself_gives_unit_vectors_and_encode_makes_them_of_any() -> None:
+    model = build(texts(PATHS, []), SETTINGS, 1)
+    for vectors in (model.encode(PATHS), encode(SentenceTransformer(modules=[model[0]]), PATHS, 32)):
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
 
 
 def test_unseen_words_leave_a_text_where_its_known_words_put_it() -> None:

@@ -195,6 +195,12 @@ def test_each_language_comes_down_to_the_target_share() -> None:
     assert set(found.counts["missing"].values()) == {0}
 
 
+def test_a_share_that_is_reached_exactly_needs_no_negative_more() -> None:
+    labels = [1] * 21 + [0] * 9  # 21 / 0.7 is a little more than 30
+    rows = table(*(row(f"r{i}", f"query {i}", "a", label) for i, label in enumerate(labels)))
+    assert negatives.wanted_negatives(rows, 0.7) == {"en": 0}
+
+
 def test_what_the_anchors_cannot_give_is_counted_as_missing() -> None:
     counts = mined(many_rows(), LETTERS, window=[0, 5], positive_share=0.1).counts
     assert counts["made"] == {"de": 40, "en": 80, "fr": 10}
@@ -220,11 +226,11 @@ def test_false_negatives_are_counted_over_what_the_truth_can_judge() -> None:
     assert negatives.false_negatives(rows, no_truth()) == {}
 
 
-def test_nearest_ranks_equals_by_their_order() -> None:
-    vectors = np.zeros((200, 2), dtype=np.float32)
-    vectors[:100, 0] = vectors[100:, 1] = 1
-    found = embeddings.nearest(vectors[[150, 3]], vectors, 5, "flat")
-    assert found.tolist() == [[100, 101, 102, 103, 104], [0, 1, 2, 3, 4]]
+def test_nearest_ranks_equals_by_their_order_whatever_the_last_bits_say() -> None:
+    angles = np.repeat([1e-3, 0, np.pi / 2], 100)  # the first two have the cosines 0.9999995 and 1 to the query
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    found = embeddings.nearest(vectors[[150, 250]], vectors, 5, "flat")
+    assert found.tolist() == [[0, 1, 2, 3, 4], [200, 201, 202, 203, 204]]
 
 
 def test_a_positive_lost_among_equals_is_not_its_own_negative() -> None:
