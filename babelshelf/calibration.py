@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
-from babelshelf.evaluation import all_yes_f1, arrays, labelled
+from babelshelf.predictions import Floats, Labels, all_yes_f1, arrays, labelled
 
 DIGITS = 6  # of a written metric: a threshold with more would be another one after it is read back
-
-Floats = NDArray[np.float64]
 
 
 def calibrate(predictions: pl.DataFrame, fixed: float | None) -> dict[str, float]:
@@ -40,7 +37,7 @@ def calibrate(predictions: pl.DataFrame, fixed: float | None) -> dict[str, float
     }
 
 
-def best_threshold(labels: NDArray[np.bool_], p_yes: Floats) -> float:
+def best_threshold(labels: Labels, p_yes: Floats) -> float:
     """The threshold of the best F1.
 
     Every cut between two neighbouring distinct scores is tried, at its middle, so that rows of one score always fall
@@ -60,7 +57,7 @@ def best_threshold(labels: NDArray[np.bool_], p_yes: Floats) -> float:
     return float(middles[widest])
 
 
-def scores_at(labels: NDArray[np.bool_], p_yes: Floats, thresholds: Floats) -> pl.DataFrame:
+def scores_at(labels: Labels, p_yes: Floats, thresholds: Floats) -> pl.DataFrame:
     """Columns `threshold`, `f1`, `precision`, `recall`, a row for each threshold; precision without a "yes" is 0."""
     yes = len(p_yes) - np.searchsorted(np.sort(p_yes), thresholds, side="left")
     found = labels.sum() - np.searchsorted(np.sort(p_yes[labels]), thresholds, side="left")

@@ -37,6 +37,21 @@ def show() -> None:
 
 
 @main.command()
+def readme() -> None:
+    """Put the results of the last run between README.md's two markers."""
+    from babelshelf.errors import InputError  # noqa: PLC0415
+    from babelshelf.files import replacing  # noqa: PLC0415
+    from babelshelf.summary import with_results  # noqa: PLC0415
+
+    file = Path("README.md")
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; run from the repository's root")
+    text = with_results(file.read_text(encoding="utf-8"), Path("metrics"))
+    with replacing(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@main.command()
 @click.argument("name")
 def profile(name: str) -> None:
     """Apply profiles/NAME.yaml to params.yaml."""

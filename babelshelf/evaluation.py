@@ -6,12 +6,10 @@ no threshold) and Matthews correlation (0 for any constant answer) are always re
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from sklearn.metrics import (
     average_precision_score,
     matthews_corrcoef,
@@ -20,52 +18,15 @@ from sklearn.metrics import (
 )
 
 from babelshelf.bootstrap import intervals
-from babelshelf.errors import InputError
-from babelshelf.tables import ROW_SCHEMA, read_table
+from babelshelf.predictions import Floats, Labels, all_yes_f1, arrays, labelled
 
 if TYPE_CHECKING:
     from babelshelf.params.evaluate import EvaluateParams
 
-PREDICTION_SCHEMA = pl.Schema([*ROW_SCHEMA.items(), ("p_yes", pl.Float64())])
-
 CURVE_POINTS = 200
 
 
-def read_predictions(path: Path) -> pl.DataFrame:
-    """Read rows with their `p_yes`, those without a label included.
-
-    Raises:
-        InputError: the file is missing, has other columns, a p_yes that is not from 0 to 1, or no labelled positive.
-    """
-    predictions = read_table(path)
-    if dict(predictions.schema) != dict(PREDICTION_SCHEMA):
-        raise InputError(f"{path}: expected the columns {dict(PREDICTION_SCHEMA)}, found {dict(predictions.schema)}")
-    wrong = predictions.with_row_index("row").filter(~pl.col("p_yes").is_between(0, 1).fill_null(value=False))
-    if wrong.height:
-        row = wrong.row(0, named=True)
-        raise InputError(f"{path}, row {row['row']} (id {row['id']!r}): p_yes is {row['p_yes']}, not from 0 to 1")
-    if not (predictions["label"] == 1).any():
-        raise InputError(f"{path}: no row has the label 1, so there is nothing to measure: give labelled rows")
-    return predictions
-
-
-def labelled(predictions: pl.DataFrame) -> pl.DataFrame:
-    """The rows that can be measured."""
-    return predictions.filter(pl.col("label").is_not_null())
-
-
-def arrays(rows: pl.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Labels and p(yes) of labelled rows, shape (n_rows,) each."""
-    return rows["label"].to_numpy() == 1, rows["p_yes"].to_numpy()
-
-
-def all_yes_f1(labels: NDArray[np.bool_]) -> float:
-    """F1 of the answer "yes" to everything: precision is the positive share, recall is 1."""
-    share = float(labels.mean())
-    return 2 * share / (1 + share)
-
-
-def point_metrics(labels: NDArray[np.bool_], p_yes: NDArray[np.float64], threshold: float) -> dict[str, float]:
+def point_metrics(labels: Labels, p_yes: Floats, threshold: float) -> dict[str, float]:
     """F1, precision, recall and Matthews correlation where p(yes) >= threshold is "yes", and average precision.
 
     What is not defined (precision without a "yes", anything without a positive) is 0.

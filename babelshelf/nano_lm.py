@@ -1,26 +1,25 @@
 """A small language model made on the spot: the base LM of the nano profile, where no hub can be reached.
 
 A Qwen3-architecture causal LM of about a million parameters with a byte-level BPE. An adapter needs something to
-adapt, so it is pre-trained on self-supervised matching over the catalogue's unlabelled text: does this part of a text
-belong to that text? It answers in the fine-tuning's own prompt, so that "yes" and "no" are already its words.
+adapt, so it is pre-trained on self-supervised matching over the catalogue's unlabelled text (`babelshelf.matching`),
+in the prompt that it is fine-tuned with, so that "yes" and "no" are already its words.
 """
 
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from babelshelf.matching import matching_pairs
-from babelshelf.prompts import answer_ids, encode, load_template, parse
-from babelshelf.training import Examples, Schedule, fit
+from babelshelf.matching import Questions, matching_questions
+from babelshelf.prompts import load_template, parse
+from babelshelf.training import AnswerTrainer, Examples, Schedule, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -28,8 +27,58 @@ if TYPE_CHECKING:
     from babelshelf.params.base_model import LmParams
 
 PAD, END = "<|pad|>", "<|end|>"
-MAX_LENGTH = 512
-TOKENIZER_PROMPTS = 2000  # enough that the template's words and both answers become tokens of their own
+TEMPLATE = "short"  # its candidate stands before its query, so that one candidate can have many questions
+TOKENIZER_SAMPLE = 5000  # texts with questions, so that the answers become tokens of their own
+EMBEDDING_SCALE = 0.1  # a token's identity has to outlast the first layer, which adds about 0.05 to it
+
+
+class QuestionTrainer(AnswerTrainer):
+    """AnswerTrainer for prompts with several answers each; the head runs on the answers' positions alone."""
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,  # noqa: FBT001, FBT002 - the base class's signature
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:  # noqa: ANN401 - the base class's signature
+        """Mean cross-entropy of all answers over the whole vocabulary."""
+        outputs = model.model(
+            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
+        )
+        asked = inputs["labels"] != -100
+        logits = model.lm_head(outputs.last_hidden_state[asked])
+        loss = torch.nn.functional.cross_entropy(logits.float(), inputs["labels"][asked])
+        return (loss, outputs) if return_outputs else loss
+
+
+def pretrain(
+    texts: pl.DataFrame, settings: LmParams, seed: int, checkpoints: Path
+) -> tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]:
+    """Make and train the LM.
+
+    Args:
+        texts: the catalogue's unlabelled text: columns `text`, `language`, `kind`.
+        settings: its size and training.
+        seed: of the weights, the questions and their order.
+        checkpoints: folder of this run's checkpoints (see `training.fit`).
+    """
+    asked = matching_questions(texts, settings.texts, settings.questions, seed)
+    sample = ("".join([*_pieces(one), " yes", " no"]) for one in asked[:TOKENIZER_SAMPLE])
+    tokenizer = train_tokenizer(chain(texts.sort("text", "language")["text"], sample), settings.vocab_size)
+    model = new_model(tokenizer, settings, seed)
+    schedule = Schedule(
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        epochs=1,
+        warmup_share=0.05,
+        weight_decay=0.01,
+        precision=settings.precision,
+        gradient_checkpointing=False,
+        seed=seed,
+    )
+    fit(model, tokenizer, encode_questions(asked, tokenizer), schedule, checkpoints, QuestionTrainer)
+    return model, tokenizer
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -52,7 +101,12 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
 
 
 def new_model(tokenizer: PreTrainedTokenizerFast, settings: LmParams, seed: int) -> Qwen3ForCausalLM:
-    """Qwen3 (arXiv 2505.09388) with random weights, its embeddings tied."""
+    """Qwen3 (arXiv 2505.09388) with random weights and tied embeddings, some heads set to attend to equal tokens.
+
+    In all layers but the first, half of the heads begin with equal query and key projections ("mimetic"
+    initialisation, arXiv 2305.09828): a token attends to its like from the start, which matching needs and which
+    training finds only after thousands of steps. The first layer stays random, to tell candidate from query.
+    """
     torch.manual_seed(seed)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
@@ -60,7 +114,7 @@ def new_model(tokenizer: PreTrainedTokenizerFast, settings: LmParams, seed: int)
         intermediate_size=settings.intermediate_size,
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
-        num_key_value_heads=settings.key_value_heads,
+        num_key_value_heads=settings.heads,
         head_dim=settings.hidden_size // settings.heads,
         max_position_embeddings=2048,
         tie_word_embeddings=True,
@@ -69,38 +123,37 @@ def new_model(tokenizer: PreTrainedTokenizerFast, settings: LmParams, seed: int)
         eos_token_id=tokenizer.eos_token_id,
         attn_implementation=settings.attention,
     )
-    return Qwen3ForCausalLM(config)
+    model = Qwen3ForCausalLM(config)
+    with torch.no_grad():
+        model.model.embed_tokens.weight.normal_(0, EMBEDDING_SCALE)
+        half = settings.heads // 2 * config.head_dim
+        for layer in model.model.layers[1:]:
+            layer.self_attn.q_proj.weight[:half] = layer.self_attn.k_proj.weight[:half]
+    return model
 
 
-def pretrain(
-    texts: pl.DataFrame, settings: LmParams, seed: int, checkpoints: Path
-) -> tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]:
-    """Make and train the LM.
+def encode_questions(asked: Sequence[Questions], tokenizer: PreTrainedTokenizerFast) -> Examples:
+    """Token ids of each text with its questions and answers; a label stands where an answer is to be predicted.
 
-    Args:
-        texts: the catalogue's unlabelled text: columns `text`, `language`, `kind`.
-        settings: its size and training.
-        seed: of the weights, the pairs and their order.
-        checkpoints: folder of this run's checkpoints (see `training.fit`).
+    Pieces begin with a space, at which the BPE splits first: their ids are those of the whole text.
     """
-    template = parse(load_template(settings.template), settings.template)
-    pairs = matching_pairs(texts, settings.pairs, np.random.default_rng([seed, 1]))
-    prompts = (template.render(pair) for pair in pairs.head(TOKENIZER_PROMPTS).to_dicts())
-    answered = (prompt + answer for prompt in prompts for answer in (template.no, template.yes))
-    tokenizer = train_tokenizer(chain(texts.sort("text", "language")["text"], answered), settings.vocab_size)
-    model = new_model(tokenizer, settings, seed)
-    no, yes = answer_ids(template, tokenizer)
-    encoded = encode(pairs, template, tokenizer, MAX_LENGTH)
-    examples = Examples(encoded.ids, [yes if label else no for label in pairs["label"]])
-    schedule = Schedule(
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        epochs=1,
-        warmup_share=0.1,
-        weight_decay=0.01,
-        precision=settings.precision,
-        gradient_checkpointing=False,
-        seed=seed,
-    )
-    fit(model, tokenizer, examples, schedule, checkpoints)
-    return model, tokenizer
+    template = parse(load_template(TEMPLATE), TEMPLATE)
+    answer_of = {True: tokenizer(template.yes)["input_ids"], False: tokenizer(template.no)["input_ids"]}
+    pieces = iter(tokenizer([piece for one in asked for piece in _pieces(one)])["input_ids"])
+    prompts, labels = [], []
+    for one in asked:
+        ids = list(next(pieces))
+        label = [-100] * len(ids)
+        for answer in one.answers:
+            question, told = next(pieces), answer_of[answer]
+            ids += question + told
+            label += [-100] * (len(question) - 1) + told + [-100]
+        prompts.append(ids)
+        labels.append(label)
+    return Examples(prompts, labels)
+
+
+def _pieces(one: Questions) -> list[str]:
+    """The template up to its candidate, then what follows it, once a question."""
+    head, _, tail = parse(load_template(TEMPLATE), TEMPLATE).text.partition("{candidate}")
+    return [head.format(language=one.language) + one.text, *(tail.format(query=query) for query in one.queries)]

@@ -26,7 +26,7 @@ from babelshelf.tables import ROW_SCHEMA
 if TYPE_CHECKING:
     from babelshelf.params.mine_negatives import MineNegativesParams
 
-STAGE_SEED = 4  # sets this stage's random numbers apart from what others draw with the same seed
+STREAM = 4  # this module's own stream of random numbers among those of the pipeline's seed
 SEPARATOR = re.compile(r" > |,(?! )")  # of a category path; a name may hold ", " where levels are separated by ","
 
 
@@ -68,7 +68,7 @@ def mine(
     pool = _pool(candidates)
     anchors = _anchors(rows, pool, settings.origins)
     windows = rank_windows(embed(candidates), anchors["number"].to_numpy(), settings)
-    rng = np.random.default_rng([seed, STAGE_SEED])
+    rng = np.random.default_rng([seed, STREAM])
     guards = {guard: forbidden(guard, rows, pool) for guard in settings.guards}
     drawn, refused = _draw(windows, anchors, guards | {"known_pair": _known_pairs(rows, pool)}, rng)
     found = anchors.with_columns(number=drawn).filter(drawn >= 0)

@@ -112,7 +112,8 @@ def _shortened(
     """The longest prompt that fits, by bisection over the candidate's characters (some scripts have no spaces)."""
 
     def ids(characters: int) -> list[int]:
-        found: list[int] = tokenizer(template.render(record | {"candidate": record["candidate"][:characters]}))["input_ids"]
+        shorter = record | {"candidate": record["candidate"][:characters]}
+        found: list[int] = tokenizer(template.render(shorter))["input_ids"]
         return found
 
     if len(ids(0)) >= max_length:

@@ -13,7 +13,10 @@ from babelshelf.sources.base import Marketplace, Truth, relevant
 
 
 def statistics(marketplace: Marketplace) -> dict[str, Any]:
-    """`{task: {"candidates": catalogue's size, "train" | "dev" | "test": statistics}}`, and `texts` by kind."""
+    """`{task: {"candidates": catalogue's size, "train" | "dev" | "test": statistics}}`, and what is not of one task.
+
+    That is `texts` by kind, `glossary_terms`, and what the source has `left_out` of its input.
+    """
     of_tasks: dict[str, Any] = {
         task: {
             "candidates": {"all": data.candidates.height, "in_train": int(data.candidates["in_train"].sum())},
@@ -27,6 +30,7 @@ def statistics(marketplace: Marketplace) -> dict[str, Any]:
     return of_tasks | {
         "texts": dict(marketplace.texts.group_by("kind").len().sort("kind").iter_rows()),
         "glossary_terms": 0 if glossary is None else glossary.height,
+        "left_out": marketplace.counts,
     }
 
 

@@ -34,8 +34,7 @@ TEXT_COLUMNS = ("query", "candidate")
 def read_rows(path: Path) -> pl.DataFrame:
     """Read a table of rows; raise InputError if the file is missing or has another schema."""
     rows = read_table(path)
-    if dict(rows.schema) != dict(ROW_SCHEMA):
-        raise InputError(f"{path}: expected the columns {dict(ROW_SCHEMA)}, found {dict(rows.schema)}")
+    check_schema(rows, ROW_SCHEMA, str(path))
     return rows
 
 
@@ -64,10 +63,15 @@ def write_csv(path: Path, table: pl.DataFrame) -> None:
         table.write_csv(temporary, float_precision=6)
 
 
+def check_schema(table: pl.DataFrame, schema: pl.Schema, name: str) -> None:
+    """Raise InputError if `table` has not just the columns of `schema`, in any order; `name` says which table it is."""
+    if dict(table.schema) != dict(schema):
+        raise InputError(f"{name}: expected the columns {dict(schema)}, found {dict(table.schema)}")
+
+
 def check_rows(rows: pl.DataFrame, name: str) -> None:
     """Raise InputError with the first row that breaks the contract; `name` says which table it is."""
-    if dict(rows.schema) != dict(ROW_SCHEMA):
-        raise InputError(f"{name}: expected the columns {dict(ROW_SCHEMA)}, found {dict(rows.schema)}")
+    check_schema(rows, ROW_SCHEMA, name)
     derived = pl.col("origin").is_in(["translated", "negative"])
     rules = {
         "the id is empty or null": pl.col("id").fill_null("") == "",

@@ -19,7 +19,6 @@ import click
 import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from babelshelf.prompts import answer_ids, encode, parse
@@ -39,11 +38,11 @@ class Examples:
 
     Attributes:
         prompts: token ids of each prompt, without its answer.
-        answers: token id of each prompt's right answer.
+        labels: of each prompt's tokens, the id of the answer that follows it, -100 where none does.
     """
 
     prompts: Sequence[list[int]]
-    answers: Sequence[int]
+    labels: Sequence[list[int]]
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class AnswerTrainer(SFTTrainer):
 
 @dataclass(frozen=True)
 class LeftPadding:
-    """Collator that pads on the left; all labels but the last are ignored."""
+    """Collator that pads on the left, so that the last token of every prompt is in the last column."""
 
     pad_id: int
 
@@ -103,7 +102,7 @@ class LeftPadding:
             length = len(row["input_ids"])
             input_ids[index, longest - length :] = torch.as_tensor(row["input_ids"])
             attention_mask[index, longest - length :] = 1
-            labels[index, -1] = row["labels"][-1]
+            labels[index, longest - length :] = torch.as_tensor(row["labels"])
         return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
 
 
@@ -140,6 +139,7 @@ def fit(
     examples: Examples,
     schedule: Schedule,
     checkpoints: Path,
+    trainer_class: type[AnswerTrainer] = AnswerTrainer,
 ) -> list[dict[str, float]]:
     """Train `model` in place.
 
@@ -150,19 +150,20 @@ def fit(
         schedule: batch size, learning rate, epochs.
         checkpoints: a folder for this very run's checkpoints; if an earlier, killed run left one there, this one
             goes on from it and ends with the same weights. Removed at the end.
+        trainer_class: what takes the loss.
 
     Returns:
         The learning curve: `step`, `epoch`, `loss` (nats an answer, mean since the point before), `learning_rate`.
     """
     steps = math.ceil(math.ceil(len(examples.prompts) / schedule.batch_size) * schedule.epochs)
-    trainer = AnswerTrainer(
+    trainer = trainer_class(
         model=model,
         args=_arguments(schedule, checkpoints, steps),
         data_collator=LeftPadding(tokenizer.pad_token_id),
         train_dataset=_dataset(examples),
         processing_class=tokenizer,
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
+    trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
     shutil.rmtree(checkpoints, ignore_errors=True)
     keys = ("step", "epoch", "loss", "learning_rate")
     return [{key: entry[key] for key in keys} for entry in trainer.state.log_history if "loss" in entry]
@@ -193,7 +194,9 @@ def fine_tune(
     encoded = encode(rows, prompt, tokenizer, settings.max_length)
     if encoded.shortened:
         click.echo(f"{encoded.shortened} of {rows.height} candidates were shortened to fit max_length", err=True)
-    examples = Examples(encoded.ids, [yes if label else no for label in rows["label"]])
+    labels = [
+        [-100] * (len(ids) - 1) + [yes if label else no] for ids, label in zip(encoded.ids, rows["label"], strict=True)
+    ]
     schedule = Schedule(
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
@@ -204,7 +207,7 @@ def fine_tune(
         gradient_checkpointing=settings.gradient_checkpointing,
         seed=seed,
     )
-    return model, fit(model, tokenizer, examples, schedule, checkpoints)
+    return model, fit(model, tokenizer, Examples(encoded.ids, labels), schedule, checkpoints)
 
 
 def save(model: PreTrainedModel, folder: Path, prompt: dict[str, Any]) -> None:
@@ -214,11 +217,17 @@ def save(model: PreTrainedModel, folder: Path, prompt: dict[str, Any]) -> None:
     (folder / "prompt.json").write_text(json.dumps(prompt, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that is complete: the trainer's state is what a checkpoint gets last."""
+    complete = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    return str(max(complete, key=lambda path: int(path.name.split("-")[1]))) if complete else None
+
+
 def _dataset(examples: Examples) -> Dataset:
     return Dataset.from_dict(
         {
             "input_ids": examples.prompts,
-            "labels": [[-100] * (len(prompt) - 1) + [answer] for prompt, answer in zip(examples.prompts, examples.answers, strict=True)],
+            "labels": examples.labels,
             "length": [len(prompt) for prompt in examples.prompts],
         }
     )

@@ -27,7 +27,7 @@ from babelshelf.work_cache import WorkCache
 if TYPE_CHECKING:
     from babelshelf.params.translate import TranslateParams
 
-STAGE = 3  # so that no two stages draw the same random numbers from the one seed
+STREAM = 3  # this module's own stream of random numbers among those of the pipeline's seed
 REQUEST = ["target", "language", "query"]
 
 
@@ -88,7 +88,7 @@ def plan(rows: pl.DataFrame, settings: TranslateParams, seed: int) -> pl.DataFra
     )
     sampled = []
     for target in settings.languages:
-        generator = np.random.default_rng([seed, STAGE, list(NAMES).index(target)])
+        generator = np.random.default_rng([seed, STREAM, list(NAMES).index(target)])
         chosen = _sample(usable.filter(pl.col("language") != target), settings.rows_per_language, generator)
         sampled.append(chosen.with_columns(target=pl.lit(target)))
     return pl.concat(sampled)

@@ -1,6 +1,7 @@
 """Choose a task's threshold on dev, or take the fixed one.
 
-python -m stages.calibrate qc --predictions data/predictions/test/qc/dev.parquet ... (dvc.yaml has the whole command)
+\b
+    python -m stages.calibrate qc --predictions data/predictions/test/qc/dev.parquet ... (dvc.yaml has all of it)
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from pathlib import Path
 import click
 
 from babelshelf.calibration import calibrate, curve
-from babelshelf.evaluation import read_predictions
-from babelshelf.files import replacing, write_json
+from babelshelf.files import write_json
 from babelshelf.params.calibrate import CalibrateParams
 from babelshelf.params.load import load
+from babelshelf.predictions import read_predictions
+from babelshelf.tables import write_csv
 
 
 @click.command(help=__doc__)
@@ -25,8 +27,7 @@ def main(*, task: str, predictions: Path, metrics: Path, curve_path: Path) -> No
     settings = load(CalibrateParams, "calibrate", task)
     dev = read_predictions(predictions)
     write_json(metrics, calibrate(dev, fixed=None if settings.threshold == "tuned" else settings.threshold))
-    with replacing(curve_path) as temporary:
-        curve(dev).write_csv(temporary, float_precision=6)
+    write_csv(curve_path, curve(dev))
 
 
 if __name__ == "__main__":

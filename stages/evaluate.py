@@ -1,6 +1,7 @@
 """Measure a task's predictions on test, with the threshold that was chosen on dev.
 
-python -m stages.evaluate qc --predictions data/predictions/test/qc/test.parquet ... (dvc.yaml has the whole command)
+\b
+    python -m stages.evaluate qc --predictions data/predictions/test/qc/test.parquet ... (dvc.yaml has all of it)
 """
 
 from __future__ import annotations
@@ -9,18 +10,12 @@ from pathlib import Path
 
 import click
 
-from babelshelf.evaluation import (
-    evaluate,
-    labelled,
-    language_f1,
-    languages_in_train,
-    precision_recall,
-    read_predictions,
-)
-from babelshelf.files import read_json, replacing, write_json
+from babelshelf.evaluation import evaluate, language_f1, languages_in_train, precision_recall
+from babelshelf.files import read_json, write_json
 from babelshelf.params.evaluate import EvaluateParams
 from babelshelf.params.load import load, load_seed
-from babelshelf.tables import read_rows
+from babelshelf.predictions import labelled, read_predictions
+from babelshelf.tables import read_rows, write_csv
 
 
 @click.command(help=__doc__)
@@ -39,10 +34,8 @@ def main(
     in_train = languages_in_train(read_rows(train), settings.in_train_share)
     result = evaluate(test, in_train, read_json(calibrated)["threshold"], settings, load_seed())
     write_json(metrics, result)
-    with replacing(curve) as temporary:
-        precision_recall(labelled(test)).write_csv(temporary, float_precision=6)
-    with replacing(languages) as temporary:
-        language_f1(result).write_csv(temporary, float_precision=6)
+    write_csv(curve, precision_recall(labelled(test)))
+    write_csv(languages, language_f1(result))
 
 
 if __name__ == "__main__":

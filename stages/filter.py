@@ -1,6 +1,7 @@
 """Drop the training rows whose label the variant's own model confidently contradicts.
 
-    python -m stages.filter qi --train data/translated/qi/train.parquet ... (dvc.yaml has the whole command)
+\b
+    python -m stages.filter qi --train data/translated/qi/train.parquet ... (dvc.yaml has all of it)
 
 Writes the complete training set that remains (train.parquet) and every dropped row with its score (flagged.parquet).
 """
@@ -15,7 +16,7 @@ from babelshelf.files import write_json
 from babelshelf.filtering import filter_rows
 from babelshelf.params.filter import FilterParams
 from babelshelf.params.load import load
-from babelshelf.sources.base import Truth
+from babelshelf.sources.base import read_truth
 from babelshelf.tables import read_rows, read_table, write_rows, write_table
 
 
@@ -28,9 +29,7 @@ from babelshelf.tables import read_rows, read_table, write_rows, write_table
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
 def main(*, task: str, train: Path, scores: Path, truth: Path, out: Path, metrics: Path) -> None:
     settings = load(FilterParams, "filter", task)
-    rows = read_rows(train)
-    known = Truth(read_table(truth / "groups.parquet"), read_table(truth / "candidates.parquet"))
-    filtered = filter_rows(rows, read_table(scores / "scores.parquet"), known, settings)
+    filtered = filter_rows(read_rows(train), read_table(scores / "scores.parquet"), read_truth(truth), settings)
     write_rows(out / "train.parquet", filtered.kept)
     write_table(out / "flagged.parquet", filtered.flagged)
     write_json(metrics, filtered.metrics)

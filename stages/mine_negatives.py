@@ -1,6 +1,7 @@
 """Mine semantic hard negatives for the queries of a training set.
 
-python -m stages.mine_negatives qc --train data/translated/qc/train.parquet ... (dvc.yaml has the whole command)
+\b
+    python -m stages.mine_negatives qc --train data/translated/qc/train.parquet ... (dvc.yaml has all of it)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from babelshelf.files import write_json
 from babelshelf.negatives import false_negatives, mine
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.mine_negatives import MineNegativesParams
-from babelshelf.sources.base import Truth
+from babelshelf.sources.base import read_truth
 
 
 @click.command(help=__doc__)
@@ -40,8 +41,7 @@ def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Pat
     )
     written = tables.concat(rows, mined.rows)
     tables.write_rows(out / "train.parquet", written)
-    known = Truth(tables.read_table(truth / "groups.parquet"), tables.read_table(truth / "candidates.parquet"))
-    false = false_negatives(mined.rows, known)
+    false = false_negatives(mined.rows, read_truth(truth))
     shares = {"before": tables.positive_share(rows), "after": tables.positive_share(written)}
     write_json(metrics, mined.counts | ({"false_negatives": false} if false else {}) | {"positive_share": shares})
 

@@ -1,6 +1,7 @@
 """Turn the source that the params name into train, dev and test of each task, and into the catalogue.
 
-    python -m stages.prepare --input data/demo --original data/original ... (dvc.yaml has the whole command)
+\b
+    python -m stages.prepare --input data/demo --original data/original ... (dvc.yaml has all of it)
 
 Nothing is written before all checks have passed, the train/test leak check among them. Writes, for each task,
 <original>/<task>/{train,dev,test}.parquet, <original>/<task>/truth/{groups,candidates}.parquet (for measuring only) and
@@ -19,7 +20,7 @@ from babelshelf.checks import check, held_out_keys
 from babelshelf.files import replacing, write_json
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.prepare import PrepareParams
-from babelshelf.sources.base import Marketplace, TaskData
+from babelshelf.sources.base import Marketplace, TaskData, write_truth
 from babelshelf.statistics import statistics
 from babelshelf.tables import write_rows, write_table
 
@@ -29,7 +30,7 @@ from babelshelf.tables import write_rows, write_table
 @click.option("--original", type=click.Path(path_type=Path), required=True)
 @click.option("--catalogue", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
-def main(folder: Path, original: Path, catalogue: Path, metrics: Path) -> None:
+def main(*, folder: Path, original: Path, catalogue: Path, metrics: Path) -> None:
     settings, seed = load(PrepareParams, "prepare"), load_seed()
     source = importlib.import_module(f"babelshelf.sources.{settings.source}")  # only the chosen one
     marketplace: Marketplace = source.read(folder, getattr(settings, settings.source), seed)
@@ -45,8 +46,7 @@ def write_task(folder: Path, data: TaskData) -> None:
     write_rows(folder / "train.parquet", data.train)
     write_rows(folder / "dev.parquet", data.dev)
     write_rows(folder / "test.parquet", data.test)
-    write_table(folder / "truth" / "groups.parquet", data.truth.groups)
-    write_table(folder / "truth" / "candidates.parquet", data.truth.candidates)
+    write_truth(folder / "truth", data.truth)
 
 
 def write_catalogue(folder: Path, marketplace: Marketplace) -> None:

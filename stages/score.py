@@ -1,7 +1,7 @@
-r"""Score dev and test with the model of the variant that the recipe trains on.
+"""Score dev and test with the model of the variant that the recipe trains on.
 
 \b
-    python -m stages.score qc --dev data/original/qc/dev.parquet ... (dvc.yaml has the whole command)
+    python -m stages.score qc --dev data/original/qc/dev.parquet ... (dvc.yaml has all of it)
 """
 
 from __future__ import annotations

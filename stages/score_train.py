@@ -1,7 +1,7 @@
-r"""Score a training set with the model that was trained on it: the self-validation that `filter` reads.
+"""Score a training set with the model that was trained on it: the self-validation that `filter` reads.
 
 \b
-    python -m stages.score_train qi --pairs data/translated/qi/train.parquet ... (dvc.yaml has the whole command)
+    python -m stages.score_train qi --pairs data/translated/qi/train.parquet ... (dvc.yaml has all of it)
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Gather the tasks' results and the F1 average into one small file.
 
-python -m stages.summarize --evaluated metrics/evaluate --metrics metrics/summarize.json
+\b
+    python -m stages.summarize --evaluated metrics/evaluate --metrics metrics/summarize.json
 """
 
 from __future__ import annotations

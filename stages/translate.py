@@ -1,6 +1,7 @@
 """Translate training queries into languages that have no training data.
 
-    python -m stages.translate qc --train data/original/qc/train.parquet ... (dvc.yaml has the whole command)
+\b
+    python -m stages.translate qc --train data/original/qc/train.parquet ... (dvc.yaml has all of it)
 
 Killed, it goes on from the translations that were finished.
 """
@@ -30,14 +31,13 @@ from babelshelf.work_cache import WorkCache
 def main(*, task: str, train: Path, held_out: Path, glossary: Path, out: Path, metrics: Path) -> None:
     settings = load(TranslateParams, "translate", task)
     translator = load_translator(settings, glossary)
-    cache = WorkCache(work_dir() / "translations")
-    held_out_keys = read_table(held_out)["key"]
-    made = translate_rows(
-        read_rows(train), held_out_keys, translator=translator, cache=cache, settings=settings, seed=load_seed()
-    )
+    cache = WorkCache(work_dir() / "translate")
+    rows, held_out_keys = read_rows(train), read_table(held_out)["key"]
+    made = translate_rows(rows, held_out_keys, translator=translator, cache=cache, settings=settings, seed=load_seed())
     write_rows(out / "train.parquet", made.rows)
     write_table(out / "dropped.parquet", made.dropped)
-    write_json(metrics, made.counts | {"positive_share": positive_share(made.rows)})
+    shares = {"before": positive_share(rows), "after": positive_share(made.rows)}
+    write_json(metrics, made.counts | {"positive_share": shares})
 
 
 if __name__ == "__main__":

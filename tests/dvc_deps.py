@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = ("babelshelf", "stages")
 LOADER = "babelshelf.params.load"
 
-# Packages of backends, and the param that names the module to load.
+# Packages of backends, and the param that names the module, or the package in it, to load.
 BACKENDS = {
     "babelshelf.sources": "prepare.source",
     "babelshelf.translators": "translate.backend",
@@ -119,9 +119,15 @@ def params_read(stage: Stage, params: Params, root: Path = ROOT) -> set[str]:
 
 
 def written(paths: set[str], stage: Stage, params: Params, root: Path = ROOT) -> set[str]:
-    """The paths as they stand in dvc.yaml: with a param in the place of the name that it chooses."""
-    chosen = {f"{_folder(package)}/{_value(params, key)}.py": (package, key) for package, key in BACKENDS.items()}
-    names = {path: f"{_folder(package)}/${{{key}}}.py" for path, (package, key) in chosen.items()}
+    """The paths as they stand in dvc.yaml: with a param in the place of the name that it chooses.
+
+    A chosen backend is a module, or a package, which stands there as its folder.
+    """
+    names: dict[str, str] = {}
+    for package, key in BACKENDS.items():
+        chosen, by_param = f"{_folder(package)}/{_value(params, key)}", f"{_folder(package)}/${{{key}}}"
+        names[f"{chosen}.py"] = f"{by_param}.py"
+        names |= {path: by_param for path in paths if path.startswith(f"{chosen}/")}
     for section in params_read(stage, params, root):
         for path, key in _templates(params.get(section), section):
             names[path] = f"babelshelf/templates/${{{key}}}.txt"

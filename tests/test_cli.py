@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from babelshelf.cli import main
 from babelshelf.files import write_json
+from babelshelf.summary import BEGIN, END, markdown
 
 HEAVY = ("torch", "transformers", "polars", "numpy", "sklearn", "rich")
 
@@ -29,6 +30,14 @@ def copy(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _run(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
+
+
+def _write_results(metrics: Path) -> None:
+    names = ("f1", "f1_low", "f1_high", "precision", "recall", "average_precision", "mcc", "all_yes_f1")
+    values = {name: 0.0101 * (index + 61) for index, name in enumerate(names)}
+    evaluated = {"confidence": 0.95, "threshold": 0.375, "all": values, "in_train": values, "absent": values}
+    write_json(metrics / "evaluate" / "qc.json", evaluated)
+    write_json(metrics / "summarize.json", {"f1_average": 0.777, "tasks": {"qc": {}}})
 
 
 @pytest.mark.usefixtures("copy")
@@ -70,12 +79,16 @@ def test_show_without_results_says_what_to_run() -> None:
     assert result.output == "Error: metrics/summarize.json: no such file; run `dvc repro summarize`\n"
 
 
+def test_readme_gets_the_results_between_its_markers(copy: Path) -> None:
+    _write_results(copy / "metrics")
+    (copy / "README.md").write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nThe end.\n", encoding="utf-8")
+    assert _run("readme").exit_code == 0
+    text = (copy / "README.md").read_text(encoding="utf-8")
+    assert text == f"# Title\n\n{BEGIN}\n\n{markdown(copy / 'metrics')}\n\n{END}\n\nThe end.\n"
+
+
 def test_show_fits_the_80_columns_of_a_log(copy: Path) -> None:
-    names = ("f1", "f1_low", "f1_high", "precision", "recall", "average_precision", "mcc", "all_yes_f1")
-    values = {name: 0.0101 * (index + 61) for index, name in enumerate(names)}
-    evaluated = {"confidence": 0.95, "threshold": 0.375, "all": values, "in_train": values, "absent": values}
-    write_json(copy / "metrics" / "evaluate" / "qc.json", evaluated)
-    write_json(copy / "metrics" / "summarize.json", {"f1_average": 0.777, "tasks": {"qc": {}}})
+    _write_results(copy / "metrics")
     output = _run("show").output
     assert "…" not in output
     for text in ("61.6", "62.6", "63.6", "68.7", "0.375", "absent", "F1 average: 77.7"):

@@ -37,11 +37,15 @@ FILES = {
     "babelshelf/scorers/fast.py": "import babelshelf.speed",
     "babelshelf/scorers/slow.py": "import babelshelf.unused",
     "babelshelf/speed.py": "",
+    "babelshelf/sources/mall/__init__.py": "from babelshelf.sources.mall import stock",
+    "babelshelf/sources/mall/stock.py": "",
 }
 PARAMS = {
     "tasks": {"qc": {"train": {"epochs": 1}}, "qi": {}},
     "train": {"template": "short"},
     "score": {"backend": "fast"},
+    "prepare": {"source": "mall"},
+    "translate": {"backend": "none"},
     "seed": 1,
 }
 
@@ -77,6 +81,24 @@ def test_code_follows_imports_and_the_chosen_backend_only(project: Path) -> None
         "babelshelf/errors.py",
         "babelshelf/scorers/fast.py",
         "babelshelf/speed.py",
+    }
+
+
+def test_a_chosen_backend_is_written_by_its_param_and_a_package_as_its_folder(project: Path) -> None:
+    script = project / "stages" / "train.py"
+    script.write_text('import importlib\nimportlib.import_module(f"babelshelf.sources.{name}")\n', encoding="utf-8")
+    found = dvc_deps.code(_stage("qc"), PARAMS, project)
+    assert found == {
+        "stages/train.py",
+        "babelshelf/sources/mall/__init__.py",
+        "babelshelf/sources/mall/stock.py",
+    }
+    found |= {"babelshelf/scorers/fast.py", "babelshelf/scorers/slow.py"}
+    assert dvc_deps.written(found, _stage("qc"), PARAMS, project) == {
+        "stages/train.py",
+        "babelshelf/sources/${prepare.source}",
+        "babelshelf/scorers/${score.backend}.py",
+        "babelshelf/scorers/slow.py",
     }
 
 

@@ -10,18 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from babelshelf.errors import InputError
-from babelshelf.evaluation import (
-    CURVE_POINTS,
-    PREDICTION_SCHEMA,
-    all_yes_f1,
-    evaluate,
-    languages_in_train,
-    point_metrics,
-    precision_recall,
-    read_predictions,
-)
+from babelshelf.evaluation import CURVE_POINTS, evaluate, languages_in_train, point_metrics, precision_recall
 from babelshelf.files import read_json, write_json
 from babelshelf.params.evaluate import EvaluateParams
+from babelshelf.predictions import PREDICTION_SCHEMA, all_yes_f1, read_predictions
 from babelshelf.tables import ROW_SCHEMA, write_rows, write_table
 from stages.calibrate import main as calibrate_main
 from stages.evaluate import main as evaluate_main

@@ -253,7 +253,7 @@ def test_a_changed_param_reruns_what_follows_it(workspace: Workspace, overlay: s
         ("babelshelf/calibration.py", {"calibrate@qc", "calibrate@qi"}),
         ("babelshelf/translators/lexicon.py", {"translate@qc", "translate@qi"}),
         ("babelshelf/negatives.py", {"mine_negatives@qc", "mine_negatives@qi"}),
-        ("babelshelf/sources/demo.py", {"prepare"}),
+        ("babelshelf/sources/demo/__init__.py", {"prepare"}),
     ],
 )
 def test_a_comment_in_a_module_reruns_its_users_and_nothing_beyond(
@@ -348,12 +348,12 @@ def read(*arguments):
 
 
 def _leaked_query(workspace: Workspace) -> None:
-    workspace.append("babelshelf/sources/demo.py", LEAK)
+    workspace.append("babelshelf/sources/demo/__init__.py", LEAK)
 
 
 def _unknown_source(workspace: Workspace) -> None:
     source = workspace.folder / "babelshelf" / "sources"
-    shutil.copy(source / "demo.py", source / "bazaar.py")  # DVC itself refuses a backend whose module is not there
+    shutil.copytree(source / "demo", source / "bazaar")  # DVC itself refuses a source whose package is not there
     workspace.set_params("prepare: {source: bazaar}")
 
 

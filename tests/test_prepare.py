@@ -71,6 +71,7 @@ def test_taxonomy_writes_the_whole_contract(prepare: Prepare) -> None:
     metrics = read_json(Path("data/metrics.json"))
     assert metrics["qc"]["train"]["rows"] == 100
     assert metrics["qc"]["train"]["noise_share"] == 0
+    assert metrics["left_out"] == {"ambiguous_names": 0}
 
 
 def test_same_params_give_the_same_bytes(prepare: Prepare) -> None:

@@ -15,8 +15,8 @@ from babelshelf.checks import all_rows, check
 from babelshelf.errors import InputError
 from babelshelf.params.prepare import TaxonomyParams
 from babelshelf.sources.base import Marketplace, TaskData, relevant
-from babelshelf.sources.category_tree import draw_negatives, shells
 from babelshelf.sources.taxonomy import read, read_categories
+from babelshelf.sources.taxonomy.tree import draw_negatives, shells
 from babelshelf.text import key
 from tests.taxonomy_folder import settings, tree, write_tree
 
@@ -148,6 +148,7 @@ def test_a_name_of_several_categories_is_left_out_in_all_of_them(tmp_path: Path)
         assert key("épingle") not in set(rows["key"])
         assert "epingle" not in {rows["key"][i] for i in range(rows.height) if rows["group"][i] != "by2"}
         assert "ax1" in set(rows["group"])  # by its other names
+        assert shop.counts == {"ambiguous_names": 3}
 
 
 # --- what is known on the train side ---

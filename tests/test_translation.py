@@ -259,4 +259,4 @@ def test_the_stage_writes_the_same_files_from_a_full_and_an_empty_cache(
     metrics = json.loads(Path("metrics/qc.json").read_text())
     assert metrics["dropped"]["leak"]["de"] == {"queries": 1, "rows": 1}
     assert metrics["dropped"]["untranslated"]["ar"]["rows"] == 1
-    assert metrics["positive_share"]["ar"]["translated"] == 1.0
+    assert metrics["positive_share"]["after"]["ar"]["translated"] == 1.0

@@ -17,11 +17,10 @@ class LmParams(Section):
     intermediate_size: int = Field(gt=0)
     layers: int = Field(gt=0)
     heads: int = Field(gt=0)
-    key_value_heads: int = Field(gt=0)
-    pairs: int = Field(gt=0)  # self-supervised matching pairs
+    texts: int = Field(gt=0)  # that it is pre-trained on, each with several questions
+    questions: int = Field(gt=0)  # of a text
     batch_size: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
-    template: Literal["short", "alpaca"]
     precision: Literal["fp32", "bf16"]
     attention: Literal["eager", "sdpa", "flash_attention_2"]
 

@@ -24,7 +24,7 @@ class Scorer(Protocol):
     """A model that answers "yes" or "no" to the prompt of a pair."""
 
     def lengths(self, rows: pl.DataFrame) -> Sequence[int]:
-        """Prompt lengths in tokens, one a row: pairs are scored in the order of their length, so that little is padded."""
+        """Prompt lengths in tokens, one a row: pairs are scored in their order, so that little is padded."""
         ...
 
     def score(self, rows: pl.DataFrame) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Sources: each module turns one kind of input into a `Marketplace` (`babelshelf.sources.base`)."""
+"""Sources: each package turns one kind of input into a `Marketplace` (`babelshelf.sources.base`) by its `read`."""

@@ -1,10 +1,13 @@
-"""What a source gives: a `Marketplace`, the labelled rows of each task in three splits, and what is known beside them."""
+"""What a source gives: a `Marketplace`, the labelled rows of each task in three splits, and what is known besides."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
+
+from babelshelf.tables import read_table, write_table
 
 FACTS_SCHEMA = pl.Schema([("key", pl.String()), ("facts", pl.List(pl.String()))])
 
@@ -29,6 +32,17 @@ class Truth:
 def no_truth() -> Truth:
     """The truth of a source that knows nothing but its labels."""
     return Truth(groups=FACTS_SCHEMA.to_frame(), candidates=FACTS_SCHEMA.to_frame())
+
+
+def read_truth(folder: Path) -> Truth:
+    """The truth that `write_truth` wrote to `folder`."""
+    return Truth(groups=read_table(folder / "groups.parquet"), candidates=read_table(folder / "candidates.parquet"))
+
+
+def write_truth(folder: Path, truth: Truth) -> None:
+    """Write the two tables of `truth` into `folder`."""
+    write_table(folder / "groups.parquet", truth.groups)
+    write_table(folder / "candidates.parquet", truth.candidates)
 
 
 @dataclass(frozen=True)
@@ -58,11 +72,13 @@ class Marketplace:
         texts: unlabelled train-side text to pre-train on, columns `text`, `language`, `kind` (query or candidate).
         glossary: terms with one name a language (column `en`, then other languages), null where the source has none;
             made from the train side only.
+        counts: what the source left out of its input and how much of it, for the metrics.
     """
 
     tasks: dict[str, TaskData]
     texts: pl.DataFrame
-    glossary: pl.DataFrame | None = field(default=None)
+    glossary: pl.DataFrame | None = None
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 def relevant(pairs: pl.DataFrame, truth: Truth) -> pl.Series:

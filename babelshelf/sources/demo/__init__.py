@@ -16,9 +16,9 @@ import numpy as np
 import polars as pl
 
 from babelshelf.errors import InputError
-from babelshelf.sources import lexicon as tables_of
 from babelshelf.sources.base import FACTS_SCHEMA, Marketplace, TaskData, Truth
-from babelshelf.sources.demo_queries import (
+from babelshelf.sources.demo import lexicon as tables_of
+from babelshelf.sources.demo.queries import (
     MAX_CANDIDATES,
     SPLIT_SHARES,
     TRAIN_LANGUAGES,
@@ -27,8 +27,9 @@ from babelshelf.sources.demo_queries import (
     Query,
     draw_queries,
 )
-from babelshelf.sources.demo_titles import Catalogue
-from babelshelf.sources.wording import pick
+from babelshelf.sources.demo.titles import Catalogue
+from babelshelf.sources.demo.wording import pick
+from babelshelf.sources.label_noise import with_noise
 from babelshelf.tables import ROW_SCHEMA
 
 if TYPE_CHECKING:
@@ -149,17 +150,8 @@ def _facts(pairs: Iterable[tuple[str, Sequence[str]]]) -> pl.DataFrame:
 
 def _spoiled(rows: pl.DataFrame, task: str, market: Market) -> pl.DataFrame:
     """Train rows with label noise and wrong language codes."""
-    return _with_wrong_languages(_with_noise(rows, task, market), task, market)
-
-
-def _with_noise(rows: pl.DataFrame, task: str, market: Market) -> pl.DataFrame:
-    """Flip the same share of both classes (symmetric noise)."""
-    rng = market.generator(task, "noise")
-    labels = rows["label"].to_numpy().copy()
-    chosen = [rng.permutation(np.flatnonzero(labels == label)) for label in (0, 1)]
-    flipped = np.concatenate([indices[: round(market.settings.label_noise * len(indices))] for indices in chosen])
-    labels[flipped] = 1 - labels[flipped]
-    return rows.with_columns(label=pl.Series(labels, dtype=pl.Int8))
+    noisy = with_noise(rows, market.settings.label_noise, market.generator(task, "noise"))
+    return _with_wrong_languages(noisy, task, market)
 
 
 def _with_wrong_languages(rows: pl.DataFrame, task: str, market: Market) -> pl.DataFrame:

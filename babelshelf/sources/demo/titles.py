@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from babelshelf.errors import InputError
-from babelshelf.sources.demo_queries import MAX_DRAWS, Counts, Market, Query, draw_attributes, draw_brand
-from babelshelf.sources.lexicon import Product
-from babelshelf.sources.wording import Item, pick, title
+from babelshelf.sources.demo.lexicon import Product
+from babelshelf.sources.demo.queries import MAX_DRAWS, Counts, Market, Query, draw_attributes, draw_brand
+from babelshelf.sources.demo.wording import Item, pick, title
 
 EXTRAS = (0.2, 0.35, 0.3, 0.15)  # shares of titles that state 0, 1, 2 and 3 more attributes than asked for
 TITLE_BRAND_SHARE = 0.7

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from babelshelf import text
-from babelshelf.sources.lexicon import Lexicon, Product
+from babelshelf.sources.demo.lexicon import Lexicon, Product
 
 if TYPE_CHECKING:
     from babelshelf.params.prepare import DemoParams

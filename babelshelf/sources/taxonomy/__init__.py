@@ -7,7 +7,7 @@ It reads `<folder>/<locale>/categories.txt` in the format in which Shopify publi
   languages, is left out as a query of all of them: it has no single right answer, and it could be in two splits.
 - The negatives of a split are paths of that split. From all paths, those of dev and test would be known in train by
   label 0 alone, and in dev and test the positives would be new to a model while most negatives were not.
-- Ancestors and descendants of the true category are never candidates of its queries (see `category_tree`).
+- Ancestors and descendants of the true category are never candidates of its queries (see `taxonomy.tree`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 import numpy as np
 import polars as pl
 
 from babelshelf.errors import InputError
 from babelshelf.languages import normalize
 from babelshelf.sources.base import FACTS_SCHEMA, Marketplace, TaskData, Truth
-from babelshelf.sources.category_tree import Levels, draw_negatives, shells
+from babelshelf.sources.label_noise import clean_share, with_noise
+from babelshelf.sources.taxonomy.tree import Levels, draw_negatives, shells
 from babelshelf.tables import ROW_SCHEMA
 from babelshelf.text import key, stored
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 LEVELS = re.compile(r"(?<!\S)>(?!\S)")  # a ">" that stands alone: also where a name beside it is empty
 FEWEST = 2  # categories of a split: one alone has no negatives
+SINGLE = pl.col("id").n_unique().over("key") == 1  # of names: just one category has it
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,12 @@ def read(folder: Path, settings: TaxonomyParams, seed: int) -> Marketplace:
     rng = np.random.default_rng([seed, *b"taxonomy"])
     categories = read_categories(folder, settings.locales)
     splits = _split(_choose(categories, settings.categories, folder, rng), settings, rng)
-    queries = _queries(splits, settings.train_languages)
+    names = _names(splits)
+    queries = _queries(names, settings.train_languages)
     tables = {split: _table(split, splits[split], queries, settings, rng) for split in splits}
     everything = [category for split in splits.values() for category in split]
     task = TaskData(
-        train=_with_noise(tables["train"], settings.label_noise, rng),
+        train=with_noise(tables["train"], settings.label_noise, rng),
         dev=tables["dev"],
         test=tables["test"],
         candidates=_candidates(splits),
@@ -88,8 +90,12 @@ def read(folder: Path, settings: TaxonomyParams, seed: int) -> Marketplace:
         ),
     )
     held_out = set(queries.filter(pl.col("split") != "train")["key"])
-    glossary = _glossary(splits["train"], categories, held_out)
-    return Marketplace(tasks={"qc": task}, texts=_texts(splits["train"], queries), glossary=glossary)
+    return Marketplace(
+        tasks={"qc": task},
+        texts=_texts(splits["train"], queries),
+        glossary=_glossary(splits["train"], categories, held_out),
+        counts={"ambiguous_names": names.filter(~SINGLE).height},
+    )
 
 
 # --- the tree ---
@@ -200,21 +206,21 @@ def _split(chosen: list[Category], settings: TaxonomyParams, rng: np.random.Gene
 # --- rows ---
 
 
-def _queries(splits: dict[str, list[Category]], train_languages: Sequence[str]) -> pl.DataFrame:
-    """Names that just one category has: `split`, `own` (index of it in its split), `language`, `query`, `key`."""
+def _names(splits: dict[str, list[Category]]) -> pl.DataFrame:
+    """All names: `split`, `own` (index of the category in its split), `id`, `language`, `query`, `key`."""
     names = [
         (split, own, category.id, language, name, key(name))
         for split, part in splits.items()
         for own, category in enumerate(part)
         for language, name in category.names.items()
     ]
-    table = pl.DataFrame(names, schema=["split", "own", "id", "language", "query", "key"], orient="row")
-    single = table.filter(pl.col("id").n_unique().over("key") == 1)
-    click.echo(
-        f"taxonomy: left out {table.height - single.height} of {table.height} names: several categories have them"
-    )
+    return pl.DataFrame(names, schema=["split", "own", "id", "language", "query", "key"], orient="row")
+
+
+def _queries(names: pl.DataFrame, train_languages: Sequence[str]) -> pl.DataFrame:
+    """Names that just one category has; those of train in its languages alone."""
     spoken = (pl.col("split") != "train") | pl.col("language").is_in(list(train_languages))
-    return single.filter(spoken).drop("id")
+    return names.filter(SINGLE).filter(spoken)
 
 
 def _table(
@@ -243,11 +249,10 @@ def _table(
 
 def _sizes(split: str, queries: int, settings: TaxonomyParams) -> tuple[int, int, float]:
     """Positive rows, negative rows, and the hard share of these."""
-    share, noise = settings.positive_share, settings.label_noise
+    share = settings.positive_share
     if split != "train":
         return queries, round(queries / share) - queries, settings.hard_share_held_out
-    # Noise moves the share towards a half; this is the share from which it ends at the one asked for.
-    positives = round(settings.rows_train * (share - noise) / (1 - 2 * noise))
+    positives = round(settings.rows_train * clean_share(share, settings.label_noise))
     if not 0 < positives <= queries:
         raise InputError(
             f"prepare.taxonomy: {settings.rows_train} rows with a positive share of {share} need {positives} queries, "
@@ -274,15 +279,6 @@ def _rows(
         parent_id=pl.lit(None, dtype=pl.String),
         group=ids[asked["own"]],
     ).select(ROW_SCHEMA.names())
-
-
-def _with_noise(rows: pl.DataFrame, share: float, rng: np.random.Generator) -> pl.DataFrame:
-    """Flip the same share of both classes (symmetric noise)."""
-    labels = rows["label"].to_numpy().copy()
-    for of_class in [rng.permutation(np.flatnonzero(labels == label)) for label in (0, 1)]:
-        flipped = of_class[: round(share * len(of_class))]
-        labels[flipped] = 1 - labels[flipped]
-    return rows.with_columns(label=pl.Series(labels, dtype=pl.Int8))
 
 
 # --- what stands beside the rows ---

@@ -11,8 +11,9 @@ import numpy as np
 
 from babelshelf import text
 from babelshelf.errors import InputError
-from babelshelf.sources.lexicon import Lexicon, Product
-from babelshelf.sources.wording import Item, pick, query, some
+from babelshelf.sources.demo.lexicon import Lexicon, Product
+from babelshelf.sources.demo.wording import Item, pick, query, some
+from babelshelf.sources.label_noise import clean_share
 
 if TYPE_CHECKING:
     from babelshelf.params.prepare import DemoParams
@@ -151,8 +152,7 @@ def _plans(market: Market, task: str, split: str) -> Iterator[tuple[str | None, 
     share = getattr(settings.positive_share, task)
     if split == "train":
         rows, hard_share = getattr(settings.rows_train, task), settings.hard_share_train
-        # Noise moves the share towards a half; this is the share from which it ends at the one asked for.
-        share = (share - settings.label_noise) / (1 - 2 * settings.label_noise)
+        share = clean_share(share, settings.label_noise)
         languages: tuple[str | None, ...] = (None,)
     else:
         rows = settings.rows_dev if split == "dev" else settings.rows_test

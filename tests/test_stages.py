@@ -1,0 +1,19 @@
+"""What all stage scripts have in common."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+STAGES = sorted(file.stem for file in (Path(__file__).parents[1] / "stages").glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help_shows_the_command_on_a_line_of_its_own(root: Path, stage: str) -> None:
+    """Click folds a paragraph unless it follows a backspace character, which a raw docstring would not have."""
+    module = ast.parse((root / "stages" / f"{stage}.py").read_text(encoding="utf-8"))
+    lines = (ast.get_docstring(module, clean=False) or "").splitlines()
+    assert lines[1:3] == ["", "\b"]
+    assert lines[3].startswith(f"    python -m stages.{stage} ")
