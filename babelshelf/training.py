@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -46,6 +45,21 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class FineTuned:
+    """What `fine_tune` gives.
+
+    Attributes:
+        model: with an adapter, or with all weights trained.
+        curve: see `fit`.
+        counts: metrics: rows, prompt tokens, shortened candidates, steps.
+    """
+
+    model: PreTrainedModel
+    curve: list[dict[str, float]]
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Schedule:
     """How long and how fast; the learning rate falls along a cosine after its warm-up."""
 
@@ -59,14 +73,14 @@ class Schedule:
     seed: int
 
 
-class AnswerTrainer(SFTTrainer):
+class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
     """SFTTrainer that asks the model for the logits of the answer's position alone."""
 
     def compute_loss(
         self,
         model: torch.nn.Module,
         inputs: dict[str, torch.Tensor],
-        return_outputs: bool = False,  # noqa: FBT001, FBT002 - the base class's signature
+        return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:  # noqa: ANN401 - the base class's signature
         """Mean cross-entropy of the answers over the whole vocabulary, as plain SFT has it.
@@ -138,6 +152,7 @@ def fit(
     tokenizer: PreTrainedTokenizerBase,
     examples: Examples,
     schedule: Schedule,
+    *,
     checkpoints: Path,
     trainer_class: type[AnswerTrainer] = AnswerTrainer,
 ) -> list[dict[str, float]]:
@@ -155,10 +170,9 @@ def fit(
     Returns:
         The learning curve: `step`, `epoch`, `loss` (nats an answer, mean since the point before), `learning_rate`.
     """
-    steps = math.ceil(math.ceil(len(examples.prompts) / schedule.batch_size) * schedule.epochs)
     trainer = trainer_class(
         model=model,
-        args=_arguments(schedule, checkpoints, steps),
+        args=_arguments(schedule, checkpoints, _steps(len(examples.prompts), schedule)),
         data_collator=LeftPadding(tokenizer.pad_token_id),
         train_dataset=_dataset(examples),
         processing_class=tokenizer,
@@ -170,8 +184,8 @@ def fit(
 
 
 def fine_tune(
-    rows: pl.DataFrame, base: Path, template: str, settings: TrainParams, seed: int, checkpoints: Path
-) -> tuple[PreTrainedModel, list[dict[str, float]]]:
+    rows: pl.DataFrame, base: Path, template: str, *, settings: TrainParams, seed: int, checkpoints: Path
+) -> FineTuned:
     """Fine-tune the base model on labelled rows.
 
     Args:
@@ -181,9 +195,6 @@ def fine_tune(
         settings: adapter, prompt length, schedule.
         seed: of the adapter's weights and the order of the rows.
         checkpoints: see `fit`.
-
-    Returns:
-        The model (with an adapter, or with all weights trained) and its learning curve.
     """
     tokenizer = load_tokenizer(base)
     model = load_model(base, settings.attention)
@@ -192,8 +203,6 @@ def fine_tune(
     prompt = parse(template, settings.template)
     no, yes = answer_ids(prompt, tokenizer)
     encoded = encode(rows, prompt, tokenizer, settings.max_length)
-    if encoded.shortened:
-        click.echo(f"{encoded.shortened} of {rows.height} candidates were shortened to fit max_length", err=True)
     labels = [
         [-100] * (len(ids) - 1) + [yes if label else no] for ids, label in zip(encoded.ids, rows["label"], strict=True)
     ]
@@ -207,7 +216,14 @@ def fine_tune(
         gradient_checkpointing=settings.gradient_checkpointing,
         seed=seed,
     )
-    return model, fit(model, tokenizer, Examples(encoded.ids, labels), schedule, checkpoints)
+    curve = fit(model, tokenizer, Examples(encoded.ids, labels), schedule, checkpoints=checkpoints)
+    counts = {
+        "rows": rows.height,
+        "prompt_tokens": sum(map(len, encoded.ids)),
+        "shortened_candidates": encoded.shortened,
+        "steps": _steps(rows.height, schedule),
+    }
+    return FineTuned(model, curve, counts)
 
 
 def save(model: PreTrainedModel, folder: Path, prompt: dict[str, Any]) -> None:
@@ -215,6 +231,10 @@ def save(model: PreTrainedModel, folder: Path, prompt: dict[str, Any]) -> None:
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)  # the trainer's model card names nothing of this run
     (folder / "prompt.json").write_text(json.dumps(prompt, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _steps(rows: int, schedule: Schedule) -> int:
+    return math.ceil(math.ceil(rows / schedule.batch_size) * schedule.epochs)
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -251,6 +271,7 @@ def _arguments(schedule: Schedule, checkpoints: Path, steps: int) -> SFTConfig:
         save_total_limit=1,
         seed=schedule.seed,
         data_seed=schedule.seed,
+        adam_beta2=0.95,  # as large language models are trained: short runs have no use for a longer memory
         report_to="none",
         max_length=None,
         remove_unused_columns=False,

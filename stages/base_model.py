@@ -1,6 +1,7 @@
 """Make the base LM and the embedder from the catalogue's unlabelled text.
 
-    python -m stages.base_model --catalogue data/catalogue --lm models/base/lm --embedder models/base/embedder
+\b
+    python -m stages.base_model --catalogue data/catalogue ... (dvc.yaml has all of it)
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from babelshelf.params.load import load, load_seed
 @click.option("--catalogue", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--lm", type=click.Path(path_type=Path), required=True)
 @click.option("--embedder", type=click.Path(path_type=Path), required=True)
-def main(catalogue: Path, lm: Path, embedder: Path) -> None:
+def main(*, catalogue: Path, lm: Path, embedder: Path) -> None:
     settings, seed = load(BaseModelParams, "base_model"), load_seed()
     texts = tables.read_table(catalogue / "text.parquet")
     checkpoints = work_dir() / "base_model" / fingerprint(catalogue / "text.parquet", settings.lm, seed)

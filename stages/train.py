@@ -1,7 +1,7 @@
-r"""Fine-tune the model of one variant and task to answer "yes" or "no".
+"""Fine-tune the model of one variant and task to answer "yes" or "no".
 
 \b
-    python -m stages.train qc --train data/negatives/qc/train.parquet ... (dvc.yaml has the whole command)
+    python -m stages.train qc --train data/negatives/qc/train.parquet ... (dvc.yaml has all of it)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import click
 import polars as pl
 
 from babelshelf import prompts, tables, training
-from babelshelf.files import replacing, work_dir
+from babelshelf.files import replacing, work_dir, write_json
 from babelshelf.fingerprint import fingerprint
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.train import TrainParams
@@ -23,17 +23,18 @@ from babelshelf.params.train import TrainParams
 @click.option("--train", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--base", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option("--metrics", type=click.Path(path_type=Path), required=True)
 @click.option("--curve", type=click.Path(path_type=Path), required=True)
-def main(*, task: str, train: Path, base: Path, out: Path, curve: Path) -> None:
+def main(*, task: str, train: Path, base: Path, out: Path, metrics: Path, curve: Path) -> None:
     settings, seed = load(TrainParams, "train", task), load_seed()
     rows = tables.read_rows(train).filter(pl.col("label").is_not_null())
     text = prompts.load_template(settings.template)
-    model, losses = training.fine_tune(
-        rows, base, text, settings, seed, work_dir() / "train" / fingerprint(train, base, text, settings, seed)
-    )
+    checkpoints = work_dir() / "train" / fingerprint(train, base, text, settings, seed)
+    tuned = training.fine_tune(rows, base, text, settings=settings, seed=seed, checkpoints=checkpoints)
     with replacing(out) as folder:
-        training.save(model, folder, {"template": text, "max_length": settings.max_length})
-    tables.write_csv(curve, pl.DataFrame(losses))
+        training.save(tuned.model, folder, {"template": text, "max_length": settings.max_length})
+    write_json(metrics, tuned.counts)
+    tables.write_csv(curve, pl.DataFrame(tuned.curve))
 
 
 if __name__ == "__main__":
