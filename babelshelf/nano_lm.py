@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from babelshelf.matching import Questions, matching_questions
-from babelshelf.prompts import load_template, parse
+from babelshelf.prompts import Template, load_template, parse
 from babelshelf.training import AnswerTrainer, Examples, Schedule, fit
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from babelshelf.params.base_model import LmParams
 
 PAD, END = "<|pad|>", "<|end|>"
-TEMPLATE = "short"  # its candidate stands before its query, so that one candidate can have many questions
 TOKENIZER_SAMPLE = 5000  # texts with questions, so that the answers become tokens of their own
 EMBEDDING_SCALE = 0.3  # a token's identity has to outlast what the first layer adds to it
 
@@ -61,8 +60,9 @@ def pretrain(
         seed: of the weights, the questions and their order.
         checkpoints: folder of this run's checkpoints (see `training.fit`).
     """
+    template = parse(load_template(settings.template), settings.template)
     asked = matching_questions(texts, settings.texts, settings.questions, seed)
-    sample = ("".join([*_pieces(one), " yes", " no"]) for one in asked[:TOKENIZER_SAMPLE])
+    sample = ("".join([*_pieces(one, template), template.yes, template.no]) for one in asked[:TOKENIZER_SAMPLE])
     tokenizer = train_tokenizer(chain(texts.sort("text", "language")["text"], sample), settings.vocab_size)
     model = new_model(tokenizer, settings, seed)
     schedule = Schedule(
@@ -78,7 +78,7 @@ def pretrain(
     fit(
         model,
         tokenizer,
-        encode_questions(asked, tokenizer),
+        encode_questions(asked, tokenizer, template),
         schedule,
         checkpoints=checkpoints,
         trainer_class=QuestionTrainer,
@@ -143,14 +143,13 @@ def new_model(tokenizer: PreTrainedTokenizerFast, settings: LmParams, seed: int)
     return model
 
 
-def encode_questions(asked: Sequence[Questions], tokenizer: PreTrainedTokenizerFast) -> Examples:
+def encode_questions(asked: Sequence[Questions], tokenizer: PreTrainedTokenizerFast, template: Template) -> Examples:
     """Token ids of each text with its questions and answers; a label stands where an answer is to be predicted.
 
     Pieces begin with a space, at which the BPE splits first: their ids are those of the whole text.
     """
-    template = parse(load_template(TEMPLATE), TEMPLATE)
     answer_of = {True: tokenizer(template.yes)["input_ids"], False: tokenizer(template.no)["input_ids"]}
-    pieces = iter(tokenizer([piece for one in asked for piece in _pieces(one)])["input_ids"])
+    pieces = iter(tokenizer([piece for one in asked for piece in _pieces(one, template)])["input_ids"])
     prompts, labels = [], []
     for one in asked:
         ids = list(next(pieces))
@@ -164,7 +163,7 @@ def encode_questions(asked: Sequence[Questions], tokenizer: PreTrainedTokenizerF
     return Examples(prompts, labels)
 
 
-def _pieces(one: Questions) -> list[str]:
+def _pieces(one: Questions, template: Template) -> list[str]:
     """The template up to its candidate, then what follows it, once a question."""
-    head, _, tail = parse(load_template(TEMPLATE), TEMPLATE).text.partition("{candidate}")
+    head, _, tail = template.text.partition("{candidate}")
     return [head.format(language=one.language) + one.text, *(tail.format(query=query) for query in one.queries)]
