@@ -34,6 +34,8 @@ EMBEDDING_SCALE = 0.3  # a token's identity has to outlast what the first layer 
 class QuestionTrainer(AnswerTrainer):
     """AnswerTrainer for prompts with several answers each; the head runs on the answers' positions alone."""
 
+    sampling = "random"  # by length, a batch would hold paths or titles alone
+
     def compute_loss(
         self,
         model: Qwen3ForCausalLM,
@@ -42,9 +44,12 @@ class QuestionTrainer(AnswerTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         """Mean cross-entropy of all answers over the whole vocabulary."""
-        outputs = model.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False)
         asked = inputs["labels"] != -100
-        logits = model.lm_head(outputs.last_hidden_state[asked])
+        with self.accelerator.autocast():  # which accelerate adds to the whole model's forward alone
+            outputs = model.model(
+                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
+            )
+            logits = model.lm_head(outputs.last_hidden_state[asked])
         loss = torch.nn.functional.cross_entropy(logits.float(), inputs["labels"][asked])
         return (loss, outputs) if return_outputs else loss
 

@@ -76,6 +76,8 @@ class Schedule:
 class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
     """SFTTrainer that asks the model for the logits of the answer's position alone."""
 
+    sampling = "group_by_length"  # prompts of like length go together: little is padded
+
     def compute_loss(
         self,
         model: torch.nn.Module,
@@ -172,7 +174,7 @@ def fit(
     """
     trainer = trainer_class(
         model=model,
-        args=_arguments(schedule, checkpoints, _steps(len(examples.prompts), schedule)),
+        args=_arguments(schedule, checkpoints, _steps(len(examples.prompts), schedule), trainer_class.sampling),
         data_collator=LeftPadding(tokenizer.pad_token_id),
         train_dataset=_dataset(examples),
         processing_class=tokenizer,
@@ -253,7 +255,7 @@ def _dataset(examples: Examples) -> Dataset:
     )
 
 
-def _arguments(schedule: Schedule, checkpoints: Path, steps: int) -> SFTConfig:
+def _arguments(schedule: Schedule, checkpoints: Path, steps: int, sampling: str) -> SFTConfig:
     return SFTConfig(
         output_dir=str(checkpoints),
         per_device_train_batch_size=schedule.batch_size,
@@ -265,7 +267,7 @@ def _arguments(schedule: Schedule, checkpoints: Path, steps: int) -> SFTConfig:
         bf16=schedule.precision == "bf16",
         use_cpu=not torch.cuda.is_available(),
         gradient_checkpointing=schedule.gradient_checkpointing,
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy=sampling,
         logging_steps=max(1, steps // LOGGED_POINTS),
         save_steps=max(1, math.ceil(steps / CHECKPOINTS)),
         save_total_limit=1,

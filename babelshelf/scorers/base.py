@@ -17,7 +17,7 @@ from babelshelf.files import replacing
 if TYPE_CHECKING:
     from babelshelf.params.score import ScoreParams
 
-CHUNK = 4096  # pairs: what a kill loses at most
+CHUNK = 1024  # pairs: what a kill loses at most
 
 
 class Scorer(Protocol):
