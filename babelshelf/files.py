@@ -21,6 +21,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        if not temporary.exists():
+            raise FileNotFoundError(f"nothing was written to {temporary}")
         if path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)

@@ -21,6 +21,6 @@ def fingerprint(*parts: object) -> str:
 def _add_path(digest: hashlib.blake2b, path: Path) -> None:
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():
-            digest.update(file.name.encode())
+            digest.update(file.relative_to(path).as_posix().encode())
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "blake2b").digest())

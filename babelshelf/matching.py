@@ -65,7 +65,7 @@ def matching_questions(texts: pl.DataFrame, count: int, questions: int, seed: in
         seed: of all choices.
     """
     rng = random.Random(seed)
-    candidates = texts.filter(pl.col("kind") == "candidate").sort("text")
+    candidates = texts.filter(pl.col("kind") == "candidate").sort("text", "language")
     is_path = pl.col("text").str.contains(LEVELS, literal=True)
     pools = [_pool(part) for part in (candidates.filter(is_path), candidates.filter(~is_path)) if part.height]
     others = [key(text).split() for text in texts.filter(pl.col("kind") == "query")["text"].sort()]

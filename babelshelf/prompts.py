@@ -87,6 +87,8 @@ def answer_ids(template: Template, tokenizer: PreTrainedTokenizerBase) -> tuple[
         if len(ids) != len(prefix) + 1 or ids[:-1] != prefix:
             raise InputError(f"the answer {answer!r} is not one token of this tokenizer at the end of the prompt")
         found.append(int(ids[-1]))
+    if found[0] == found[1]:
+        raise InputError("this tokenizer has one token for yes and no alike: its vocabulary lacks both words")
     return found[0], found[1]
 
 
@@ -99,7 +101,7 @@ def encode(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenize
         InputError: a prompt is too long even with an empty candidate; the message names the row.
     """
     records = rows.select("id", "task", "language", "query", "candidate").to_dicts()
-    ids: list[list[int]] = tokenizer([template.render(record) for record in records])["input_ids"]
+    ids: list[list[int]] = tokenizer([template.render(record) for record in records])["input_ids"] if records else []
     too_long = [index for index, prompt in enumerate(ids) if len(prompt) >= max_length]
     for index in too_long:
         ids[index] = _shortened(records[index], template, tokenizer, max_length)

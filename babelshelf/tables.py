@@ -80,6 +80,7 @@ def check_rows(rows: pl.DataFrame, name: str) -> None:
         "the origin is unknown": ~pl.col("origin").is_in(ORIGINS).fill_null(value=False),
         "a derived row names no parent": derived & pl.col("parent_id").is_null(),
         "the group is empty or null": pl.col("group").fill_null("") == "",
+        "the task is neither qc nor qi": ~pl.col("task").is_in(["qc", "qi"]).fill_null(value=False),
         "the language is empty or null": pl.col("language").fill_null("") == "",
     }
     for column in TEXT_COLUMNS:

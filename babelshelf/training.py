@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.trainer_pt_utils import DistributedLengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
 
 from babelshelf.prompts import answer_ids, encode, parse
@@ -77,6 +78,21 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
     """SFTTrainer that asks the model for the logits of the answer's position alone."""
 
     sampling = "group_by_length"  # prompts of like length go together: little is padded
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:  # noqa: ANN401 - a sampler
+        """The base class's sampler by length draws from the global generator, which a resumed run has not wound on.
+
+        This one draws each epoch's order from the seed and the epoch, so that a killed run ends with the same weights.
+        """
+        if self.sampling != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        return DistributedLengthGroupedSampler(
+            self.args.train_batch_size,
+            num_replicas=1,
+            rank=0,
+            seed=self.args.seed,
+            lengths=self.train_dataset["length"][:],
+        )
 
     def compute_loss(
         self,

@@ -1,0 +1,136 @@
+"""p(yes) is the softmax over the two answers' logits, whatever the batch, and a killed run goes on from its chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from babelshelf.params.score import ScoreParams
+from babelshelf.prompts import answer_ids, encode
+from babelshelf.scorers import base
+from babelshelf.scorers.base import load_scorer, score_pairs
+from babelshelf.scorers.transformers import TransformersScorer, batches
+from babelshelf.training import save
+from tests import tiny_lm
+
+ROWS = tiny_lm.rows()
+MAX_LENGTH = 64
+
+
+def settings(batch_tokens: int = 8192) -> ScoreParams:
+    return ScoreParams(backend="transformers", batch_tokens=batch_tokens, precision="fp32", attention="eager")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A base model, and a model with all weights of its own."""
+    root = tmp_path_factory.mktemp("models")
+    save(tiny_lm.model(seed=2), root / "model", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
+    return tiny_lm.save_base(root / "base"), root / "model"
+
+
+@pytest.fixture(scope="module")
+def expected() -> np.ndarray:
+    """Each row alone, without padding, from the logits of all positions."""
+    model, tokenizer = tiny_lm.model(seed=2).eval(), tiny_lm.tokenizer()
+    answers = list(answer_ids(tiny_lm.TEMPLATE, tokenizer))
+    with torch.no_grad():
+        logits = [
+            model(torch.tensor([ids])).logits[0, -1, answers]
+            for ids in encode(ROWS, tiny_lm.TEMPLATE, tokenizer, MAX_LENGTH).ids
+        ]
+    no, yes = np.exp(torch.stack(logits).double().numpy()).T
+    p_yes: np.ndarray = yes / (yes + no)
+    assert p_yes.std() > 0.01  # or any order of the rows would do
+    return p_yes
+
+
+@pytest.mark.parametrize("batch_tokens", [512, 100_000])
+def test_p_yes_is_the_softmax_of_the_two_answers_whatever_the_batch(
+    folders: tuple[Path, Path], expected: np.ndarray, batch_tokens: int
+) -> None:
+    scorer = load_scorer(*folders, settings(batch_tokens))
+    scores = scorer.score(ROWS)
+    assert scores.dtype == np.float64
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
+
+
+def test_pairs_sorted_by_length_come_back_in_their_order(
+    folders: tuple[Path, Path], expected: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "CHUNK", 7)
+    scorer = load_scorer(*folders, settings())
+    assert len(set(scorer.lengths(ROWS))) > 5
+    np.testing.assert_allclose(score_pairs(ROWS, scorer, tmp_path / "done"), expected, rtol=0, atol=1e-5)
+
+
+def test_a_candidate_longer_than_the_models_prompt_is_shortened(folders: tuple[Path, Path]) -> None:
+    scorer = load_scorer(*folders, settings())
+    long = ROWS.head(1).with_columns(candidate=pl.lit("漢" * 300))
+    longer = long.with_columns(candidate=pl.lit("漢" * 301))
+    assert max(scorer.lengths(long)) < MAX_LENGTH
+    assert scorer.score(long).tolist() == scorer.score(longer).tolist()
+
+
+def test_no_rows_give_no_scores(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    assert score_pairs(ROWS.clear(), load_scorer(*folders, settings()), tmp_path / "done").shape == (0,)
+
+
+def test_batches_hold_all_prompts_in_order_within_their_tokens() -> None:
+    prompts = [[number] * length for number, length in enumerate([1, 2, 3, 3, 9, 30, 2, 2])]
+    found = [list(batch) for batch in batches(prompts, 12)]
+    assert [prompt for batch in found for prompt in batch] == prompts
+    assert [list(map(len, batch)) for batch in found] == [[1, 2, 3, 3], [9], [30], [2, 2]]
+
+
+class PartScorer:
+    """Scores by id; breaks off at its `fatal`-th chunk and remembers what it finished."""
+
+    def __init__(self, fatal: int | None = None) -> None:
+        self.fatal = fatal
+        self.scored: list[str] = []
+        self.chunks = 0
+
+    def lengths(self, rows: pl.DataFrame) -> Sequence[int]:
+        return rows["candidate"].str.len_chars().to_list()
+
+    def score(self, rows: pl.DataFrame) -> np.ndarray:
+        self.chunks += 1
+        if self.chunks == self.fatal:
+            raise MemoryError
+        self.scored += rows["id"].to_list()
+        return rows["id"].str.slice(1).cast(pl.Float64).to_numpy() / 100
+
+
+def test_a_killed_run_goes_on_from_its_finished_chunks_with_the_same_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "CHUNK", 8)
+    killed, resumed, undisturbed = PartScorer(fatal=3), PartScorer(), PartScorer()
+    with pytest.raises(MemoryError):
+        score_pairs(ROWS, killed, tmp_path / "done")
+    assert len(killed.scored) == 16
+    scores = score_pairs(ROWS, resumed, tmp_path / "done")
+    assert set(killed.scored).isdisjoint(resumed.scored)
+    assert sorted(killed.scored + resumed.scored) == sorted(ROWS["id"])
+    assert scores.tolist() == score_pairs(ROWS, undisturbed, tmp_path / "other").tolist()
+    assert scores.tolist() == [number / 100 for number in range(ROWS.height)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_answers_are_read_as_no_then_yes() -> None:
+    """The one weight that tells "yes" from "no" is set by hand: p(yes) must rise with it."""
+    tokenizer, model = tiny_lm.tokenizer(), tiny_lm.model()
+    yes = tokenizer(" yes")["input_ids"][0]
+    model.lm_head = torch.nn.Linear(model.config.hidden_size, len(tokenizer))
+    with torch.no_grad():
+        model.lm_head.weight.zero_()
+        model.lm_head.bias.zero_()
+        model.lm_head.bias[yes] = 2
+    scores = TransformersScorer(model, tokenizer, tiny_lm.TEMPLATE, MAX_LENGTH, settings()).score(ROWS)
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp(-2)), atol=1e-6)

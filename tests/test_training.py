@@ -1,0 +1,333 @@
+"""Training: the loss is at the answer alone, a killed run ends with the same weights, yes is yes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from transformers import PreTrainedModel
+from trl import SFTConfig
+
+from babelshelf.matching import Questions
+from babelshelf.nano_lm import QuestionTrainer, encode_questions
+from babelshelf.params.score import ScoreParams
+from babelshelf.params.train import LoraParams, TrainParams
+from babelshelf.prompts import answer_ids, encode
+from babelshelf.scorers.transformers import TransformersScorer, load
+from babelshelf.training import (
+    AnswerTrainer,
+    Examples,
+    LeftPadding,
+    Schedule,
+    _dataset,
+    _last_checkpoint,
+    fine_tune,
+    fit,
+    save,
+    with_lora,
+)
+from tests import tiny_lm
+
+ROWS = tiny_lm.rows()
+TOKENIZER = tiny_lm.tokenizer()
+NO, YES = answer_ids(tiny_lm.TEMPLATE, TOKENIZER)
+MAX_LENGTH = 64
+SCORING = ScoreParams(backend="transformers", batch_tokens=8192, precision="fp32", attention="eager")
+
+
+def lora(dropout: float = 0.0, modules_to_save: list[str] | None = None) -> LoraParams:
+    return LoraParams(
+        r=8, alpha=16, dropout=dropout, target_modules="all-linear", modules_to_save=modules_to_save or []
+    )
+
+
+def train_params(adapter: str, lora_params: LoraParams) -> TrainParams:
+    return TrainParams.model_validate(
+        {
+            "adapter": adapter,
+            "lora": lora_params,
+            "template": "short",
+            "max_length": MAX_LENGTH,
+            "precision": "fp32",
+            "attention": "eager",
+            "gradient_checkpointing": False,
+            "warmup_share": 0.1,
+            "weight_decay": 0.01,
+            "batch_size": 8,
+            "learning_rate": 0.01,
+            "epochs": 5.0,
+        }
+    )
+
+
+def examples(count: int = 30) -> Examples:
+    prompts = encode(ROWS.head(count), tiny_lm.TEMPLATE, TOKENIZER, MAX_LENGTH).ids
+    answers = [YES if label else NO for label in ROWS["label"].head(count)]
+    return Examples(prompts, [[-100] * (len(ids) - 1) + [answer] for ids, answer in zip(prompts, answers, strict=True)])
+
+
+def batch_of(some: Examples, count: int) -> dict[str, torch.Tensor]:
+    rows = [{"input_ids": some.prompts[n], "labels": some.labels[n]} for n in range(count)]
+    return LeftPadding(TOKENIZER.pad_token_id)(rows)
+
+
+def plain_loss(model: PreTrainedModel, some: Examples, count: int) -> torch.Tensor:
+    """Mean over rows of -log softmax of the answer, each row alone, from the logits of all positions."""
+    losses = [
+        -torch.log_softmax(model(torch.tensor([some.prompts[n]])).logits[0, -1], dim=-1)[some.labels[n][-1]]
+        for n in range(count)
+    ]
+    return torch.stack(losses).mean()
+
+
+def sgd_trainer(model: PreTrainedModel, some: Examples, folder: Path, size: int, accumulation: int) -> AnswerTrainer:
+    """One step of plain gradient descent at rate 1, so that the weights' change is the gradient."""
+    config = SFTConfig(
+        output_dir=str(folder),
+        per_device_train_batch_size=size,
+        gradient_accumulation_steps=accumulation,
+        max_steps=1,
+        optim="sgd",
+        learning_rate=1.0,
+        lr_scheduler_type="constant",
+        max_grad_norm=0,
+        logging_steps=1,
+        save_strategy="no",
+        use_cpu=True,
+        bf16=False,
+        report_to="none",
+        max_length=None,
+        remove_unused_columns=False,
+        gradient_checkpointing=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+    )
+    return AnswerTrainer(
+        model=model,
+        args=config,
+        data_collator=LeftPadding(TOKENIZER.pad_token_id),
+        train_dataset=_dataset(some),
+        processing_class=TOKENIZER,
+    )
+
+
+def weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().cpu().clone() for name, weight in model.named_parameters()}
+
+
+def test_left_padding_ends_every_prompt_in_the_last_column() -> None:
+    rows = [{"input_ids": [5, 6, 7], "labels": [-100, -100, 1]}, {"input_ids": [8], "labels": [2]}]
+    batch = LeftPadding(9)(rows)
+    assert batch["input_ids"].tolist() == [[5, 6, 7], [9, 9, 8]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [0, 0, 1]]
+    assert batch["labels"].tolist() == [[-100, -100, 1], [-100, -100, 2]]
+
+
+def test_loss_is_the_plain_cross_entropy_of_the_answer_padded_rows_included(tmp_path: Path) -> None:
+    model, some = tiny_lm.model().eval(), examples()
+    assert len({len(prompt) for prompt in some.prompts[:7]}) > 3
+    trainer = sgd_trainer(model, some, tmp_path, size=7, accumulation=1)
+    loss, outputs = trainer.compute_loss(model, batch_of(some, 7), return_outputs=True)
+    assert loss.item() == pytest.approx(plain_loss(model, some, 7).item(), rel=1e-5)
+    assert outputs.logits.shape[:2] == (7, 1)  # the head ran at the answer's position alone
+
+
+@pytest.mark.parametrize(("size", "accumulation"), [(5, 1), (2, 3)], ids=["whole", "cut into 2, 2 and 1"])
+def test_gradient_is_that_of_the_whole_batch_however_it_is_cut(tmp_path: Path, size: int, accumulation: int) -> None:
+    some = Examples(examples().prompts[:5], examples().labels[:5])
+    reference = tiny_lm.model()
+    loss = plain_loss(reference, some, 5)
+    loss.backward()
+    model = tiny_lm.model()
+    trainer = sgd_trainer(model, some, tmp_path, size, accumulation)
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(loss.item(), rel=1e-4)
+    before, after = weights(reference), weights(model)
+    for name, weight in reference.named_parameters():
+        assert weight.grad is not None
+        torch.testing.assert_close(after[name], before[name] - weight.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_loss_of_questions_is_the_mean_over_all_answers_of_a_prompt_that_reads_as_one_text(tmp_path: Path) -> None:
+    asked = [
+        Questions("en", "Running Shoes", ["cheap gift", "pans"], [True, False]),
+        Questions("en", "42", ["x"], [True]),
+    ]
+    some = encode_questions(asked, TOKENIZER, tiny_lm.TEMPLATE)
+    assert [TOKENIZER.decode(ids) for ids in some.prompts] == [
+        "en: running shoes < cheap gift ? yes < pans ? no",
+        "en: 42 < x ? yes",
+    ]
+    assert [[one for one in label if one != -100] for label in some.labels] == [[YES, NO], [YES]]
+    model = tiny_lm.model().eval()
+    told = [
+        -torch.log_softmax(model(torch.tensor([ids])).logits[0, at - 1], dim=-1)[ids[at]]
+        for ids in some.prompts
+        for at in range(len(ids))
+        if ids[at] in (NO, YES)
+    ]
+    trainer = sgd_trainer(model, some, tmp_path, size=2, accumulation=1)
+    loss = QuestionTrainer.compute_loss(trainer, model, batch_of(some, 2))
+    assert loss.item() == pytest.approx(torch.stack(told).mean().item(), rel=1e-5)
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+def trainer_that_counts(fatal: int | None = None) -> tuple[type[AnswerTrainer], list[int]]:
+    """A trainer that breaks off in its `fatal`-th step, and the list of the steps that it began."""
+    began: list[int] = []
+
+    class CountingTrainer(AnswerTrainer):
+        def compute_loss(self, *args: object, **kwargs: object) -> object:
+            began.append(self.state.global_step + 1)
+            if len(began) == fatal:
+                raise KilledError
+            return super().compute_loss(*args, **kwargs)
+
+    return CountingTrainer, began
+
+
+def fitted(checkpoints: Path, trainer_class: type[AnswerTrainer], *, adapter: bool = False) -> PreTrainedModel:
+    """15 steps, with a checkpoint after each third; the second epoch begins at the ninth."""
+    model: PreTrainedModel = tiny_lm.model()
+    if adapter:
+        model = with_lora(model, lora(dropout=0.1), seed=1)
+    schedule = Schedule(
+        batch_size=4,
+        learning_rate=0.003,
+        epochs=1.8,
+        warmup_share=0.1,
+        weight_decay=0.01,
+        precision="fp32",
+        gradient_checkpointing=False,
+        seed=1,
+    )
+    fit(model, TOKENIZER, examples(), schedule, checkpoints=checkpoints, trainer_class=trainer_class)
+    return model
+
+
+def assert_equal_weights(model: PreTrainedModel, other: PreTrainedModel) -> None:
+    found, expected = weights(model), weights(other)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in found)
+
+
+@pytest.mark.parametrize("adapter", [False, True], ids=["all weights", "adapter with dropout"])
+def test_a_killed_run_goes_on_from_its_last_complete_checkpoint_to_the_same_weights(
+    tmp_path: Path, adapter: bool
+) -> None:
+    counting, all_steps = trainer_that_counts()
+    undisturbed = fitted(tmp_path / "undisturbed", counting, adapter=adapter)
+    assert all_steps == list(range(1, 16))
+    with pytest.raises(KilledError):
+        fitted(tmp_path / "run", trainer_that_counts(fatal=12)[0], adapter=adapter)
+    half_written = tmp_path / "run" / "checkpoint-12"
+    half_written.mkdir()
+    (half_written / "model.safetensors").write_bytes(b"half of")
+    counting, steps = trainer_that_counts()
+    assert_equal_weights(fitted(tmp_path / "run", counting, adapter=adapter), undisturbed)
+    assert steps == list(range(10, 16))
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_epoch_has_all_rows_in_an_order_of_its_own(tmp_path: Path) -> None:
+    batches: list[list[list[int]]] = []
+
+    class RememberingTrainer(AnswerTrainer):
+        def compute_loss(
+            self, model: PreTrainedModel, inputs: dict[str, torch.Tensor], *args: object, **kwargs: object
+        ) -> object:
+            pairs = zip(inputs["input_ids"], inputs["attention_mask"].bool(), strict=True)
+            batches.append([row[mask].tolist() for row, mask in pairs])
+            return super().compute_loss(model, inputs, *args, **kwargs)
+
+    fitted(tmp_path / "run", RememberingTrainer)
+    first, second = ([row for batch in part for row in batch] for part in (batches[:8], batches[8:]))
+    assert sorted(first) == sorted(examples().prompts)
+    assert first[: len(second)] != second
+
+
+def test_a_run_killed_in_its_first_checkpoint_begins_again(tmp_path: Path) -> None:
+    half_written = tmp_path / "run" / "checkpoint-3"
+    half_written.mkdir(parents=True)
+    (half_written / "model.safetensors").write_bytes(b"half of")
+    counting, steps = trainer_that_counts()
+    assert_equal_weights(fitted(tmp_path / "run", counting), fitted(tmp_path / "other", AnswerTrainer))
+    assert steps == list(range(1, 16))
+
+
+def test_the_last_checkpoint_is_the_one_of_most_steps(tmp_path: Path) -> None:
+    assert _last_checkpoint(tmp_path / "none") is None
+    for step in (9, 10, 100, 11):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").touch()
+    (tmp_path / "checkpoint-200").mkdir()
+    assert _last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-100")
+
+
+@pytest.mark.parametrize(
+    ("adapter", "modules_to_save"),
+    [("none", []), ("lora", []), ("lora", ["embed_tokens"])],
+    ids=["all weights", "lora", "lora and embeddings"],
+)
+def test_a_model_learns_which_rows_are_relevant_and_scores_the_same_when_it_is_loaded(
+    tmp_path: Path, adapter: str, modules_to_save: list[str]
+) -> None:
+    base = tiny_lm.save_base(tmp_path / "base")
+    settings = train_params(adapter, lora(modules_to_save=modules_to_save))
+    tuned = fine_tune(ROWS, base, tiny_lm.SHORT, settings=settings, seed=1, checkpoints=tmp_path / "run")
+    save(tuned.model, tmp_path / "model", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
+    assert (tmp_path / "model" / "adapter_config.json").exists() == (adapter == "lora")
+
+    held_out = ROWS.with_columns(query=pl.lit("of my mother"))
+    loaded = load(base, tmp_path / "model", SCORING).score(held_out)
+    in_memory = TransformersScorer(tuned.model, TOKENIZER, tiny_lm.TEMPLATE, MAX_LENGTH, SCORING).score(held_out)
+    np.testing.assert_allclose(loaded, in_memory, rtol=0, atol=1e-5)
+
+    relevant = held_out["label"].to_numpy() == 1
+    assert loaded[relevant].min() > 0.5 > loaded[~relevant].max()
+    assert tuned.curve[-1]["loss"] < tuned.curve[0]["loss"] / 2
+
+
+def test_fine_tuning_counts_what_it_read_and_tells_the_schedule(tmp_path: Path) -> None:
+    base = tiny_lm.save_base(tmp_path / "base")
+    rows = ROWS.head(9).with_columns(
+        candidate=pl.when(pl.col("id") == "r0").then(pl.lit("漢" * 100)).otherwise("candidate")
+    )
+    settings = train_params("none", lora())
+    tuned = fine_tune(rows, base, tiny_lm.SHORT, settings=settings, seed=1, checkpoints=tmp_path / "run")
+    prompts = encode(rows, tiny_lm.TEMPLATE, TOKENIZER, MAX_LENGTH).ids
+    assert tuned.counts == {
+        "rows": 9,
+        "prompt_tokens": sum(len(prompt) for prompt in prompts),
+        "shortened_candidates": 1,
+        "steps": 10,
+    }
+    assert [point["step"] for point in tuned.curve] == list(range(1, 11))
+    rates = [point["learning_rate"] for point in tuned.curve]
+    assert max(rates) == pytest.approx(0.01)
+    assert rates[1:] == sorted(rates[1:], reverse=True)
+
+
+def test_an_adapter_changes_nothing_before_training_and_is_all_that_is_trained() -> None:
+    plain, adapted = tiny_lm.model().eval(), with_lora(tiny_lm.model(), lora(), seed=1).eval()
+    prompt = torch.tensor([examples().prompts[0]])
+    torch.testing.assert_close(adapted(prompt).logits, plain(prompt).logits)
+    assert all(("lora_" in name) == weight.requires_grad for name, weight in adapted.named_parameters())
+    assert sum("lora_A" in name for name, _ in adapted.named_parameters()) == 2 * 7  # layers, linear maps of each
+
+
+def test_the_same_seed_makes_the_same_base_model() -> None:
+    assert_equal_weights(tiny_lm.model(seed=1), tiny_lm.model(seed=1))
+    first, second = weights(tiny_lm.model(seed=1)), weights(tiny_lm.model(seed=2))
+    assert not torch.equal(first["model.embed_tokens.weight"], second["model.embed_tokens.weight"])
+
+
+def test_half_of_the_heads_begin_with_equal_queries_and_keys_in_all_layers_but_the_first() -> None:
+    first, second = (layer.self_attn for layer in tiny_lm.model().model.layers)
+    equal = [(one.q_proj.weight == one.k_proj.weight).all(dim=1).tolist() for one in (first, second)]
+    assert equal == [[False] * 32, [True] * 16 + [False] * 16]

@@ -1,0 +1,70 @@
+"""A tokenizer, a base model of some 30,000 weights, and rows with a clear rule: for tests of training and scoring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
+
+from babelshelf.nano_lm import new_model, train_tokenizer
+from babelshelf.params.base_model import LmParams
+from babelshelf.prompts import load_template, parse
+from babelshelf.tables import ROW_SCHEMA
+
+SHORT = load_template("short")
+TEMPLATE = parse(SHORT, "short")
+SETTINGS = LmParams(
+    vocab_size=512,
+    hidden_size=32,
+    intermediate_size=64,
+    layers=2,
+    heads=2,
+    texts=1,
+    questions=1,
+    batch_size=1,
+    learning_rate=0.001,
+    template="short",
+    precision="fp32",
+    attention="eager",
+)
+QUERIES = ("cheap gift", "red one", "for my mother", "42", "best of this year")
+SHOES = ("Running Shoes", "Hiking Shoes", "Ballet Shoes for Girls")
+PANS = ("Frying Pans", "Cast Iron Pans", "Sauce Pans with a Glass Lid")
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """A BPE to which " yes" and " no" are one token each."""
+    prompts = [TEMPLATE.render(row) for row in rows().to_dicts()]
+    return train_tokenizer([prompt + answer for prompt in prompts for answer in (" yes", " no")], SETTINGS.vocab_size)
+
+
+def model(seed: int = 1) -> Qwen3ForCausalLM:
+    """Random weights, the same for the same seed."""
+    return new_model(tokenizer(), SETTINGS, seed)
+
+
+def save_base(folder: Path) -> Path:
+    """The folder of a base model, as `base_model` leaves it."""
+    model().save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
+
+
+def rows() -> pl.DataFrame:
+    """Thirty rows of prompts of many lengths, in which shoes are relevant and pans are not."""
+    pairs = [(query, candidate) for query in QUERIES for candidate in (*SHOES, *PANS)]
+    return pl.DataFrame(
+        {
+            "id": [f"r{number}" for number in range(len(pairs))],
+            "task": "qi",
+            "language": "en",
+            "query": [query for query, _ in pairs],
+            "candidate": [candidate for _, candidate in pairs],
+            "label": [int(candidate in SHOES) for _, candidate in pairs],
+            "origin": "original",
+            "parent_id": None,
+            "group": [query for query, _ in pairs],
+        },
+        schema=ROW_SCHEMA,
+    )
