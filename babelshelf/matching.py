@@ -3,8 +3,7 @@
 The texts are the catalogue's candidates. Of an item title a question asks for a few words, which must all be in it; of
 a category path for its last level, among words of other texts, as a shopper's query names more than a category. A
 question's words come from the text itself or from another one, half of the time from one that shares a word or a level
-with it. Each text comes with several questions: it is read once for all of them, which teaches matching several times
-faster than a text a question.
+with it. Each text comes with several questions, and is read once for all of them.
 """
 
 from __future__ import annotations

@@ -117,10 +117,11 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
 def new_model(tokenizer: PreTrainedTokenizerFast, settings: LmParams, seed: int) -> Qwen3ForCausalLM:
     """Qwen3 (arXiv 2505.09388) with random weights and tied embeddings, some heads set to attend to equal tokens.
 
-    At the usual scale of 0.02 a narrow model's layers add next to nothing to its embeddings, and matching was not
-    learned in 1,500 steps; at one over the square root of the width it is, in 400. In all layers but the first, half
-    of the heads begin with equal query and key projections ("mimetic" initialisation, arXiv 2305.09828): a token
-    attends to its like from the start. The first layer stays random, to tell candidate from query.
+    At the usual scale of 0.02 a narrow model's layers add next to nothing to its embeddings: matching was hardly
+    learned in 1,000 steps (docs/negative-results.md), so the scale is one over the square root of the width. In all
+    layers but the first, half of the heads begin with equal query and key projections ("mimetic" initialisation,
+    arXiv 2305.09828): a token attends to its like from the start. The first layer stays random, to tell candidate
+    from query.
     """
     torch.manual_seed(seed)
     config = Qwen3Config(
