@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from babelshelf.errors import InputError
-from babelshelf.sources.base import Truth, relevant
 from babelshelf.tables import ROW_SCHEMA, positive_share
+from babelshelf.truth import Truth, relevant
 
 if TYPE_CHECKING:
     from babelshelf.params.filter import FilterParams

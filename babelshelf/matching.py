@@ -84,8 +84,10 @@ def _ask(pool: _Pool, count: int, others: Sequence[list[str]], rng: random.Rando
 
 
 def _pool(texts: pl.DataFrame) -> _Pool:
+    words = [key(text.split(LEVELS)[-1]).split() for text in texts["text"]]
+    texts = texts.filter(pl.Series([bool(found) for found in words]))  # of a text without a word nothing can be asked
+    words = list(filter(None, words))
     values = texts["text"].to_list()
-    words = [key(text.split(LEVELS)[-1]).split() for text in values]
     keys = [text.split(LEVELS)[:-1] or found for text, found in zip(values, words, strict=True)]
     near: dict[str, list[int]] = defaultdict(list)
     for index, found in enumerate(keys):

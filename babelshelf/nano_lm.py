@@ -73,6 +73,7 @@ def pretrain(
     schedule = Schedule(
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
+        embedding_learning_rate=settings.embedding_learning_rate,
         epochs=1,
         warmup_share=0.05,
         weight_decay=0.01,

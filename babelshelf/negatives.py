@@ -20,8 +20,8 @@ import polars as pl
 from babelshelf import text
 from babelshelf.embeddings import FloatArray, IntArray, nearest
 from babelshelf.errors import InputError
-from babelshelf.sources.base import Truth, relevant
 from babelshelf.tables import ROW_SCHEMA
+from babelshelf.truth import Truth, relevant
 
 if TYPE_CHECKING:
     from babelshelf.params.mine_negatives import MineNegativesParams

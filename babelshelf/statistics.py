@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from babelshelf.sources.base import Marketplace, Truth, relevant
+from babelshelf.sources.base import Marketplace
+from babelshelf.truth import Truth, relevant
 
 
 def statistics(marketplace: Marketplace) -> dict[str, Any]:

@@ -32,10 +32,10 @@ TEXT_COLUMNS = ("query", "candidate")
 
 
 def read_rows(path: Path) -> pl.DataFrame:
-    """Read a table of rows; raise InputError if the file is missing or has another schema."""
+    """Read a table of rows, its columns in the contract's order; raise InputError if it is missing or has others."""
     rows = read_table(path)
     check_schema(rows, ROW_SCHEMA, str(path))
-    return rows
+    return rows.select(ROW_SCHEMA.names())
 
 
 def write_rows(path: Path, rows: pl.DataFrame) -> None:

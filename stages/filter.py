@@ -16,8 +16,8 @@ from babelshelf.files import write_json
 from babelshelf.filtering import filter_rows
 from babelshelf.params.filter import FilterParams
 from babelshelf.params.load import load
-from babelshelf.sources.base import read_truth
 from babelshelf.tables import read_rows, read_table, write_rows, write_table
+from babelshelf.truth import read_truth
 
 
 @click.command(help=__doc__)

@@ -16,7 +16,7 @@ from babelshelf.files import write_json
 from babelshelf.negatives import false_negatives, mine
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.mine_negatives import MineNegativesParams
-from babelshelf.sources.base import read_truth
+from babelshelf.truth import read_truth
 
 
 @click.command(help=__doc__)

@@ -20,9 +20,10 @@ from babelshelf.checks import check, held_out_keys
 from babelshelf.files import replacing, write_json
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.prepare import PrepareParams
-from babelshelf.sources.base import Marketplace, TaskData, write_truth
+from babelshelf.sources.base import Marketplace, TaskData
 from babelshelf.statistics import statistics
 from babelshelf.tables import write_rows, write_table
+from babelshelf.truth import write_truth
 
 
 @click.command(help=__doc__)

@@ -9,9 +9,10 @@ import pytest
 
 from babelshelf.checks import check, held_out_keys
 from babelshelf.errors import InputError
-from babelshelf.sources.base import FACTS_SCHEMA, Marketplace, TaskData, Truth, no_truth
+from babelshelf.sources.base import Marketplace, TaskData
 from babelshelf.statistics import noise_share, statistics
 from babelshelf.tables import ROW_SCHEMA
+from babelshelf.truth import FACTS_SCHEMA, Truth, no_truth
 
 Row = dict[str, object]
 

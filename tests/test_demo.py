@@ -15,10 +15,11 @@ from babelshelf.errors import InputError
 from babelshelf.languages import NAMES, SCRIPTS
 from babelshelf.params.prepare import DemoParams
 from babelshelf.sources import demo
-from babelshelf.sources.base import Marketplace, TaskData, relevant
+from babelshelf.sources.base import Marketplace, TaskData
 from babelshelf.sources.demo import lexicon
 from babelshelf.sources.demo.queries import HELD_OUT_LANGUAGES, TRAIN_LANGUAGES
 from babelshelf.tables import check_rows
+from babelshelf.truth import relevant
 
 ORDER = "brand model product colour material audience use size"
 LEAVES = {

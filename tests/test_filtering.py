@@ -12,8 +12,8 @@ from babelshelf.errors import InputError
 from babelshelf.files import read_json
 from babelshelf.filtering import Filtered, filter_rows
 from babelshelf.params.filter import FilterParams
-from babelshelf.sources.base import FACTS_SCHEMA, Truth, no_truth
 from babelshelf.tables import ROW_SCHEMA, read_rows, write_rows, write_table
+from babelshelf.truth import FACTS_SCHEMA, Truth, no_truth
 from stages.filter import main
 
 # id, language, candidate, label, origin, parent, p_yes; the query asks for a shoe

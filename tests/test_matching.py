@@ -61,6 +61,13 @@ def test_paths_and_titles_are_equally_many_and_each_has_all_its_questions() -> N
     assert all(len(one.queries) == len(one.answers) == 5 for one in texts)
 
 
+def test_a_text_without_a_word_is_never_asked_about_and_moves_no_language() -> None:
+    wordless = ["—", "Top 1 > Mid 1 > &", *(f"!{'?' * number}" for number in range(20))]
+    asked = matching_questions(table(wordless + TITLES + PATHS, QUERIES), 300, 5, 1)
+    assert {one.text for one in asked} <= {*TITLES, *PATHS}
+    assert all((one.language == "fr") == ("1" in one.text) for one in asked)
+
+
 def test_a_text_keeps_its_language() -> None:
     texts = made()
     assert all((one.language == "fr") == ("1" in one.text) for one in texts)

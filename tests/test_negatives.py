@@ -16,7 +16,7 @@ from babelshelf.files import read_json
 from babelshelf.params.base_model import EmbedderParams
 from babelshelf.params.load import section
 from babelshelf.params.mine_negatives import MineNegativesParams
-from babelshelf.sources.base import FACTS_SCHEMA, Truth, no_truth
+from babelshelf.truth import FACTS_SCHEMA, Truth, no_truth
 from stages.mine_negatives import main
 
 ALL_GUARDS = ["known_positive", "related_category", "equal_text"]

@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from babelshelf.checks import all_rows, check
 from babelshelf.errors import InputError
 from babelshelf.params.prepare import TaxonomyParams
-from babelshelf.sources.base import Marketplace, TaskData, relevant
+from babelshelf.sources.base import Marketplace, TaskData
 from babelshelf.sources.taxonomy import read, read_categories
 from babelshelf.sources.taxonomy.tree import draw_negatives, shells
 from babelshelf.text import key
+from babelshelf.truth import relevant
 from tests.taxonomy_folder import settings, tree, write_tree
 
 

@@ -58,6 +58,7 @@ def train_params(adapter: str, lora_params: LoraParams) -> TrainParams:
             "weight_decay": 0.01,
             "batch_size": 8,
             "learning_rate": 0.01,
+            "embedding_learning_rate": 0.01,
             "epochs": 5.0,
         }
     )
@@ -83,7 +84,15 @@ def plain_loss(model: PreTrainedModel, some: Examples, count: int) -> torch.Tens
     return torch.stack(losses).mean()
 
 
-def sgd_trainer(model: PreTrainedModel, some: Examples, folder: Path, size: int, accumulation: int) -> AnswerTrainer:
+def sgd_trainer(
+    model: PreTrainedModel,
+    some: Examples,
+    folder: Path,
+    *,
+    size: int,
+    accumulation: int,
+    embedding_learning_rate: float = 1.0,
+) -> AnswerTrainer:
     """One step of plain gradient descent at rate 1, so that the weights' change is the gradient."""
     config = SFTConfig(
         output_dir=str(folder),
@@ -110,6 +119,7 @@ def sgd_trainer(model: PreTrainedModel, some: Examples, folder: Path, size: int,
         data_collator=LeftPadding(TOKENIZER.pad_token_id),
         train_dataset=_dataset(some),
         processing_class=TOKENIZER,
+        embedding_learning_rate=embedding_learning_rate,
     )
 
 
@@ -141,13 +151,34 @@ def test_gradient_is_that_of_the_whole_batch_however_it_is_cut(tmp_path: Path, s
     loss = plain_loss(reference, some, 5)
     loss.backward()
     model = tiny_lm.model()
-    trainer = sgd_trainer(model, some, tmp_path, size, accumulation)
+    trainer = sgd_trainer(model, some, tmp_path, size=size, accumulation=accumulation)
     trainer.train()
     assert trainer.state.log_history[0]["loss"] == pytest.approx(loss.item(), rel=1e-4)
     before, after = weights(reference), weights(model)
     for name, weight in reference.named_parameters():
         assert weight.grad is not None
         torch.testing.assert_close(after[name], before[name] - weight.grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("adapter", [False, True])
+def test_the_token_embeddings_have_a_learning_rate_of_their_own(tmp_path: Path, adapter: bool) -> None:
+    moved = []
+    for rate in (1.0, 3.0):
+        model: PreTrainedModel = tiny_lm.model().train()
+        if adapter:
+            model = with_lora(model, lora(dropout=0.0, modules_to_save=["embed_tokens"]), seed=1)
+        before = weights(model)
+        sgd_trainer(
+            model, examples(8), tmp_path / str(rate), size=8, accumulation=1, embedding_learning_rate=rate
+        ).train()
+        moved.append({name: weight - before[name] for name, weight in weights(model).items()})
+    trained = {name for name, change in moved[0].items() if change.abs().max() > 0}
+    embedding = {name for name in trained if "embed_tokens" in name}
+    assert embedding
+    assert trained - embedding
+    for name in trained:
+        times = 3.0 if name in embedding else 1.0
+        torch.testing.assert_close(moved[1][name], moved[0][name] * times, rtol=1e-4, atol=1e-6)
 
 
 def test_loss_of_questions_is_the_mean_over_all_answers_of_a_prompt_that_reads_as_one_text(tmp_path: Path) -> None:
@@ -199,6 +230,7 @@ def fitted(checkpoints: Path, trainer_class: type[AnswerTrainer], *, adapter: bo
     schedule = Schedule(
         batch_size=4,
         learning_rate=0.003,
+        embedding_learning_rate=0.006,
         epochs=1.8,
         warmup_share=0.1,
         weight_decay=0.01,

@@ -24,6 +24,7 @@ SETTINGS = LmParams(
     questions=1,
     batch_size=1,
     learning_rate=0.001,
+    embedding_learning_rate=0.001,
     template="short",
     precision="fp32",
     attention="eager",

@@ -21,6 +21,7 @@ class LmParams(Section):
     questions: int = Field(gt=0)  # of a text
     batch_size: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
+    embedding_learning_rate: float = Field(gt=0)  # of the token embeddings
     template: Literal["short"]  # its candidate stands before its query, so that one candidate can have many questions
     precision: Literal["fp32", "bf16"]
     attention: Literal["eager", "sdpa", "flash_attention_2"]

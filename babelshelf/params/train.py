@@ -33,4 +33,5 @@ class TrainParams(Section):
     weight_decay: float = Field(ge=0)
     batch_size: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
+    embedding_learning_rate: float = Field(gt=0)  # of the token embeddings
     epochs: float = Field(gt=0)

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from babelshelf.errors import InputError
-from babelshelf.sources.base import FACTS_SCHEMA, Marketplace, TaskData, Truth
+from babelshelf.sources.base import Marketplace, TaskData
 from babelshelf.sources.demo import lexicon as tables_of
 from babelshelf.sources.demo.queries import (
     MAX_CANDIDATES,
@@ -31,6 +31,7 @@ from babelshelf.sources.demo.titles import Catalogue
 from babelshelf.sources.demo.wording import pick
 from babelshelf.sources.label_noise import with_noise
 from babelshelf.tables import ROW_SCHEMA
+from babelshelf.truth import FACTS_SCHEMA, Truth
 
 if TYPE_CHECKING:
     from babelshelf.params.prepare import DemoParams

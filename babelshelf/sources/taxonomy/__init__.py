@@ -23,11 +23,12 @@ import polars as pl
 
 from babelshelf.errors import InputError
 from babelshelf.languages import normalize
-from babelshelf.sources.base import FACTS_SCHEMA, Marketplace, TaskData, Truth
+from babelshelf.sources.base import Marketplace, TaskData
 from babelshelf.sources.label_noise import clean_share, with_noise
 from babelshelf.sources.taxonomy.tree import Levels, draw_negatives, shells
 from babelshelf.tables import ROW_SCHEMA
 from babelshelf.text import key, stored
+from babelshelf.truth import FACTS_SCHEMA, Truth
 
 if TYPE_CHECKING:
     from babelshelf.params.prepare import TaxonomyParams
