@@ -118,8 +118,9 @@ class PreferenceTrainer(ScheduledTrainer, DPOTrainer):  # type: ignore[misc]  # 
         """Add to the means that the base class logs, under its names."""
         values = torch.stack([rewards[0], rewards[1], margins, (margins > 0).float()], dim=1)
         means = self.accelerator.gather(values).mean(dim=0).tolist()  # one wait for the device
+        mode = "train" if self.model.training else "eval"
         for name, mean in zip(("chosen", "rejected", "margins", "accuracies"), means, strict=True):
-            self._metrics["train"][f"rewards/{name}"].append(mean)
+            self._metrics[mode][f"rewards/{name}"].append(mean)
 
 
 def log_probs(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
