@@ -15,6 +15,7 @@ from babelshelf.files import write_json
 from babelshelf.params.calibrate import CalibrateParams
 from babelshelf.params.load import load
 from babelshelf.predictions import read_predictions
+from babelshelf.resources import recorded
 from babelshelf.tables import write_csv
 
 
@@ -23,6 +24,7 @@ from babelshelf.tables import write_csv
 @click.option("--predictions", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
 @click.option("--curve", "curve_path", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(*, task: str, predictions: Path, metrics: Path, curve_path: Path) -> None:
     settings = load(CalibrateParams, "calibrate", task)
     dev = read_predictions(predictions)

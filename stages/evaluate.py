@@ -15,6 +15,7 @@ from babelshelf.files import read_json, write_json
 from babelshelf.params.evaluate import EvaluateParams
 from babelshelf.params.load import load, load_seed
 from babelshelf.predictions import labelled, read_predictions
+from babelshelf.resources import recorded
 from babelshelf.tables import read_rows, write_csv
 
 
@@ -26,6 +27,7 @@ from babelshelf.tables import read_rows, write_csv
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
 @click.option("--precision-recall", "curve", type=click.Path(path_type=Path), required=True)
 @click.option("--languages", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(
     *, task: str, predictions: Path, train: Path, calibrated: Path, metrics: Path, curve: Path, languages: Path
 ) -> None:
