@@ -74,7 +74,7 @@ class Row(Section):
     @field_validator("after", mode="before")
     @classmethod
     def _for_all(cls, after: object, info: ValidationInfo) -> object:
-        return {task: after for task in info.data.get("tasks", [])} if isinstance(after, str) else after
+        return dict.fromkeys(info.data.get("tasks", []), after) if isinstance(after, str) else after
 
     @field_validator("after", "published")
     @classmethod
