@@ -54,11 +54,19 @@ class Sample:
 
 @dataclass(frozen=True)
 class Difference:
-    """What run b gains over run a, with the bounds of its interval."""
+    """What run b gains over run a.
+
+    Attributes:
+        value: the gain on the rows as they are.
+        low, high: bounds of its interval.
+        p: two-sided, of a gain of 0: twice the share of resamples on the rarer side of it, at least 2 / (resamples + 1)
+            (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 4.2).
+    """
 
     value: float
     low: float
     high: float
+    p: float
 
 
 def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: int) -> dict[str, float]:
@@ -128,9 +136,11 @@ def mean_sample(samples: Sequence[Sample]) -> Sample:
 
 def difference(before: Sample, after: Sample, confidence: float) -> dict[str, Difference]:
     """What `after` gains in each of `METRICS`; both samples must be of the same draws."""
-    value = after.value - before.value
-    low, high = np.quantile(after.draws - before.draws, _bounds(confidence), axis=1)
-    return {m: Difference(float(value[i]), float(low[i]), float(high[i])) for i, m in enumerate(METRICS)}
+    value, draws = after.value - before.value, after.draws - before.draws
+    low, high = np.quantile(draws, _bounds(confidence), axis=1)
+    rarer = np.minimum((draws <= 0).sum(axis=1), (draws >= 0).sum(axis=1))
+    p = np.minimum(1, 2 * (rarer + 1) / (draws.shape[1] + 1))
+    return {m: Difference(*map(float, parts)) for m, *parts in zip(METRICS, value, low, high, p, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -204,21 +214,25 @@ def _statistics(weights: Counts, run: _Run) -> Floats:
 def _average_precision(weights: Counts, run: _Run) -> Floats:
     """Sum over distinct p(yes) of the recall gained there times the precision there, for each resample.
 
-    Row by row with all resamples at once, which needs no table of rows x resamples.
+    Row by row with all resamples at once, which needs no table of rows x resamples. Single terms have seven digits,
+    their sum is kept in twice as many.
     """
     resamples = weights.shape[1]
-    taken, found, gained = (np.zeros(resamples, dtype=np.float32) for _ in range(3))
-    area, step = np.zeros(resamples), np.zeros(resamples)
+    found, gained, term = (np.zeros(resamples, dtype=np.float32) for _ in range(3))
+    taken = np.full(resamples, np.finfo(np.float32).tiny)  # not 0, so that before the first drawn row 0 / taken is 0
+    area, some = np.zeros(resamples), False
     for group, positive, last in zip(run.group.tolist(), run.positive.tolist(), run.last.tolist(), strict=True):
         taken += weights[group]
         if positive:
             found += weights[group]
             gained += weights[group]
-        if last and gained.any():
-            step[:] = 0
-            np.divide(found, taken, out=step, where=taken > 0, dtype=np.float64)
-            area += gained * step
+            some = True
+        if last and some:
+            np.divide(found, taken, out=term)
+            term *= gained
+            area += term
             gained[:] = 0
+            some = False
     return _divide(area, found.astype(np.float64))
 
 

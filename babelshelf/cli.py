@@ -37,6 +37,18 @@ def show() -> None:
 
 
 @main.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("report"), help="Folder to write; default: report."
+)
+@click.option("--rev", default="HEAD", help="Commit that the ladder's experiments were run on; default: HEAD.")
+def report(*, out: Path, rev: str) -> None:
+    """Write report.html and report.md, of the ladder's experiments and the last run."""
+    from babelshelf.report.build import report as write_report  # noqa: PLC0415
+
+    click.echo(write_report(out, rev))
+
+
+@main.command()
 def readme() -> None:
     """Put the results of the last run between README.md's two markers."""
     from babelshelf.errors import InputError  # noqa: PLC0415

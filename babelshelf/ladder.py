@@ -39,6 +39,7 @@ class Row(Section):
         set: values of params.yaml by dotted path.
         published: F1 on dev in per cent, by task, of arXiv 2510.21671, Table 2.
         seeds: an experiment each; several give a mean and a standard deviation.
+        note: a sentence for the report, such as why a row does not gain.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Row(Section):
     set: dict[str, Any]
     published: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(default_factory=dict)
     seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    note: str = ""
 
     @field_validator("name")
     @classmethod
