@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import cycle
+from textwrap import shorten
 from typing import Any
 
 import matplotlib as mpl
@@ -24,6 +25,7 @@ from babelshelf.report.document import INK
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", "--", "-.", ":")
+LETTERS = 26  # of a name on an axis: more would leave no room for the picture
 WIDTH = 4.6  # inches: on a phone a letter is still some 10 pixels high
 
 STYLE: dict[str, Any] = {
@@ -75,7 +77,7 @@ def gains(bars: Sequence[Bar]) -> str:
         if known:
             axes.plot(*zip(*known, strict=True), "D", mfc="none", color=COLOURS[1], label="published: dev, other data")
         axes.axvline(0, color=INK, linewidth=1)
-        axes.set_yticks(range(len(bars)), [bar.name for bar in bars])
+        axes.set_yticks(range(len(bars)), [shorten(bar.name, LETTERS, placeholder=" …") for bar in bars])
         axes.set_ylim(len(bars) - 0.5, -0.5)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("gain in F1, points")

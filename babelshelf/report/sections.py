@@ -9,9 +9,8 @@ from typing import Any
 import polars as pl
 
 from babelshelf import summary
-from babelshelf.bootstrap import METRICS, Difference, difference, resample
+from babelshelf.bootstrap import Difference, difference, resample
 from babelshelf.calibration import cross_validated
-from babelshelf.ladder import Row
 from babelshelf.params.calibrate import CalibrateParams
 from babelshelf.params.load import section
 from babelshelf.predictions import arrays, labelled
@@ -19,7 +18,7 @@ from babelshelf.reliability import expected_calibration_error, reliability
 from babelshelf.report import figures
 from babelshelf.report.comparison import Settings, Step, index, language_gains, mean_and_deviation
 from babelshelf.report.document import Block, Figure, Section, Table, Text
-from babelshelf.report.runs import Run
+from babelshelf.report.runs import WORKSPACE, Run
 
 NONE = "–"
 SIGNIFICANT = 0.05
@@ -67,30 +66,20 @@ class Findings:
 def results(findings: Findings) -> Iterator[Section]:
     """The runs that the details are of, as `babelshelf show` has them."""
     lines: list[list[str]] = []
-    for task, named in findings.shown.items():
-        evaluated = named.run.json(f"metrics/evaluate/{task}.json")
-        if evaluated is not None:
-            lines += [[line[0], named.name, *line[1:]] for line in summary.task_rows(task, evaluated)]
+    for task, shown in findings.shown.items():
+        own = findings.workspace
+        for named in [shown] if own is None or shown.run is own else [shown, Named(WORKSPACE, own)]:
+            evaluated = named.run.json(f"metrics/evaluate/{task}.json")
+            if evaluated is not None:
+                lines += [[line[0], named.name, *line[1:]] for line in summary.task_rows(task, evaluated)]
     interval = f"{100 * findings.settings.confidence:g} % interval"
-    headings = [
-        "Task",
-        "Run",
-        "Languages",
-        "F1",
-        interval,
-        "Precision",
-        "Recall",
-        "AP",
-        "MCC",
-        'All "yes" F1',
-        "Threshold",
-    ]
+    scores = ["F1", interval, "Precision", "Recall", "AP", "MCC", 'All "yes" F1', "Threshold"]
     caption = "On test, in per cent; intervals by bootstrap over query groups"
     yield Section(
         "results",
         "Results",
         [
-            Table(caption, [*headings, "Threshold"], lines, text_columns=3),
+            Table(caption, ["Task", "Run", "Languages", *scores], lines, text_columns=3),
             Text(
                 'All "yes" is the F1 of answering "yes" to everything: F1 flatters where most pairs are relevant; '
                 "average precision (AP) and Matthews correlation (MCC) do not. Absent languages have no labelled query "
@@ -105,12 +94,12 @@ def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator
     if not findings.steps:
         return
     explanation = (
-        f"Gains are on test, in points, each with its {_percent(findings.settings.confidence, 0)} % interval: a paired "
-        f"bootstrap over query groups with {findings.settings.resamples:,} resamples, within each seed. Where the "
-        "interval spans zero there is no evidence of a gain or a loss. McNemar's p is of right and wrong answers, not "
-        "of F1, and takes rows as independent, which rows of one query are not. Published gains are those of arXiv "
-        "2510.21671, Table 2, on its dev set, with other models and other data: gains can be set beside each other, "
-        "the levels behind them cannot."
+        f"Gains are on test, in points, each with its {100 * findings.settings.confidence:g} % interval: a paired "
+        f"bootstrap over query groups with {findings.settings.resamples:,} resamples, averaged over seeds that both "
+        "rows were run with. Where the interval spans zero there is no evidence of a gain or a loss. McNemar's p is of "
+        "the first of these seeds, and of right and wrong answers, not of F1; it takes rows as independent, which rows "
+        "of one query are not. Published gains are those of arXiv 2510.21671, Table 2, on its dev set, with other "
+        "models and other data: gains can be set beside each other, the levels behind them cannot."
     )
     yield Section("ladder", "The ladder", [Text(explanation)])
     for task, steps in findings.steps.items():
@@ -122,7 +111,7 @@ def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator
             blocks.append(
                 Figure(f"gains-{task}", f"Gains in F1 of {task}, in points: {alt}", caption, figures.gains(bars))
             )
-        blocks.append(_ladder_table(task, steps, findings.settings, missing))
+        blocks += [_ladder_table(task, steps, findings.settings, missing), _rank_table(task, steps)]
         blocks += [Text(_sentence(step)) for step in steps if _needs_sentence(step)]
         yield Section(f"ladder-{task}", f"The ladder of {task}", blocks, level=3)
 
@@ -278,29 +267,40 @@ def _bar(step: Step) -> figures.Bar:
 
 
 def _ladder_table(task: str, steps: Sequence[Step], settings: Settings, missing: Mapping[str, Sequence[str]]) -> Table:
-    headings = ["Row", "Over", "Seeds", "F1", "AP", "MCC", "Gain in F1", "Gain in AP", "Gain in MCC", "McNemar's p",
-                "Published gain in F1", "In F1"]  # fmt: skip
+    headings = ["Row", "Over", "Seeds", "F1", "Gain in F1", "McNemar's p", "Published gain", "In F1"]
     rows = []
     for step in steps:
+        cells = [step.row.title, step.row.after.get(task, NONE), _seeds(step, missing)]
         if not step.runs:
-            rows.append(_not_run(task, step.row, missing))
+            rows.append([*cells, *[NONE] * 5])
             continue
-        values = [_over_seeds(step, metric) for metric in METRICS]
-        if step.gain is None:
-            gains = [NONE] * 4
-        else:
-            gains = [*(gain(step.gain.by_metric[metric]) for metric in METRICS), _p(step.gain.test.p)]
         published = NONE if step.published is None else f"{step.published:+.2f}"
-        end = NONE if step.gain is None else verdict(step.gain.by_metric["f1"])
-        over = step.row.after.get(task, NONE)
-        rows.append([step.row.title, over, ", ".join(map(str, step.runs)), *values, *gains, published, end])
-    caption = f"{task}: F1, AP and MCC on test in per cent (mean ± standard deviation over seeds); gains in points"
-    return Table(f"{caption}, with {_percent(settings.confidence, 0)} % intervals", headings, rows, text_columns=2)
+        cells.append(_over_seeds(step, "f1"))
+        if step.gain is None:
+            rows.append([*cells, NONE, NONE, published, NONE])
+        else:
+            f1 = step.gain.by_metric["f1"]
+            rows.append([*cells, gain(f1), _p(step.gain.test.p), published, verdict(f1)])
+    caption = f"{task}: F1 on test in per cent (mean ± standard deviation over seeds); gains in points"
+    return Table(f"{caption}, with {_percent(settings.confidence, 0)} % intervals", headings, rows, text_columns=3)
 
 
-def _not_run(task: str, row: Row, missing: Mapping[str, Sequence[str]]) -> list[str]:
-    why = "not run" if missing.get(row.name) else "predictions not here: dvc pull"
-    return [row.title, row.after.get(task, NONE), why, *[NONE] * 9]
+def _rank_table(task: str, steps: Sequence[Step]) -> Table:
+    """AP and MCC, which F1 flatters."""
+    headings = ["Row", "AP", "Gain in AP", "MCC", "Gain in MCC"]
+    rows = []
+    for step in (step for step in steps if step.runs):
+        cells = [step.row.title]
+        for metric in ("average_precision", "mcc"):
+            cells += [_over_seeds(step, metric), NONE if step.gain is None else gain(step.gain.by_metric[metric])]
+        rows.append(cells)
+    return Table(f"{task}: average precision and Matthews correlation, in the same way", headings, rows)
+
+
+def _seeds(step: Step, missing: Mapping[str, Sequence[str]]) -> str:
+    if step.runs:
+        return ", ".join(map(str, step.runs))
+    return "not run" if missing.get(step.row.name) else "not here: dvc pull"
 
 
 def _over_seeds(step: Step, metric: str) -> str:
