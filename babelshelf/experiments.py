@@ -66,7 +66,7 @@ class Plan(NamedTuple):
     Attributes:
         digest: of the commands, the params and the content of all that no stage makes.
         metrics: paths that git keeps, from the root: metrics and plots of the stages of this recipe.
-        others: the same of all other stages.
+        others: the same of all other stages: of other recipes, so that they are no part of this experiment.
         inputs: paths that no stage makes.
         stages: names of this recipe's stages.
     """
@@ -85,6 +85,7 @@ class Copy:
     root: Path
     head: str
     lock: int  # a descriptor
+    known: dict[str, Any]  # entries of dvc.lock by stage: the user's, replaced by those of experiments that were run
 
     @property
     def tree(self) -> Path:
@@ -109,7 +110,10 @@ class Copy:
         return value
 
     def set_up(self, params: Mapping[str, Any]) -> Plan:
-        """Put the params (by dotted path) into the copy, dvc.lock back as it was, and see what DVC would run.
+        """Put the params (by dotted path) into the copy and see what DVC would run.
+
+        What the last experiment left there stays: the fewer stages differ, the less DVC has to do. dvc.lock has what is
+        known of this recipe's stages alone: DVC reads and writes all of it again for each stage.
 
         Raises:
             ExperimentFailedError: DVC refuses dvc.yaml with these params.
@@ -118,11 +122,13 @@ class Copy:
         for path, value in params.items():
             _set(values, path, value)
         profiles.dump(values, self.tree / PARAMS_FILE)
-        _copy_file(self.root / FOLDER / LOCK_FILE, self.tree / LOCK_FILE)
         try:
-            return _plan(self.root, self.tree)
+            plan = _plan(self.root, self.tree)
         except (DvcException, OSError) as error:
             raise ExperimentFailedError(f"{TARGET}: {error}") from error
+        stages = {name: entry for name, entry in self.known.items() if name in plan.stages}
+        dump_yaml(str(self.tree / LOCK_FILE), {"schema": "2.0", "stages": stages})
+        return plan
 
     def run(self, log: Path, on_stage: Callable[[str, bool], None], on_line: Callable[[str], None]) -> None:
         """`dvc repro` in the copy; `on_stage` gets each stage's name and whether it runs, `on_line` what it prints.
@@ -159,14 +165,13 @@ class Copy:
 
     def save(self, name: str, title: str, plan: Plan) -> None:
         """Commit what is in the copy as the experiment `name`, in place of an older one of this name."""
-        _keep_stages(self.tree / LOCK_FILE, plan.stages)
-        for path in plan.others:
-            (self.tree / path).unlink(missing_ok=True)
+        self.known.update(_stages(self.tree))
         index = {"GIT_INDEX_FILE": str(self.root / FOLDER / "index"), "GIT_WORK_TREE": str(self.tree)}
         git = partial(_git, self.root, folder=self.tree, environment=index)
         git("read-tree", self.head)
         git("add", "--update", ".")
         git("add", "--force", "--", LOCK_FILE, *plan.metrics)
+        git("rm", "--cached", "--quiet", "--ignore-unmatch", "--", *plan.others)
         tree = git("write-tree").strip()
         message = f"{title}\n\n{DIGEST}{plan.digest}\n"
         commit = _git(self.root, "commit-tree", tree, "-p", self.head, "-m", message, environment=AUTHOR).strip()
@@ -187,13 +192,12 @@ def copied(root: Path) -> Iterator[Copy]:
         InputError: another process has one, or `root` is not the root of a git and DVC repository with a commit.
     """
     with _locked(root) as lock:
-        copy = Copy(root, _head(root), lock)
+        copy = Copy(root, _head(root), lock, _stages(root))
         shutil.rmtree(root / FOLDER, ignore_errors=True)  # of a call that was killed
         try:
             for path in filter(None, _git(root, "ls-files", "-z").split("\0")):
                 _copy_file(root / path, copy.tree / path)
-            for file in (PARAMS_FILE, Path(LOCK_FILE)):  # to begin every experiment with
-                _copy_file(root / file, root / FOLDER / file)
+            _copy_file(root / PARAMS_FILE, root / FOLDER / PARAMS_FILE)  # that each experiment begins with
             _configure(root, copy.tree)
             yield copy
         finally:
@@ -282,10 +286,8 @@ def _plan(root: Path, tree: Path) -> Plan:
         stages = list(repo.stage.collect(TARGET, with_deps=True))
         metrics = {path for stage in stages for path in _kept_by_git(stage, tree)}
         others = {path for stage in repo.index.stages for path in _kept_by_git(stage, tree)} - metrics
-        for path in metrics | others:  # as dvc.lock knows them
-            _copy_file(root / path, tree / path)
         inputs = _made_by_none(stages, tree)
-        for path in inputs:
+        for path in [*inputs, *metrics, *others]:  # which git need not have
             _copy_missing(root / path, tree / path)
         commands = sorted([stage.addressing, str(stage.cmd), _params(stage)] for stage in stages)
         hashes = {path: str(inputs[path].get_hash()) if (tree / path).exists() else None for path in inputs}
@@ -327,11 +329,11 @@ def _overlap(one: Path, other: Path) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
 
 
-def _keep_stages(file: Path, names: Iterable[str]) -> None:
-    """Take the stages out of dvc.lock that other recipes have left there."""
-    lock = load_yaml(str(file))
-    lock["stages"] = {name: stage for name, stage in lock["stages"].items() if name in set(names)}
-    dump_yaml(str(file), lock)
+def _stages(folder: Path) -> dict[str, Any]:
+    """The entries of dvc.lock by stage; none where there is no such file."""
+    file = folder / LOCK_FILE
+    stages: dict[str, Any] = load_yaml(str(file))["stages"] if file.is_file() else {}
+    return stages
 
 
 def _set(values: CommentedMap, path: str, value: Any) -> None:  # noqa: ANN401 - whatever YAML holds
