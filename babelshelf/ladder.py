@@ -55,6 +55,8 @@ class Row(Section):
     def _plain(cls, name: str) -> str:
         if not NAME.fullmatch(name):
             raise ValueError("expected letters and digits, with single hyphens between them")
+        if seed := re.search(r"-seed[0-9]+$", name):
+            raise ValueError(f"{seed[0]} in the end is for the experiments of other seeds")
         return name
 
     @field_validator("tasks", "seeds")
@@ -212,15 +214,8 @@ def _line(problem: Any, values: dict[str, Any]) -> str:  # noqa: ANN401 - pydant
 
 
 def _name_problems(rows: Sequence[Row]) -> list[str]:
-    """Of experiments and not of rows alone: a row `sft-seed2` would overwrite the row `sft` with seed 2."""
-    owners: dict[str, str] = {}
-    problems = []
-    for row in rows:
-        for name in [row.name, *(f"{row.name}-seed{seed}" for seed in row.seeds)]:
-            if name in owners:
-                problems.append(f"row {row.name!r}: name: {name!r} is also a name of the row {owners[name]!r}")
-            owners.setdefault(name, row.name)
-    return problems
+    names = [row.name for row in rows]
+    return [f"row {name!r}: name: an earlier row has it" for i, name in enumerate(names) if name in names[:i]]
 
 
 def _after_problems(rows: Sequence[Row]) -> list[str]:
