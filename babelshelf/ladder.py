@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -56,6 +57,8 @@ class Row(Section):
     def _plain(cls, name: str) -> str:
         if not NAME.fullmatch(name):
             raise ValueError("expected letters and digits, with single hyphens between them")
+        if seed := re.search(r"-seed[0-9]+$", name):
+            raise ValueError(f"{seed[0]} in the end is for the experiments of other seeds")
         return name
 
     @field_validator("tasks", "seeds")
@@ -99,6 +102,19 @@ class Experiment(NamedTuple):
     row: Row
     seed: int
     params: dict[str, Any]
+
+
+# The F1 on test, 0 to 1, by row, seed and task.
+Results = Mapping[str, Mapping[int, Mapping[str, float]]]
+
+
+class Line(NamedTuple):
+    """What a row measured for one task: F1 on test and the gain in it, one value a seed."""
+
+    row: Row
+    task: str
+    f1: list[float]
+    gain: list[float]
 
 
 def read_ladder(params: Mapping[str, Any], file: Path = LADDER_FILE) -> list[Row]:
@@ -147,6 +163,37 @@ def experiment_name(row: str, seed: int, own_seed: int) -> str:
     return row if seed == own_seed else f"{row}-seed{seed}"
 
 
+def lines(rows: Iterable[Row], results: Results) -> list[Line]:
+    """For each row and each of its tasks the F1 over its seeds, and the gain over the row before it.
+
+    A gain is paired: a difference for each seed that both rows have.
+    """
+    return [
+        Line(row, task, of_task(results, row.name, task), gains(results, row.name, row.after.get(task, ""), task))
+        for row in rows
+        for task in row.tasks
+    ]
+
+
+def of_task(results: Results, row: str, task: str) -> list[float]:
+    """The F1 of each seed that the row has one for."""
+    return [by_task[task] for by_task in results.get(row, {}).values()]
+
+
+def gains(results: Results, row: str, after: str, task: str) -> list[float]:
+    """The gain in F1 for each seed that both rows have a result of."""
+    before = results.get(after, {})
+    return [by_task[task] - before[seed][task] for seed, by_task in results.get(row, {}).items() if seed in before]
+
+
+def in_percent(values: Sequence[float], sign: str = "-") -> str:
+    """The mean, with the standard deviation (of a sample) where there are several values; a dash for none."""
+    if not values:
+        return "–"
+    deviation = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * fmean(values):{sign}.1f}{deviation}"
+
+
 def _validated(values: dict[str, Any], file: Path) -> _Ladder:
     try:
         return _Ladder.model_validate(values)
@@ -169,15 +216,8 @@ def _line(problem: Any, values: dict[str, Any]) -> str:  # noqa: ANN401 - pydant
 
 
 def _name_problems(rows: Sequence[Row]) -> list[str]:
-    """Of experiments and not of rows alone: a row `sft-seed2` would overwrite the row `sft` with seed 2."""
-    owners: dict[str, str] = {}
-    problems = []
-    for row in rows:
-        for name in [row.name, *(f"{row.name}-seed{seed}" for seed in row.seeds)]:
-            if name in owners:
-                problems.append(f"row {row.name!r}: name: {name!r} is also a name of the row {owners[name]!r}")
-            owners.setdefault(name, row.name)
-    return problems
+    names = [row.name for row in rows]
+    return [f"row {name!r}: name: an earlier row has it" for i, name in enumerate(names) if name in names[:i]]
 
 
 def _after_problems(rows: Sequence[Row]) -> list[str]:
