@@ -17,18 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from transformers.trainer_pt_utils import DistributedLengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
 
-from babelshelf.prompts import answer_ids, encode, parse
+from babelshelf.prompts import Encoded, answer_ids, encode, parse
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from babelshelf.params.schedule import ScheduleParams
     from babelshelf.params.train import LoraParams, TrainParams
 
 LOGGED_POINTS = 60  # of a learning curve
+CURVE = ("step", "epoch", "loss", "learning_rate")  # columns of a learning curve, as TRL logs them
 CHECKPOINTS = 6  # of a run: what a kill loses is at most this part of it
 
 
@@ -74,8 +76,8 @@ class Schedule:
     seed: int
 
 
-class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
-    """SFTTrainer that asks the model for the logits of the answer's position alone."""
+class ScheduledTrainer(Trainer):  # type: ignore[misc]  # transformers is not followed
+    """What TRL's trainers share here, as the first of two bases: the order of the rows."""
 
     sampling = "group_by_length"  # prompts of like length go together: little is padded
 
@@ -94,6 +96,10 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
             lengths=self.train_dataset["length"][:],
         )
 
+
+class AnswerTrainer(ScheduledTrainer, SFTTrainer):  # type: ignore[misc]  # trl has no types
+    """SFTTrainer that asks the model for the logits of the answer's position alone."""
+
     def compute_loss(
         self,
         model: torch.nn.Module,
@@ -106,12 +112,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         With gradient accumulation `num_items_in_batch` counts the answers of the whole batch, so that the gradient
         does not depend on how the batch is cut.
         """
-        outputs = model(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            logits_to_keep=1,
-            use_cache=False,
-        )
+        outputs = at_answer(model, inputs)
         answers = inputs["labels"][:, -1]
         total = torch.nn.functional.cross_entropy(outputs.logits[:, -1].float(), answers, reduction="sum")
         loss = total / (len(answers) if num_items_in_batch is None else num_items_in_batch)
@@ -136,6 +137,16 @@ class LeftPadding:
             attention_mask[index, longest - length :] = 1
             labels[index, longest - length :] = torch.as_tensor(row["labels"])
         return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+
+
+def at_answer(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Any:  # noqa: ANN401 - a model's outputs
+    """Outputs for a batch that is padded on the left, its logits at the last position alone: (rows, 1, vocabulary)."""
+    return model(
+        input_ids=inputs["input_ids"],
+        attention_mask=inputs["attention_mask"],
+        logits_to_keep=1,
+        use_cache=False,
+    )
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -188,17 +199,29 @@ def fit(
     Returns:
         The learning curve: `step`, `epoch`, `loss` (nats an answer, mean since the point before), `learning_rate`.
     """
+    arguments = trainer_arguments(schedule, checkpoints, len(examples.prompts), trainer_class.sampling)
     trainer = trainer_class(
         model=model,
-        args=_arguments(schedule, checkpoints, _steps(len(examples.prompts), schedule), trainer_class.sampling),
+        args=SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}),
         data_collator=LeftPadding(tokenizer.pad_token_id),
         train_dataset=_dataset(examples),
         processing_class=tokenizer,
     )
+    return run(trainer, checkpoints, {key: key for key in CURVE})
+
+
+def run(trainer: Any, checkpoints: Path, columns: dict[str, str]) -> list[dict[str, float]]:  # noqa: ANN401 - of TRL
+    """Train, from the last checkpoint where there is one, and remove the checkpoints; for the rest see `fit`.
+
+    Args:
+        trainer: one of TRL's.
+        checkpoints: its `output_dir`.
+        columns: names of the learning curve's columns, each with the name under which the trainer logs it.
+    """
     trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
     shutil.rmtree(checkpoints, ignore_errors=True)
-    keys = ("step", "epoch", "loss", "learning_rate")
-    return [{key: entry[key] for key in keys} for entry in trainer.state.log_history if "loss" in entry]
+    entries = [entry for entry in trainer.state.log_history if "loss" in entry]
+    return [{column: entry[key] for column, key in columns.items()} for entry in entries]
 
 
 def fine_tune(
@@ -219,12 +242,16 @@ def fine_tune(
     if settings.adapter == "lora":
         model = with_lora(model, settings.lora, seed)
     prompt = parse(template, settings.template)
-    no, yes = answer_ids(prompt, tokenizer)
     encoded = encode(rows, prompt, tokenizer, settings.max_length)
-    labels = [
-        [-100] * (len(ids) - 1) + [yes if label else no] for ids, label in zip(encoded.ids, rows["label"], strict=True)
-    ]
-    schedule = Schedule(
+    examples = answered(encoded, rows["label"].to_list(), answer_ids(prompt, tokenizer))
+    schedule = schedule_of(settings, seed)
+    curve = fit(model, tokenizer, examples, schedule, checkpoints=checkpoints)
+    return FineTuned(model, curve, counts(encoded, schedule))
+
+
+def schedule_of(settings: ScheduleParams, seed: int) -> Schedule:
+    """The schedule of a stage's params."""
+    return Schedule(
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         epochs=settings.epochs,
@@ -234,14 +261,22 @@ def fine_tune(
         gradient_checkpointing=settings.gradient_checkpointing,
         seed=seed,
     )
-    curve = fit(model, tokenizer, Examples(encoded.ids, labels), schedule, checkpoints=checkpoints)
-    counts = {
-        "rows": rows.height,
+
+
+def answered(encoded: Encoded, labels: Sequence[int], answers: tuple[int, int]) -> Examples:
+    """Prompts with the right answer after the last token of each; `answers` are the ids of "no" and "yes"."""
+    told = [[-100] * (len(ids) - 1) + [answers[label]] for ids, label in zip(encoded.ids, labels, strict=True)]
+    return Examples(encoded.ids, told)
+
+
+def counts(encoded: Encoded, schedule: Schedule) -> dict[str, int]:
+    """Metrics of a training: rows, prompt tokens, shortened candidates, steps."""
+    return {
+        "rows": len(encoded.ids),
         "prompt_tokens": sum(map(len, encoded.ids)),
         "shortened_candidates": encoded.shortened,
-        "steps": _steps(rows.height, schedule),
+        "steps": _steps(len(encoded.ids), schedule),
     }
-    return FineTuned(model, curve, counts)
 
 
 def save(model: PreTrainedModel, folder: Path, prompt: dict[str, Any]) -> None:
@@ -271,27 +306,28 @@ def _dataset(examples: Examples) -> Dataset:
     )
 
 
-def _arguments(schedule: Schedule, checkpoints: Path, steps: int, sampling: str) -> SFTConfig:
-    return SFTConfig(
-        output_dir=str(checkpoints),
-        per_device_train_batch_size=schedule.batch_size,
-        learning_rate=schedule.learning_rate,
-        num_train_epochs=schedule.epochs,
-        lr_scheduler_type="cosine",
-        warmup_steps=round(steps * schedule.warmup_share),
-        weight_decay=schedule.weight_decay,
-        bf16=schedule.precision == "bf16",
-        use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=schedule.gradient_checkpointing,
-        train_sampling_strategy=sampling,
-        logging_steps=max(1, steps // LOGGED_POINTS),
-        save_steps=max(1, math.ceil(steps / CHECKPOINTS)),
-        save_total_limit=1,
-        seed=schedule.seed,
-        data_seed=schedule.seed,
-        adam_beta2=0.95,  # as large language models are trained: short runs have no use for a longer memory
-        report_to="none",
-        max_length=None,
-        remove_unused_columns=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
-    )
+def trainer_arguments(schedule: Schedule, checkpoints: Path, rows: int, sampling: str) -> dict[str, Any]:
+    """What the configurations of all of TRL's trainers share."""
+    steps = _steps(rows, schedule)
+    return {
+        "output_dir": str(checkpoints),
+        "per_device_train_batch_size": schedule.batch_size,
+        "learning_rate": schedule.learning_rate,
+        "num_train_epochs": schedule.epochs,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": round(steps * schedule.warmup_share),
+        "weight_decay": schedule.weight_decay,
+        "bf16": schedule.precision == "bf16",
+        "use_cpu": not torch.cuda.is_available(),
+        "gradient_checkpointing": schedule.gradient_checkpointing,
+        "train_sampling_strategy": sampling,
+        "logging_steps": max(1, steps // LOGGED_POINTS),
+        "save_steps": max(1, math.ceil(steps / CHECKPOINTS)),
+        "save_total_limit": 1,
+        "seed": schedule.seed,
+        "data_seed": schedule.seed,
+        "adam_beta2": 0.95,  # as large language models are trained: short runs have no use for a longer memory
+        "report_to": "none",
+        "max_length": None,
+        "remove_unused_columns": False,
+    }

@@ -71,6 +71,10 @@ def test_nano_holds_every_param_at_its_default(root: Path) -> None:
             "translation",
             "tasks.qi.train_on: Input should be 'original', 'translated', 'negatives'",
         ),
+        ("tasks.qi.method", "ppo", "tasks.qi.method: Input should be 'sft' or 'dpo', found 'ppo'"),
+        ("tasks.qi.method", REMOVED, "tasks.qi.method: missing key"),
+        ("tasks.qi.dpo.beta", 0.1, "dpo.beta is given again as tasks.qi.dpo.beta: keep one"),
+        ("dpo.beta", 0.0, "dpo.beta: Input should be greater than 0, found 0.0"),
         ("tasks.qi.negatives_on", "filtered", "tasks.qi.negatives_on: Input should be"),  # a cycle
         ("tasks.qi.filter_on", "filtered", "tasks.qi.filter_on: Input should be"),  # a cycle
         ("tasks.qi", None, "tasks.qi: expected a mapping, found None"),

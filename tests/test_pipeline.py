@@ -305,13 +305,31 @@ def test_a_killed_stage_goes_on_and_ends_as_if_undisturbed(built: Workspace, wor
     assert workspace.metrics() == built.metrics()
 
 
+# --- the other method ---
+
+
+def test_dpo_goes_on_from_the_fine_tuned_model_and_nothing_is_trained_twice(
+    built: Workspace, workspace: Workspace
+) -> None:
+    workspace.set_params("tasks: {qi: {method: dpo}}")
+    ran = workspace.repro("summarize")
+    assert sorted(ran) == sorted(["dpo@negatives-qi", "score@qi", "calibrate@qi", "evaluate@qi", "summarize"])
+    dpo, sft = (workspace.folder / "models" / method / "negatives" / "qi" for method in ("dpo", "sft"))
+    assert sorted(file.name for file in dpo.iterdir()) == sorted(file.name for file in sft.iterdir())
+    before, after = (
+        tables.read_table(one.folder / "data" / "predictions" / "test" / "qi" / "test.parquet")
+        for one in (built, workspace)
+    )
+    assert not before["p_yes"].equals(after["p_yes"])
+
+
 # --- the other adapter ---
 
 
 def test_lora_end_to_end(built: Workspace, workspace: Workspace) -> None:
     workspace.set_params("train: {adapter: lora}")
     assert set(workspace.repro("evaluate@qc")) == {*AFTER_TRAINING_QC, "calibrate@qc", "evaluate@qc"}
-    model = Path("models", "filtered", "qc")
+    model = Path("models", "sft", "filtered", "qc")
     assert (workspace.folder / model / "adapter_config.json").is_file()
     assert not (built.folder / model / "adapter_config.json").is_file()
     before = tables.read_table(built.folder / "data" / "predictions" / "test" / "qc" / "test.parquet")

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from babelshelf.errors import InputError
 from babelshelf.params.base_model import BaseModelParams
 from babelshelf.params.calibrate import CalibrateParams
+from babelshelf.params.dpo import DpoParams
 from babelshelf.params.evaluate import EvaluateParams
 from babelshelf.params.filter import FilterParams
 from babelshelf.params.load import PARAMS_FILE, Section, load_seed, read, section
@@ -36,18 +37,20 @@ BY_TASK: dict[str, type[Section]] = {
     "translate": TranslateParams,
     "mine_negatives": MineNegativesParams,
     "train": TrainParams,
+    "dpo": DpoParams,
     "filter": FilterParams,
     "calibrate": CalibrateParams,
 }
 
 
 class RecipeParams(Section):
-    """The keys of a task that dvc.yaml alone reads: each names a variant, and thereby the stages that run.
+    """The keys of a task that dvc.yaml alone reads: each names a variant or a method, and thereby the stages that run.
 
     `filtered` is made from one of the others, and `negatives` from one of those before it, so that there is no cycle.
     """
 
     train_on: Literal["original", "translated", "negatives", "filtered"]
+    method: Literal["sft", "dpo"]
     negatives_on: Literal["original", "translated"]
     filter_on: Literal["original", "translated", "negatives"]
 

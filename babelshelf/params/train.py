@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from babelshelf.params.load import Section
+from babelshelf.params.schedule import ScheduleParams
 
 
 class LoraParams(Section):
@@ -19,18 +20,10 @@ class LoraParams(Section):
     modules_to_save: list[str]  # trained whole beside the adapter, e.g. [embed_tokens]; [] for none
 
 
-class TrainParams(Section):
+class TrainParams(ScheduleParams):
     """How a variant's model is fine-tuned."""
 
     adapter: Literal["lora", "none"]  # none: all weights
     lora: LoraParams
     template: Literal["short", "alpaca"]
     max_length: int = Field(ge=16)
-    precision: Literal["fp32", "bf16"]
-    attention: Literal["eager", "sdpa", "flash_attention_2"]
-    gradient_checkpointing: bool
-    warmup_share: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(ge=0)
-    batch_size: int = Field(gt=0)
-    learning_rate: float = Field(gt=0)
-    epochs: float = Field(gt=0)

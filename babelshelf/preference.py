@@ -1,0 +1,219 @@
+"""Direct preference optimization (DPO, arXiv 2305.18290) of a fine-tuned model: TRL's DPOTrainer on one-token answers.
+
+A labelled row is a pair of answers to one prompt: the right one is chosen, the other rejected. Both are one token at
+the same position, so one forward pass of the policy and one of the reference over the prompt give all four
+log-probabilities; TRL runs each prompt twice, once with each answer. The reference is the fine-tuned model as it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from trl import DPOConfig, DPOTrainer
+from trl.trainer.utils import use_adapter
+
+from babelshelf.prompts import answer_ids, encode, parse
+from babelshelf.training import (
+    CURVE,
+    Examples,
+    FineTuned,
+    LeftPadding,
+    Schedule,
+    ScheduledTrainer,
+    answered,
+    at_answer,
+    counts,
+    load_model,
+    load_tokenizer,
+    run,
+    schedule_of,
+    trainer_arguments,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from babelshelf.params.dpo import DpoParams
+
+REFERENCE = "ref"  # TRL's name of the frozen copy that it makes of a model's adapter
+
+# A reward is beta times the log of policy over reference (arXiv 2305.18290, section 4); a margin is that of the chosen
+# answer less that of the rejected one, and the accuracy the share of pairs with a margin above zero.
+COLUMNS = {key: key for key in CURVE} | {"reward_margin": "rewards/margins", "reward_accuracy": "rewards/accuracies"}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Preference pairs.
+
+    Attributes:
+        chosen: prompts with the id of the right answer.
+        rejected: of each prompt, the id of the other answer.
+    """
+
+    chosen: Examples
+    rejected: Sequence[int]
+
+
+@dataclass(frozen=True)
+class PairPadding(LeftPadding):
+    """Collator of prompts with two answers each."""
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """Batch of `input_ids` and `attention_mask`, (rows, longest prompt), `chosen` and `rejected`, (rows,)."""
+        batch = super().__call__(rows)
+        batch["chosen"] = batch.pop("labels")[:, -1]
+        batch["rejected"] = torch.tensor([row["rejected"] for row in rows])
+        return batch
+
+
+class PreferenceTrainer(ScheduledTrainer, DPOTrainer):  # type: ignore[misc]  # trl has no types
+    """DPOTrainer for answers of one token: each model reads a prompt once, with its head at one position alone."""
+
+    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:  # noqa: ANN401 - the base class's signature
+        """The rows are token ids already."""
+        return dataset
+
+    def compute_ref_log_probs(
+        self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probabilities of the chosen and the rejected answers, (rows,) each, by the reference.
+
+        With an adapter, the reference is `model` with TRL's frozen copy of the adapter; `ref_model` otherwise.
+        """
+        adapted = self.ref_model is None
+        switched = use_adapter(self.accelerator.unwrap_model(model), REFERENCE) if adapted else nullcontext()
+        with torch.no_grad(), switched:
+            return log_probs(model if adapted else self.ref_model, inputs)
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Mean of -log sigmoid(margin) over the pairs (arXiv 2305.18290, eq. 7).
+
+        Raises:
+            NotImplementedError: `return_outputs`, which training does not use.
+        """
+        if return_outputs:
+            raise NotImplementedError("this trainer gives the loss alone")
+        reference = torch.stack(self.compute_ref_log_probs(model, inputs))
+        rewards = self.beta * (torch.stack(log_probs(model, inputs)) - reference)
+        margins = rewards[0] - rewards[1]
+        self._log_rewards(rewards.detach(), margins.detach())
+        return -torch.nn.functional.logsigmoid(margins).mean()
+
+    def _log_rewards(self, rewards: torch.Tensor, margins: torch.Tensor) -> None:
+        """Add to the means that the base class logs, under its names."""
+        values = torch.stack([rewards[0], rewards[1], margins, (margins > 0).float()], dim=1)
+        means = self.accelerator.gather(values).mean(dim=0).tolist()  # one wait for the device
+        mode = "train" if self.model.training else "eval"
+        for name, mean in zip(("chosen", "rejected", "margins", "accuracies"), means, strict=True):
+            self._metrics[mode][f"rewards/{name}"].append(mean)
+
+
+def log_probs(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities of a batch's chosen and rejected answers, over the whole vocabulary, (rows,) each."""
+    of_all = at_answer(model, inputs).logits[:, -1].float().log_softmax(dim=-1)
+    chosen, rejected = of_all.gather(-1, torch.stack([inputs["chosen"], inputs["rejected"]], dim=-1)).unbind(-1)
+    return chosen, rejected
+
+
+def load_tuned(base: Path, model: Path, attention: str) -> PreTrainedModel:
+    """The model that `train` wrote, to be trained on: with its adapter if it has one, or all weights, in fp32."""
+    if not (model / "adapter_config.json").is_file():
+        return load_model(model, attention)
+    from peft import PeftModel  # noqa: PLC0415 - slow to import, and not every model has an adapter
+
+    return PeftModel.from_pretrained(load_model(base, attention), model, is_trainable=True)
+
+
+def fit_preferences(
+    policy: PreTrainedModel,
+    reference: PreTrainedModel | None,
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Pairs,
+    schedule: Schedule,
+    *,
+    beta: float,
+    checkpoints: Path,
+    trainer_class: type[PreferenceTrainer] = PreferenceTrainer,
+) -> list[dict[str, float]]:
+    """Train `policy` in place, without dropout.
+
+    Args:
+        policy: a causal LM, or one with an adapter.
+        reference: the same model, which is not trained; None for a policy with an adapter, of which TRL keeps a
+            frozen copy for the time of the training.
+        tokenizer: gives the id that pads.
+        pairs: prompts, each with a chosen and a rejected answer.
+        schedule: batch size, learning rate, epochs.
+        beta: of eq. 7.
+        checkpoints: see `training.fit`.
+        trainer_class: what takes the loss.
+
+    Returns:
+        The learning curve, see `training.fit`; `loss` is that of eq. 7, and there are `reward_margin` and
+        `reward_accuracy`, means since the point before.
+    """
+    arguments = trainer_arguments(schedule, checkpoints, len(pairs.rejected), trainer_class.sampling)
+    trainer = trainer_class(
+        model=policy,
+        ref_model=reference,
+        args=DPOConfig(**arguments, beta=beta),
+        data_collator=PairPadding(tokenizer.pad_token_id),
+        train_dataset=_dataset(pairs),
+        processing_class=tokenizer,
+    )
+    curve = run(trainer, checkpoints, COLUMNS)
+    if reference is None:
+        policy.delete_adapter(REFERENCE)
+    return curve
+
+
+def optimize(
+    rows: pl.DataFrame, base: Path, model: Path, *, settings: DpoParams, seed: int, checkpoints: Path
+) -> FineTuned:
+    """Train a fine-tuned model on the preferences that labels state.
+
+    Args:
+        rows: a table of `tables.ROW_SCHEMA`, all labelled.
+        base: folder of the base model and its tokenizer.
+        model: folder of the fine-tuned model, with its `prompt.json`: where the policy starts, and the reference.
+        settings: beta and schedule.
+        seed: of the order of the rows.
+        checkpoints: see `training.fit`.
+    """
+    tokenizer = load_tokenizer(base)
+    written = json.loads((model / "prompt.json").read_text(encoding="utf-8"))
+    prompt = parse(written["template"], str(model / "prompt.json"))
+    encoded = encode(rows, prompt, tokenizer, written["max_length"])
+    labels, (no, yes) = rows["label"].to_list(), answer_ids(prompt, tokenizer)
+    pairs = Pairs(answered(encoded, labels, (no, yes)), [no if label else yes for label in labels])
+    policy = load_tuned(base, model, settings.attention)
+    reference = None if hasattr(policy, "peft_config") else load_tuned(base, model, settings.attention)
+    schedule = schedule_of(settings, seed)
+    curve = fit_preferences(policy, reference, tokenizer, pairs, schedule, beta=settings.beta, checkpoints=checkpoints)
+    return FineTuned(policy, curve, counts(encoded, schedule))
+
+
+def _dataset(pairs: Pairs) -> Dataset:
+    return Dataset.from_dict(
+        {
+            "input_ids": pairs.chosen.prompts,
+            "labels": pairs.chosen.labels,
+            "rejected": pairs.rejected,
+            "length": [len(prompt) for prompt in pairs.chosen.prompts],
+        }
+    )
