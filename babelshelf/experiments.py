@@ -130,11 +130,12 @@ class Copy:
         dump_yaml(str(self.tree / LOCK_FILE), {"schema": "2.0", "stages": stages})
         return plan
 
-    def run(self, log: Path, on_stage: Callable[[str, bool], None], on_line: Callable[[str], None]) -> None:
-        """`dvc repro` in the copy; `on_stage` gets each stage's name and whether it runs, `on_line` what it prints.
+    def run(self, name: str, log: Path, on_stage: Callable[[str, bool], None], on_line: Callable[[str], None]) -> None:
+        """`dvc repro` in the copy for the experiment `name`.
 
-        `log` has all of the output; it stays where the run fails. The process holds the lock, too, so that no
-        other call begins while it still writes, even when this one was killed.
+        `on_stage` gets each stage's name and whether it runs, `on_line` what it prints. `log` has all of the output; it
+        stays where the run fails. The process holds the lock, too, so that no other call begins while it still writes,
+        even when this one was killed.
 
         Raises:
             ExperimentFailedError: a stage failed.
@@ -146,7 +147,7 @@ class Copy:
             subprocess.Popen(
                 command,
                 cwd=self.tree,
-                env=self._environment(),
+                env=self._environment(name),
                 pass_fds=[self.lock],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -177,8 +178,9 @@ class Copy:
         commit = _git(self.root, "commit-tree", tree, "-p", self.head, "-m", message, environment=AUTHOR).strip()
         _git(self.root, "update-ref", self.ref(name), commit)
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, name: str) -> dict[str, str]:
         return os.environ | {
+            "DVC_EXP_NAME": name,  # as `dvc exp run` sets it; stages record their time under it
             "DVC_ROOT": str(self.root),  # stages keep partial work in its .cache
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # for `python -m`
         }

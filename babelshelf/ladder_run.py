@@ -95,7 +95,7 @@ def _bring_up_to_date(copy: Copy, experiment: Experiment, number: str, console: 
                 ran.append(name)
                 console.print(f"    {name}", highlight=False)
 
-        copy.run(LOGS / f"{experiment.name}.log", on_stage, lambda line: status.update(escape(line)))
+        copy.run(experiment.name, LOGS / f"{experiment.name}.log", on_stage, lambda line: status.update(escape(line)))
     copy.save(experiment.name, experiment.row.title, plan)
     return f"{len(ran)} stages ran, {len(plan.stages) - len(ran)} were there"
 

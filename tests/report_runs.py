@@ -57,7 +57,7 @@ def test_rows(n: int, seed: int, task: str) -> pl.DataFrame:
 
 def run(name: str, *, n: int, signal: float, seed: int = 1, threshold: float | str = "tuned", noise: int = 0) -> Run:
     """A run of both tasks on `n` test rows; the higher `signal`, the better its answers."""
-    recipe = {"train_on": "filtered", "filter_on": "negatives", "negatives_on": "translated"}
+    recipe = {"method": "sft", "train_on": "filtered", "filter_on": "negatives", "negatives_on": "translated"}
     tasks = {task: recipe | {"calibrate": {"threshold": threshold}} for task in ("qc", "qi")}
     params = {"seed": seed, "tasks": tasks, "calibrate": CALIBRATE, "evaluate": EVALUATE}
     files: dict[str, bytes] = {"metrics/prepare.json": _json({task: _prepared(n, seed, task) for task in tasks})}

@@ -175,7 +175,16 @@ def test_rows_without_a_gain_are_explained() -> None:
     ladder.runs["row1"][1] = same  # type: ignore[index]
     ladder.runs["row0"][1] = same  # type: ignore[index]
     text = texts(compose(ladder, report_runs.nothing(), ["qc"], QUICK, report_runs.records()))
-    assert "no evidence in F1, +0.0 [+0.0, +0.0]" in text
+    assert "answers every test pair as the row before it does." in text
+
+
+def test_a_row_with_the_same_signal_gives_no_evidence() -> None:
+    ladder = report_runs.ladder(2, n=390)
+    runs = dict(ladder.runs) | {"row1": {1: report_runs.run("row1", n=390, signal=0.2, noise=7)}}
+    alike = report_runs.Ladder(ladder.rows, runs, 1)
+    document = compose(alike, report_runs.nothing(), ["qc"], QUICK, report_runs.records())
+    assert [row[-1] for row in table(document, "qc: F1 on test").rows] == ["–", "no evidence", "–"]
+    assert "no evidence in F1" in texts(document)
 
 
 def test_absent_languages_are_marked(document: Document) -> None:

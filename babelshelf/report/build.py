@@ -124,7 +124,7 @@ def _lead(findings: Findings, missing: Mapping[str, Sequence[str]]) -> list[str]
     lead = [f"What the data steps gain on this data, and how sure that is. Details are of these runs: {shown}."]
     if missing:
         names = ", ".join(name for names in missing.values() for name in names)
-        lead.append(f"Rows of the ladder that were not run: {names}. `babelshelf ladder` runs them.")
+        lead.append(f"Rows of the ladder that were not run: {names}. The command ‘babelshelf ladder’ runs them.")
     return lead
 
 

@@ -22,6 +22,7 @@ from babelshelf.report.runs import WORKSPACE, Run
 
 NONE = "–"
 SIGNIFICANT = 0.05
+FITTED_BY = {"sft": "train", "dpo": "dpo"}  # stages, by tasks.<task>.method
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator
             blocks.append(
                 Figure(f"gains-{task}", f"Gains in F1 of {task}, in points: {alt}", caption, figures.gains(bars))
             )
-        blocks += [_ladder_table(task, steps, findings.settings, missing), _rank_table(task, steps)]
+        blocks += [_ladder_table(task, steps, findings.settings, missing), *_all_yes(findings, task)]
+        blocks.append(_rank_table(task, steps))
         blocks += [Text(_sentence(step)) for step in steps if _needs_sentence(step)]
         yield Section(f"ladder-{task}", f"The ladder of {task}", blocks, level=3)
 
@@ -213,7 +215,8 @@ def learning(findings: Findings) -> Iterator[Section]:
             caption = f"{task}: training loss of the final model of each row; rows that share a model share a line."
             ends = "; ".join(f"{name} ends at {curve['loss'][-1]:.3f}" for name, curve in curves.items())
             blocks.append(Figure(f"learning-{task}", f"{caption} {ends}.", caption, figures.learning(curves)))
-    yield Section("learning", "Learning curves", blocks)
+    note = Text("The loss of DPO is another one than that of fine-tuning: their levels do not compare.")
+    yield Section("learning", "Learning curves", [note, *blocks])
 
 
 def resources(records: pl.DataFrame) -> Iterator[Section]:
@@ -267,7 +270,7 @@ def _bar(step: Step) -> figures.Bar:
 
 
 def _ladder_table(task: str, steps: Sequence[Step], settings: Settings, missing: Mapping[str, Sequence[str]]) -> Table:
-    headings = ["Row", "Over", "Seeds", "F1", "Gain in F1", "McNemar's p", "Published gain", "In F1"]
+    headings = ["Row", "Over", "Seeds", "F1", "Gain in F1", "McNemar's p", "Published gain", "Verdict on F1"]
     rows = []
     for step in steps:
         cells = [step.row.title, step.row.after.get(task, NONE), _seeds(step, missing)]
@@ -283,6 +286,15 @@ def _ladder_table(task: str, steps: Sequence[Step], settings: Settings, missing:
             rows.append([*cells, gain(f1), _p(step.gain.test.p), published, verdict(f1)])
     caption = f"{task}: F1 on test in per cent (mean ± standard deviation over seeds); gains in points"
     return Table(f"{caption}, with {_percent(settings.confidence, 0)} % intervals", headings, rows, text_columns=3)
+
+
+def _all_yes(findings: Findings, task: str) -> Iterator[Block]:
+    """The F1 that needs no model."""
+    named = findings.shown[task]
+    evaluated = named.run.json(f"metrics/evaluate/{task}.json")
+    if evaluated is not None:
+        f1 = _percent(evaluated["all"]["all_yes_f1"])
+        yield Text(f'The answer "yes" to everything has an F1 of {f1} on the test set of {named.name}.')
 
 
 def _rank_table(task: str, steps: Sequence[Step]) -> Table:
@@ -313,11 +325,19 @@ def _needs_sentence(step: Step) -> bool:
 
 
 def _sentence(step: Step) -> str:
+    """What is to say of a row that does not gain, and the row's own note."""
     parts = [f"{step.row.title}:"]
-    if step.gain is not None and (found := verdict(step.gain.by_metric["f1"])) != "gain":
-        half = 50 * (step.gain.by_metric["f1"].high - step.gain.by_metric["f1"].low)
-        spans = f"no evidence in F1, {gain(step.gain.by_metric['f1'])}; a gain below some {half:.1f} points is not seen"
-        parts.append(f"{spans} with this test set." if found == "no evidence" else "a loss in F1.")
+    if step.gain is not None:
+        f1, test = step.gain.by_metric["f1"], step.gain.test
+        if test.only_a == test.only_b == 0 and f1.low == f1.high == 0:
+            parts.append("answers every test pair as the row before it does.")
+        elif verdict(f1) == "no evidence":
+            half = 50 * (f1.high - f1.low)
+            parts.append(
+                f"no evidence in F1, {gain(f1)}; this test set does not show gains below some {half:.1f} points."
+            )
+        elif verdict(f1) == "loss":
+            parts.append(f"a loss in F1, {gain(f1)}.")
     return " ".join([*parts, step.row.note]).strip()
 
 
@@ -427,7 +447,7 @@ def _language_blocks(findings: Findings, task: str, evaluated: Mapping[str, Mapp
             cells += [gain(found.difference), _p(found.corrected_p), verdict(found.difference, found.corrected_p)]
         rows.append(cells)
     headings = ["Language", "Rows", *(f"F1 of {name}" for name in evaluated), f"AP of {findings.shown[task].name}"]
-    headings += ["Gain in F1", "Corrected p", "In F1"] if gains else []
+    headings += ["Gain in F1", "Corrected p", "Verdict"] if gains else []
     yield Table(f"{task}: test, in per cent, by language", headings, rows)
 
 
@@ -435,7 +455,8 @@ def _distinct_curves(task: str, runs: Sequence[Named]) -> dict[str, pl.DataFrame
     """Loss over epochs of the runs' final models; one curve for runs that share their model."""
     found: dict[str, pl.DataFrame] = {}
     for named in runs:
-        curve = named.run.csv(f"metrics/train/{named.run.params['tasks'][task]['train_on']}/{task}.csv")
+        recipe = named.run.params["tasks"][task]
+        curve = named.run.csv(f"metrics/{FITTED_BY[recipe['method']]}/{recipe['train_on']}/{task}.csv")
         if curve is None:
             continue
         same = [name for name, other in found.items() if other.equals(curve)]
