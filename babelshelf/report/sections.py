@@ -270,22 +270,18 @@ def _bar(step: Step) -> figures.Bar:
 
 
 def _ladder_table(task: str, steps: Sequence[Step], settings: Settings, missing: Mapping[str, Sequence[str]]) -> Table:
-    headings = ["Row", "Over", "Seeds", "F1", "Gain in F1", "McNemar's p", "Published gain", "Verdict on F1"]
+    headings = ["Row", "F1", "Gain in F1", "Verdict on F1", "Published gain", "McNemar's p", "Over", "Seeds"]
     rows = []
     for step in steps:
-        cells = [step.row.title, step.row.after.get(task, NONE), _seeds(step, missing)]
-        if not step.runs:
-            rows.append([*cells, *[NONE] * 5])
-            continue
+        f1 = _over_seeds(step, "f1") if step.runs else NONE
+        gained = (
+            [NONE, NONE] if step.gain is None else [gain(step.gain.by_metric["f1"]), verdict(step.gain.by_metric["f1"])]
+        )
         published = NONE if step.published is None else f"{step.published:+.2f}"
-        cells.append(_over_seeds(step, "f1"))
-        if step.gain is None:
-            rows.append([*cells, NONE, NONE, published, NONE])
-        else:
-            f1 = step.gain.by_metric["f1"]
-            rows.append([*cells, gain(f1), _p(step.gain.test.p), published, verdict(f1)])
+        p = NONE if step.gain is None else _p(step.gain.test.p)
+        rows.append([step.row.title, f1, *gained, published, p, step.row.after.get(task, NONE), _seeds(step, missing)])
     caption = f"{task}: F1 on test in per cent (mean ± standard deviation over seeds); gains in points"
-    return Table(f"{caption}, with {_percent(settings.confidence, 0)} % intervals", headings, rows, text_columns=3)
+    return Table(f"{caption}, with {100 * settings.confidence:g} % intervals", headings, rows)
 
 
 def _all_yes(findings: Findings, task: str) -> Iterator[Block]:
