@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,7 +24,7 @@ from babelshelf.report.runs import ladder_runs
 from babelshelf.report.sections import gain, verdict
 from tests import report_runs
 
-QUICK = Settings(confidence=0.95, seed=1, resamples=200)
+QUICK = Settings(confidence=0.95, seed=1, bins=10, resamples=200)
 VOID = {"meta", "br", "img", "link", "hr", "path", "use", "rect", "circle"}
 
 
@@ -276,7 +279,7 @@ def test_the_same_runs_give_the_same_page(document: Document) -> None:
 def test_thirteen_languages_and_ten_rows_take_seconds_and_little_space(tmp_path: Path) -> None:
     ladder = report_runs.ladder(10, n=3900)
     start = time.process_time()
-    settings = Settings(confidence=0.95, seed=1)
+    settings = Settings(confidence=0.95, seed=1, bins=10)
     assert settings.resamples == RESAMPLES == 10_000
     document = compose(ladder, report_runs.nothing(), ["qc", "qi"], settings, report_runs.records())
     write(document, tmp_path / "report")
@@ -317,3 +320,48 @@ def test_a_wrong_revision_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(root)
     with pytest.raises(InputError, match=r"^--rev no-such-commit: [^\n]*$"):
         ladder_runs(report_runs.ladder(1, n=39).rows, 1, "no-such-commit")
+
+
+def test_experiments_are_read_from_their_commits_and_dvcs_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row with two seeds, one of which was run; the working tree has other contents, and then the cache is lost."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+
+    def command(*arguments: str) -> str:
+        program = ["git", "-c", "user.name=a", "-c", "user.email=a@localhost"] if arguments[0] != "dvc" else []
+        run = [*program, *arguments] if program else [sys.executable, "-m", *arguments]
+        return subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
+
+    command("init", "--quiet")
+    command("dvc", "init", "--quiet")
+    command("add", ".")
+    command("commit", "--quiet", "-m", "start")
+    head = command("rev-parse", "HEAD")
+    simulated = report_runs.run("row0", n=39, signal=0.3)
+    predictions, metrics = Path("data/predictions/test/qc"), Path("metrics/calibrate/qc.json")
+    predictions.mkdir(parents=True)
+    (predictions / "test.parquet").write_bytes(simulated.read("data/predictions/test/qc/test.parquet") or b"")
+    metrics.parent.mkdir(parents=True)
+    metrics.write_bytes(simulated.read("metrics/calibrate/qc.json") or b"")
+    Path("params.yaml").write_text("seed: 1\ntasks: {qc: {}}\n")
+    command("dvc", "add", "--quiet", str(predictions))
+    command("add", ".")
+    command("commit", "--quiet", "-m", "experiment")
+    command("update-ref", f"refs/exps/{head[:2]}/{head[2:]}/row0", "HEAD")
+    command("reset", "--quiet", "--hard", head)
+    assert not metrics.exists()
+
+    rows = report_runs.ladder(1, n=39, seeds=(1, 2)).rows[:1]
+    runs = ladder_runs(rows, 1, "HEAD")
+    assert {seed: run.name for seed, run in runs["row0"].items()} == {1: "row0"}
+    answers = runs["row0"][1].answers("qc", "test")
+    expected = simulated.answers("qc", "test")
+    assert answers is not None
+    assert expected is not None
+    assert answers.equals(expected)
+    assert runs["row0"][1].json("metrics/evaluate/qc.json") is None
+    shutil.rmtree(".dvc/cache")
+    shutil.rmtree(predictions, ignore_errors=True)
+    assert ladder_runs(rows, 1, head)["row0"][1].answers("qc", "test") is None

@@ -56,7 +56,7 @@ def report(out: Path, revision: str) -> Path:
     rows = read_ladder(params) if LADDER_FILE.is_file() else []
     seed = load_seed()
     ladder = Ladder(rows, ladder_runs(rows, seed, revision) if rows else {}, seed)
-    settings = Settings(params["evaluate"]["confidence"], seed)
+    settings = Settings(params["evaluate"]["confidence"], seed, params["evaluate"]["reliability_bins"])
     document = compose(
         ladder, workspace(), list(params["tasks"]), settings, read_resources(work_dir() / "resources.jsonl")
     )

@@ -65,10 +65,11 @@ class LanguageGain:
 
 @dataclass(frozen=True)
 class Settings:
-    """Of all intervals on the page."""
+    """Of all that is computed for the page; `bins` are those of the reliability curves."""
 
     confidence: float
     seed: int
+    bins: int
     resamples: int = RESAMPLES
 
 

@@ -22,7 +22,7 @@ from babelshelf.report.runs import WORKSPACE, Run
 
 NONE = "–"
 SIGNIFICANT = 0.05
-FITTED_BY = {"sft": "train", "dpo": "dpo"}  # stages, by tasks.<task>.method
+FITTED_BY = {"sft": "train", "dpo": "dpo"}  # stages by tasks.<task>.method; before it was a param, sft was all
 
 
 @dataclass(frozen=True)
@@ -187,8 +187,7 @@ def calibration(findings: Findings) -> Iterator[Section]:
             answers = named.run.answers(task, "test")
             if answers is None:
                 continue
-            bins = named.run.params["evaluate"]["reliability_bins"]
-            curve = curves[named.name] = reliability(*arrays(labelled(answers)), bins)
+            curve = curves[named.name] = reliability(*arrays(labelled(answers)), findings.settings.bins)
             rows.append([task, named.name, str(curve.height), _percent(expected_calibration_error(curve))])
         if curves:
             caption = f"{task}: share of relevant test pairs over p(yes), in bins of equal numbers of pairs."
@@ -410,10 +409,10 @@ def _by(rows: pl.DataFrame, column: str) -> pl.DataFrame:
 def _per_language(task: str, run: Run, settings: Settings) -> list[str]:
     """F1 on dev by cross-validation of a shared threshold and of one a language, and the second's gain."""
     answers = run.answers(task, "dev")
-    params = section(CalibrateParams, dict(run.params), "calibrate", task)
-    found = {} if answers is None else cross_validated(labelled(answers), params, run.params["seed"])
-    if answers is None or not found:
+    if answers is None or "cross_validated" not in (run.json(f"metrics/calibrate/{task}.json") or {}):
         return [NONE, NONE, NONE]
+    params = section(CalibrateParams, dict(run.params), "calibrate", task)
+    found = cross_validated(labelled(answers), params, run.params["seed"])
     tables = [labelled(answers).with_columns(yes=pl.Series(yes)) for yes in found.values()]
     samples = resample(tables, resamples=settings.resamples, seed=settings.seed)
     f1 = [_percent(sample.value[index("f1")]) for sample in samples]
@@ -452,7 +451,7 @@ def _distinct_curves(task: str, runs: Sequence[Named]) -> dict[str, pl.DataFrame
     found: dict[str, pl.DataFrame] = {}
     for named in runs:
         recipe = named.run.params["tasks"][task]
-        curve = named.run.csv(f"metrics/{FITTED_BY[recipe['method']]}/{recipe['train_on']}/{task}.csv")
+        curve = named.run.csv(f"metrics/{FITTED_BY[recipe.get('method', 'sft')]}/{recipe['train_on']}/{task}.csv")
         if curve is None:
             continue
         same = [name for name, other in found.items() if other.equals(curve)]
