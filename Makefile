@@ -18,7 +18,7 @@ export TRANSFORMERS_VERBOSITY := error
 # Nothing is fetched at run time: the models are made here.
 export HF_HUB_OFFLINE := 1
 
-.PHONY: repro test lint check
+.PHONY: repro report test lint check
 
 repro: $(VENV)/installed
 	$(BIN)/babelshelf check
@@ -32,6 +32,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+report: $(VENV)/installed
+	$(BIN)/babelshelf report
 
 check: $(VENV)/installed
 	$(BIN)/babelshelf check

@@ -6,35 +6,95 @@ sooner than a missed one.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import polars as pl
 from sklearn.metrics import average_precision_score
+from sklearn.model_selection import GroupKFold
 
-from babelshelf.predictions import Floats, Labels, all_yes_f1, arrays, labelled
+from babelshelf.predictions import Floats, Labels, Thresholds, all_yes_f1, arrays, labelled
+
+if TYPE_CHECKING:
+    from babelshelf.params.calibrate import CalibrateParams
 
 DIGITS = 6  # of a written metric: a threshold with more would be another one after it is read back
 
 
-def calibrate(predictions: pl.DataFrame, fixed: float | None) -> dict[str, float]:
-    """The threshold and what it gives on dev.
+def calibrate(predictions: pl.DataFrame, settings: CalibrateParams, seed: int) -> dict[str, Any]:
+    """The threshold, or thresholds, and what they give on dev.
 
     Args:
-        predictions: dev, columns `label` and `p_yes`; rows without a label are left out and counted.
-        fixed: the threshold, or None to tune it.
+        predictions: dev, columns `language`, `group`, `label` and `p_yes`; rows without a label are left out and
+            counted.
+        settings: a fixed threshold or `tuned`; whether each language gets its own, and how much it is shrunk.
+        seed: the pipeline's; it makes the folds.
+
+    Returns:
+        `threshold` (the shared one), with `per_language` also `thresholds`; metrics with them; where the threshold is
+        tuned and dev has enough groups, `cross_validated`: F1 of both choices on rows they were not tuned on.
     """
     rows = labelled(predictions)
     labels, p_yes = arrays(rows)
-    threshold = best_threshold(labels, p_yes) if fixed is None else fixed
-    f1 = scores_at(labels, p_yes, np.array([threshold, 0.5]))["f1"]
+    if isinstance(settings.threshold, float):
+        thresholds = Thresholds(settings.threshold)
+    else:
+        thresholds = tuned(rows, settings.shrinkage if settings.per_language else None)
+    validated = cross_validated(rows, settings, seed)
     return {
-        "threshold": threshold,
-        "f1": f1[0],
-        "f1_at_half": f1[1],
+        "threshold": thresholds.shared,
+        **({"thresholds": thresholds.by_language} if thresholds.by_language else {}),
+        "f1": _f1(labels, thresholds.answer(rows)["yes"].to_numpy()),
+        "f1_at_half": _f1(labels, p_yes >= 0.5),
         "all_yes_f1": all_yes_f1(labels),
         "average_precision": float(average_precision_score(labels, p_yes)),
+        **({"cross_validated": {name: _f1(labels, yes) for name, yes in validated.items()}} if validated else {}),
         "rows": rows.height,
         "unlabelled": predictions.height - rows.height,
     }
+
+
+def tuned(rows: pl.DataFrame, shrinkage: float | None) -> Thresholds:
+    """The shared threshold of the best F1 and, with a shrinkage, one for each language.
+
+    A language has few dev rows, so the threshold of its own best F1 is mostly chance. It is drawn to the shared one, as
+    a mean is to its prior: (n own + k shared) / (n + k), where n is the language's number of rows and k the shrinkage.
+    A language without both labels has the shared one.
+
+    Args:
+        rows: labelled, columns `language`, `label`, `p_yes`.
+        shrinkage: k, in rows; 0 takes each language's own; None shares one threshold.
+    """
+    shared = best_threshold(*arrays(rows))
+    if shrinkage is None:
+        return Thresholds(shared)
+    by_language = {}
+    for language in sorted(rows["language"].unique()):
+        labels, p_yes = arrays(rows.filter(pl.col("language") == language))
+        own = best_threshold(labels, p_yes) if labels.any() and not labels.all() else shared
+        mixed = (len(labels) * own + shrinkage * shared) / (len(labels) + shrinkage)
+        by_language[language] = round(mixed, DIGITS)
+    return Thresholds(shared, by_language)
+
+
+def cross_validated(rows: pl.DataFrame, settings: CalibrateParams, seed: int) -> dict[str, Labels]:
+    """Answers to each row by thresholds tuned without its fold: `shared_f1`, and `per_language_f1` with the shrinkage.
+
+    The rows of a query group are in one fold. Empty where the threshold is fixed, or dev has fewer groups than folds.
+    """
+    if isinstance(settings.threshold, float) or rows["group"].n_unique() < settings.folds:
+        return {}
+    answers = {name: np.zeros(rows.height, dtype=np.bool_) for name in ("shared_f1", "per_language_f1")}
+    folds = GroupKFold(settings.folds, shuffle=True, random_state=seed)
+    for rest, held_out in folds.split(rows, groups=rows["group"].to_numpy()):
+        for name, shrinkage in zip(answers, (None, settings.shrinkage), strict=True):
+            if rows[rest]["label"].sum():
+                answers[name][held_out] = tuned(rows[rest], shrinkage).answer(rows[held_out])["yes"].to_numpy()
+    return answers
+
+
+def _f1(labels: Labels, yes: Labels) -> float:
+    return 2 * int((labels & yes).sum()) / int(labels.sum() + yes.sum())
 
 
 def best_threshold(labels: Labels, p_yes: Floats) -> float:

@@ -37,6 +37,18 @@ def show() -> None:
 
 
 @main.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("report"), help="Folder to write; default: report."
+)
+@click.option("--rev", default="HEAD", help="Commit that the ladder's experiments were run on; default: HEAD.")
+def report(*, out: Path, rev: str) -> None:
+    """Write report.html and report.md, of the ladder's experiments and the last run."""
+    from babelshelf.report.build import report as write_report  # noqa: PLC0415
+
+    click.echo(write_report(out, rev))
+
+
+@main.command()
 def readme() -> None:
     """Put the results of the last run between README.md's two markers."""
     from babelshelf.errors import InputError  # noqa: PLC0415
@@ -62,6 +74,27 @@ def profile(name: str) -> None:
         click.echo(f"{path}: {old} -> {new}")
     if not changes:
         click.echo(f"params.yaml is as profile {name} has it")
+
+
+@main.command()
+@click.argument("rows", nargs=-1, metavar="[ROW]...")
+@click.option(
+    "--seeds", callback=lambda _context, _option, value: _seeds(value), help="Instead of the rows' own: 1,2,3."
+)
+def ladder(rows: tuple[str, ...], seeds: list[int]) -> None:
+    """Run the rows of ladder.yaml, each as a DVC experiment; all of them, or just the named ones."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from babelshelf.ladder_run import run  # noqa: PLC0415
+
+    run(rows, seeds, Console())
+
+
+def _seeds(text: str | None) -> list[int]:
+    try:
+        return list(dict.fromkeys(int(seed) for seed in text.split(",") if int(seed) >= 0)) if text else []
+    except ValueError as error:
+        raise click.BadParameter(f"expected whole numbers with commas between them, found {text!r}") from error
 
 
 if __name__ == "__main__":

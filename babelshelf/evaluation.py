@@ -18,7 +18,8 @@ from sklearn.metrics import (
 )
 
 from babelshelf.bootstrap import intervals
-from babelshelf.predictions import Floats, Labels, all_yes_f1, arrays, labelled
+from babelshelf.predictions import Thresholds, all_yes_f1, arrays, labelled
+from babelshelf.reliability import expected_calibration_error, reliability
 
 if TYPE_CHECKING:
     from babelshelf.params.evaluate import EvaluateParams
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
 CURVE_POINTS = 200
 
 
-def point_metrics(labels: Labels, p_yes: Floats, threshold: float) -> dict[str, float]:
-    """F1, precision, recall and Matthews correlation where p(yes) >= threshold is "yes", and average precision.
+def point_metrics(rows: pl.DataFrame) -> dict[str, float]:
+    """F1, precision, recall and Matthews correlation of the answers, and average precision.
 
-    What is not defined (precision without a "yes", anything without a positive) is 0.
+    `rows` are labelled, columns `label`, `p_yes` and `yes`. What is not defined (precision without a "yes", anything
+    without a positive) is 0.
     """
-    yes = p_yes >= threshold
+    (labels, p_yes), yes = arrays(rows), rows["yes"].to_numpy()
     precision, recall, f1, _ = precision_recall_fscore_support(labels, yes, average="binary", zero_division=0)
     return {
         "f1": float(f1),
@@ -54,26 +56,26 @@ def languages_in_train(train: pl.DataFrame, share: float) -> list[str]:
 
 
 def evaluate(
-    predictions: pl.DataFrame, in_train: list[str], threshold: float, settings: EvaluateParams, seed: int
+    predictions: pl.DataFrame, in_train: list[str], thresholds: Thresholds, settings: EvaluateParams, seed: int
 ) -> dict[str, Any]:
     """All metrics of one task: over `all` languages, those `in_train`, those `absent` from it, and each language.
 
     Args:
         predictions: columns of `PREDICTION_SCHEMA`; rows without a label are left out and counted.
         in_train: the languages that the train rows have.
-        threshold: a pair is relevant where p(yes) >= threshold.
-        settings: `resamples` and `confidence` of the intervals.
+        thresholds: chosen on dev.
+        settings: `resamples` and `confidence` of the intervals, and the number of bins for the calibration error.
         seed: of the resampling.
     """
-    rows = labelled(predictions)
+    rows = thresholds.answer(labelled(predictions))
     known = pl.col("language").is_in(in_train)
     parts = {"all": rows, "in_train": rows.filter(known), "absent": rows.filter(~known)}
     return {
-        "threshold": threshold,
+        "threshold": thresholds.shared,
         "confidence": settings.confidence,
         "unlabelled": predictions.height - rows.height,
-        **{name: _with_intervals(part, threshold, settings, seed) for name, part in parts.items() if part.height},
-        "languages": _by_language(rows, threshold, in_train),
+        **{name: _with_intervals(part, settings, seed) for name, part in parts.items() if part.height},
+        "languages": _by_language(rows, in_train),
     }
 
 
@@ -90,22 +92,23 @@ def language_f1(metrics: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame({"language": list(scores), "f1": list(scores.values())})
 
 
-def _with_intervals(rows: pl.DataFrame, threshold: float, settings: EvaluateParams, seed: int) -> dict[str, float]:
+def _with_intervals(rows: pl.DataFrame, settings: EvaluateParams, seed: int) -> dict[str, float]:
     labels, p_yes = arrays(rows)
     return {
-        **point_metrics(labels, p_yes, threshold),
-        **intervals(rows, threshold, resamples=settings.resamples, confidence=settings.confidence, seed=seed),
+        **point_metrics(rows),
+        **intervals(rows, resamples=settings.resamples, confidence=settings.confidence, seed=seed),
+        "calibration_error": expected_calibration_error(reliability(labels, p_yes, settings.reliability_bins)),
         "all_yes_f1": all_yes_f1(labels),
         "rows": rows.height,
         "groups": rows["group"].n_unique(),
     }
 
 
-def _by_language(rows: pl.DataFrame, threshold: float, in_train: list[str]) -> dict[str, Any]:
+def _by_language(rows: pl.DataFrame, in_train: list[str]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for language in sorted(rows["language"].unique()):
         part = rows.filter(pl.col("language") == language)
-        metrics = point_metrics(*arrays(part), threshold)
+        metrics = point_metrics(part)
         result[language] = {name: metrics[name] for name in ("f1", "average_precision", "mcc")}
         result[language] |= {"rows": part.height, "in_train": language in in_train}
     return result

@@ -26,15 +26,25 @@ from babelshelf.truth import Truth, relevant
 if TYPE_CHECKING:
     from babelshelf.params.mine_negatives import MineNegativesParams
 
+EXAMPLES = 50  # of each guard's refusals that are written, for a person to read
+
 STREAM = 4  # this module's own stream of random numbers among those of the pipeline's seed
 SEPARATOR = re.compile(r" > |,(?! )")  # of a category path; a name may hold ", " where levels are separated by ","
 
 
 @dataclass(frozen=True)
 class Mined:
-    """The new rows, of `tables.ROW_SCHEMA`, and the counts of what was made and refused."""
+    """What `mine` gives.
+
+    Attributes:
+        rows: the new rows, `tables.ROW_SCHEMA`.
+        refused: up to `EXAMPLES` refused draws of each guard, at random: columns `guard`, `language`, `query`,
+            `positive` (the anchor's candidate) and `candidate` (the refused one).
+        counts: what was made and refused.
+    """
 
     rows: pl.DataFrame
+    refused: pl.DataFrame
     counts: dict[str, Any]
 
 
@@ -71,6 +81,7 @@ def mine(
     rng = np.random.default_rng([seed, STREAM])
     guards = {guard: forbidden(guard, rows, pool) for guard in settings.guards}
     drawn, refused = _draw(windows, anchors, guards | {"known_pair": _known_pairs(rows, pool)}, rng)
+    examples = _examples(refused, anchors, pool, np.random.default_rng([seed, STREAM, 1]))
     found = anchors.with_columns(number=drawn).filter(drawn >= 0)
     distinct = found.unique(["query", "number"], keep="first", maintain_order=True)
     wanted = wanted_negatives(rows, settings.positive_share)
@@ -81,13 +92,13 @@ def mine(
         "window": [settings.window[0], settings.window[0] + windows.shape[1]],
         "anchors": anchors.height,
         "anchors_without_negative": anchors.height - found.height,
-        "refused_draws": refused,
+        "refused_draws": {guard: table.height for guard, table in refused.items()},
         "same_pair_twice": found.height - distinct.height,
         "wanted": wanted,
         "made": made,
         "missing": {language: number - made[language] for language, number in wanted.items()},
     }
-    return Mined(_negative_rows(kept, pool), counts)
+    return Mined(_negative_rows(kept, pool), examples, counts)
 
 
 def check_window(window: tuple[int, int], candidates: int) -> None:
@@ -188,7 +199,7 @@ def _known_pairs(rows: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
 
 def _draw(
     windows: IntArray, anchors: pl.DataFrame, refusals: Mapping[str, pl.DataFrame], rng: np.random.Generator
-) -> tuple[pl.Series, dict[str, int]]:
+) -> tuple[pl.Series, dict[str, pl.DataFrame]]:
     """Draw from each anchor's window until a candidate is not refused.
 
     Args:
@@ -198,8 +209,8 @@ def _draw(
         rng: gives the order of the draws, so that all that is not refused is equally likely.
 
     Returns:
-        An anchor's candidate, -1 where its whole window is refused; and how many draws each table refused, a draw
-        being counted for the first that refuses it.
+        An anchor's candidate, -1 where its whole window is refused; and the draws that each table refused, a draw
+        belonging to the first that refuses it: columns `anchor` (index of the row in `anchors`) and `number`.
     """
     draws = rng.permuted(windows, axis=1)
     refused = {name: _in_pairs(draws, anchors, pairs) for name, pairs in refusals.items()}
@@ -207,11 +218,29 @@ def _draw(
     some, turn = allowed.any(axis=1), allowed.argmax(axis=1)
     found = np.where(some, draws[np.arange(len(draws)), turn], -1)
     before = np.arange(draws.shape[1]) < np.where(some, turn, draws.shape[1])[:, None]
-    counts = {}
+    first = {}
     for name, hit in refused.items():
-        counts[name] = int((hit & before).sum())
+        anchor, turn_of = np.nonzero(hit & before)
+        first[name] = pl.DataFrame({"anchor": anchor, "number": draws[anchor, turn_of]})
         before &= ~hit
-    return pl.Series(found, dtype=pl.Int64), counts
+    return pl.Series(found, dtype=pl.Int64), first
+
+
+def _examples(
+    refused: Mapping[str, pl.DataFrame], anchors: pl.DataFrame, pool: pl.DataFrame, rng: np.random.Generator
+) -> pl.DataFrame:
+    """The table `Mined.refused`."""
+    queries = anchors.select("language", "query", positive="candidate").with_row_index("anchor")
+    parts = []
+    for guard, draws in refused.items():
+        some = draws[np.sort(rng.permutation(draws.height)[:EXAMPLES])]
+        parts.append(some.cast({"anchor": pl.UInt32, "number": pl.Int64}).with_columns(guard=pl.lit(guard)))
+    joined = (
+        pl.concat(parts)
+        .join(queries, on="anchor", maintain_order="left")
+        .join(pool, on="number", maintain_order="left")
+    )
+    return joined.select("guard", "language", "query", "positive", "candidate")
 
 
 def _in_pairs(draws: IntArray, anchors: pl.DataFrame, pairs: pl.DataFrame) -> npt.NDArray[np.bool_]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -16,6 +18,32 @@ PREDICTION_SCHEMA = pl.Schema([*ROW_SCHEMA.items(), ("p_yes", pl.Float64())])
 
 Labels: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where p(yes) becomes "yes": a pair is relevant where p(yes) >= the threshold of its language.
+
+    Attributes:
+        shared: the threshold of a language that has none of its own.
+        by_language: thresholds of single languages.
+    """
+
+    shared: float
+    by_language: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, calibrated: Mapping[str, Any]) -> Thresholds:
+        """Those that `calibrate` wrote to its metrics."""
+        return cls(calibrated["threshold"], calibrated.get("thresholds", {}))
+
+    def answer(self, predictions: pl.DataFrame) -> pl.DataFrame:
+        """The predictions with the column `yes`."""
+        threshold = pl.lit(self.shared)
+        if self.by_language:
+            own = pl.col("language").replace_strict(dict(self.by_language), default=None, return_dtype=pl.Float64)
+            threshold = pl.coalesce(own, threshold)
+        return predictions.with_columns(yes=pl.col("p_yes") >= threshold)
 
 
 def read_predictions(path: Path) -> pl.DataFrame:

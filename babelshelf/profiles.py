@@ -53,6 +53,11 @@ def round_trip(file: Path) -> CommentedMap:
     return values
 
 
+def dump(values: CommentedMap, file: Path) -> None:
+    """Write what `round_trip` read, with its comments and styles."""
+    _yaml().dump(values, file)
+
+
 def merge(values: CommentedMap, overlay: CommentedMap, prefix: str = "") -> list[Change]:
     """Merge `overlay` into `values` as a JSON merge patch (RFC 7396): mappings by key, null deletes, all else replaces.
 
@@ -82,7 +87,7 @@ def _yaml() -> YAML:
 
 def _write(params: Path, values: CommentedMap, name: str) -> None:
     with replacing(params) as temporary:
-        _yaml().dump(values, temporary)
+        dump(values, temporary)
         try:
             check(temporary)
         except InputError as error:

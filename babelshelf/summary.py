@@ -81,12 +81,14 @@ def with_results(readme: str, metrics: Path) -> str:
 
 
 def rows(metrics: Path) -> list[Row]:
-    """The lines of the table: for each task all languages, those in train and those absent from it."""
+    """The lines of the table: `task_rows` of each task."""
+    return [row for task, values in _all_evaluated(metrics).items() for row in task_rows(task, values)]
+
+
+def task_rows(task: str, evaluated: dict[str, Any]) -> list[Row]:
+    """A line each for all languages, those in train and those absent from it, of what `evaluate` wrote."""
     return [
-        _row(task, name, values[part], values["threshold"])
-        for task, values in _all_evaluated(metrics).items()
-        for part, name in PARTS.items()
-        if part in values
+        _row(task, name, evaluated[part], evaluated["threshold"]) for part, name in PARTS.items() if part in evaluated
     ]
 
 

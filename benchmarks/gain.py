@@ -17,6 +17,7 @@ from dvc.api import DVCFileSystem
 from ruamel.yaml import YAML
 
 from babelshelf.bootstrap import Difference, Pair, mean_difference, paired_difference
+from babelshelf.predictions import Thresholds
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -39,14 +40,13 @@ def main(*, before: str, after: str, languages: str | None) -> None:
 
 
 def _pair(before: DVCFileSystem, after: DVCFileSystem, task: str) -> Pair:
-    (a, threshold_a), (b, threshold_b) = (_predictions(run, task) for run in (before, after))
-    return Pair(a, b, threshold_a, threshold_b)
+    return Pair(_answers(before, task), _answers(after, task))
 
 
-def _predictions(run: DVCFileSystem, task: str) -> tuple[pl.DataFrame, float]:
+def _answers(run: DVCFileSystem, task: str) -> pl.DataFrame:
     with run.open(str(Path("data/predictions/test") / task / "test.parquet"), "rb") as stream:
         rows = pl.read_parquet(stream.read())
-    return rows, json.loads(run.read_text(f"metrics/calibrate/{task}.json"))["threshold"]
+    return Thresholds.of(json.loads(run.read_text(f"metrics/calibrate/{task}.json"))).answer(rows)
 
 
 def _show(name: str, differences: dict[str, Difference]) -> None:

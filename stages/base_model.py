@@ -15,12 +15,14 @@ from babelshelf.files import replacing, work_dir
 from babelshelf.fingerprint import fingerprint
 from babelshelf.params.base_model import BaseModelParams
 from babelshelf.params.load import load, load_seed
+from babelshelf.resources import recorded
 
 
 @click.command(help=__doc__)
 @click.option("--catalogue", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--lm", type=click.Path(path_type=Path), required=True)
 @click.option("--embedder", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(*, catalogue: Path, lm: Path, embedder: Path) -> None:
     settings, seed = load(BaseModelParams, "base_model"), load_seed()
     texts = tables.read_table(catalogue / "text.parquet")

@@ -1,4 +1,4 @@
-"""Choose a task's threshold on dev, or take the fixed one.
+"""Choose a task's threshold on dev, or each language's, or take the fixed one.
 
 \b
     python -m stages.calibrate qc --predictions data/predictions/test/qc/dev.parquet ... (dvc.yaml has all of it)
@@ -13,8 +13,9 @@ import click
 from babelshelf.calibration import calibrate, curve
 from babelshelf.files import write_json
 from babelshelf.params.calibrate import CalibrateParams
-from babelshelf.params.load import load
+from babelshelf.params.load import load, load_seed
 from babelshelf.predictions import read_predictions
+from babelshelf.resources import recorded
 from babelshelf.tables import write_csv
 
 
@@ -23,10 +24,11 @@ from babelshelf.tables import write_csv
 @click.option("--predictions", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
 @click.option("--curve", "curve_path", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(*, task: str, predictions: Path, metrics: Path, curve_path: Path) -> None:
-    settings = load(CalibrateParams, "calibrate", task)
+    settings, seed = load(CalibrateParams, "calibrate", task), load_seed()
     dev = read_predictions(predictions)
-    write_json(metrics, calibrate(dev, fixed=None if settings.threshold == "tuned" else settings.threshold))
+    write_json(metrics, calibrate(dev, settings, seed))
     write_csv(curve_path, curve(dev))
 
 

@@ -16,6 +16,7 @@ from babelshelf.files import read_json, replacing, work_dir, write_json
 from babelshelf.fingerprint import fingerprint
 from babelshelf.params.dpo import DpoParams
 from babelshelf.params.load import load, load_seed
+from babelshelf.resources import recorded
 
 
 @click.command(help=__doc__)
@@ -26,6 +27,7 @@ from babelshelf.params.load import load, load_seed
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
 @click.option("--curve", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(*, task: str, train: Path, base: Path, model: Path, out: Path, metrics: Path, curve: Path) -> None:
     settings, seed = load(DpoParams, "dpo", task), load_seed()
     rows = tables.read_rows(train).filter(pl.col("label").is_not_null())

@@ -14,7 +14,9 @@ from babelshelf.evaluation import evaluate, language_f1, languages_in_train, pre
 from babelshelf.files import read_json, write_json
 from babelshelf.params.evaluate import EvaluateParams
 from babelshelf.params.load import load, load_seed
-from babelshelf.predictions import labelled, read_predictions
+from babelshelf.predictions import Thresholds, arrays, labelled, read_predictions
+from babelshelf.reliability import reliability
+from babelshelf.resources import recorded
 from babelshelf.tables import read_rows, write_csv
 
 
@@ -25,16 +27,27 @@ from babelshelf.tables import read_rows, write_csv
 @click.option("--calibrated", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
 @click.option("--precision-recall", "curve", type=click.Path(path_type=Path), required=True)
+@click.option("--reliability", "reliability_path", type=click.Path(path_type=Path), required=True)
 @click.option("--languages", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(
-    *, task: str, predictions: Path, train: Path, calibrated: Path, metrics: Path, curve: Path, languages: Path
+    *,
+    task: str,
+    predictions: Path,
+    train: Path,
+    calibrated: Path,
+    metrics: Path,
+    curve: Path,
+    reliability_path: Path,
+    languages: Path,
 ) -> None:
     settings = load(EvaluateParams, "evaluate")
     test = read_predictions(predictions)
     in_train = languages_in_train(read_rows(train), settings.in_train_share)
-    result = evaluate(test, in_train, read_json(calibrated)["threshold"], settings, load_seed())
+    result = evaluate(test, in_train, Thresholds.of(read_json(calibrated)), settings, load_seed())
     write_json(metrics, result)
     write_csv(curve, precision_recall(labelled(test)))
+    write_csv(reliability_path, reliability(*arrays(labelled(test)), settings.reliability_bins))
     write_csv(languages, language_f1(result))
 
 

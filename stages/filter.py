@@ -16,6 +16,7 @@ from babelshelf.files import write_json
 from babelshelf.filtering import filter_rows
 from babelshelf.params.filter import FilterParams
 from babelshelf.params.load import load
+from babelshelf.resources import recorded
 from babelshelf.tables import read_rows, read_table, write_rows, write_table
 from babelshelf.truth import read_truth
 
@@ -27,6 +28,7 @@ from babelshelf.truth import read_truth
 @click.option("--truth", type=click.Path(path_type=Path), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(*, task: str, train: Path, scores: Path, truth: Path, out: Path, metrics: Path) -> None:
     settings = load(FilterParams, "filter", task)
     filtered = filter_rows(read_rows(train), read_table(scores / "scores.parquet"), read_truth(truth), settings)

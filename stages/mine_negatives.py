@@ -2,6 +2,8 @@
 
 \b
     python -m stages.mine_negatives qc --train data/translated/qc/train.parquet ... (dvc.yaml has all of it)
+
+Writes the complete training set (train.parquet) and examples of what the guards refused (refused.parquet).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from babelshelf.files import write_json
 from babelshelf.negatives import false_negatives, mine
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.mine_negatives import MineNegativesParams
+from babelshelf.resources import recorded
 from babelshelf.truth import read_truth
 
 
@@ -27,6 +30,7 @@ from babelshelf.truth import read_truth
 @click.option("--truth", type=click.Path(path_type=Path), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Path, out: Path, metrics: Path) -> None:
     settings, seed = load(MineNegativesParams, "mine_negatives", task), load_seed()
     rows = tables.read_rows(train)
@@ -41,6 +45,7 @@ def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Pat
     )
     written = tables.concat(rows, mined.rows)
     tables.write_rows(out / "train.parquet", written)
+    tables.write_table(out / "refused.parquet", mined.refused)
     false = false_negatives(mined.rows, read_truth(truth))
     shares = {"before": tables.positive_share(rows), "after": tables.positive_share(written)}
     write_json(metrics, mined.counts | ({"false_negatives": false} if false else {}) | {"positive_share": shares})

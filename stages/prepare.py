@@ -20,6 +20,7 @@ from babelshelf.checks import check, held_out_keys
 from babelshelf.files import replacing, write_json
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.prepare import PrepareParams
+from babelshelf.resources import recorded
 from babelshelf.sources.base import Marketplace, TaskData
 from babelshelf.statistics import statistics
 from babelshelf.tables import write_rows, write_table
@@ -31,6 +32,7 @@ from babelshelf.truth import write_truth
 @click.option("--original", type=click.Path(path_type=Path), required=True)
 @click.option("--catalogue", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(*, folder: Path, original: Path, catalogue: Path, metrics: Path) -> None:
     settings, seed = load(PrepareParams, "prepare"), load_seed()
     source = importlib.import_module(f"babelshelf.sources.{settings.source}")  # only the chosen one

@@ -16,6 +16,7 @@ from babelshelf.files import work_dir
 from babelshelf.fingerprint import fingerprint
 from babelshelf.params.load import load
 from babelshelf.params.score import ScoreParams
+from babelshelf.resources import recorded
 from babelshelf.scorers.base import load_scorer, score_pairs
 
 
@@ -26,6 +27,7 @@ from babelshelf.scorers.base import load_scorer, score_pairs
 @click.option("--base", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--model", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(*, task: str, dev: Path, test: Path, base: Path, model: Path, out: Path) -> None:
     settings = load(ScoreParams, "score")
     scorer = load_scorer(base, model, settings)

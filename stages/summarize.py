@@ -12,12 +12,14 @@ import click
 
 from babelshelf.files import write_json
 from babelshelf.params.load import PARAMS_FILE, read
+from babelshelf.resources import recorded
 from babelshelf.summary import summarize
 
 
 @click.command(help=__doc__)
 @click.option("--evaluated", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(*, evaluated: Path, metrics: Path) -> None:
     write_json(metrics, summarize(evaluated, tasks=read(PARAMS_FILE)["tasks"]))
 

@@ -16,6 +16,7 @@ from babelshelf.files import replacing, work_dir, write_json
 from babelshelf.fingerprint import fingerprint
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.train import TrainParams
+from babelshelf.resources import recorded
 
 
 @click.command(help=__doc__)
@@ -25,6 +26,7 @@ from babelshelf.params.train import TrainParams
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
 @click.option("--curve", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(*, task: str, train: Path, base: Path, out: Path, metrics: Path, curve: Path) -> None:
     settings, seed = load(TrainParams, "train", task), load_seed()
     rows = tables.read_rows(train).filter(pl.col("label").is_not_null())

@@ -15,6 +15,7 @@ import click
 from babelshelf.files import work_dir, write_json
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.translate import TranslateParams
+from babelshelf.resources import recorded
 from babelshelf.tables import positive_share, read_rows, read_table, write_rows, write_table
 from babelshelf.translation import translate_rows
 from babelshelf.translators.base import load_translator
@@ -28,6 +29,7 @@ from babelshelf.work_cache import WorkCache
 @click.option("--glossary", type=click.Path(path_type=Path), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
+@recorded
 def main(*, task: str, train: Path, held_out: Path, glossary: Path, out: Path, metrics: Path) -> None:
     settings = load(TranslateParams, "translate", task)
     translator = load_translator(settings, glossary)

@@ -9,24 +9,35 @@ import polars as pl
 import pytest
 from sklearn.metrics import f1_score
 
-from babelshelf.calibration import best_threshold, calibrate, curve, scores_at
+from babelshelf.calibration import best_threshold, calibrate, cross_validated, curve, scores_at, tuned
 from babelshelf.errors import InputError
 from babelshelf.files import read_json, write_json
 from babelshelf.params.calibrate import CalibrateParams
 from babelshelf.params.load import section
+from babelshelf.predictions import arrays
 
 LABELS = np.array([True, True, False, True, False, False])
 P_YES = np.array([0.9, 0.7, 0.6, 0.5, 0.2, 0.1])
+REST = {"per_language": False, "shrinkage": 100, "folds": 5}
 
 
-def dev(labels: np.ndarray, p_yes: np.ndarray) -> pl.DataFrame:
-    return pl.DataFrame({"label": labels.astype(np.int8), "p_yes": p_yes})
+def dev(labels: np.ndarray, p_yes: np.ndarray, languages: str = "en") -> pl.DataFrame:
+    """Rows of the languages in turn, two to a group."""
+    names = [languages.split()[i % len(languages.split())] for i in range(len(labels))]
+    groups = [f"g{i // 2}" for i in range(len(labels))]
+    return pl.DataFrame({"language": names, "group": groups, "label": labels.astype(np.int8), "p_yes": p_yes})
+
+
+def params(
+    threshold: float | str = "tuned", *, own: bool = False, shrinkage: float = 100, folds: int = 5
+) -> CalibrateParams:
+    return CalibrateParams(threshold=threshold, per_language=own, shrinkage=shrinkage, folds=folds)
 
 
 def test_the_threshold_is_the_middle_of_the_best_cut() -> None:
     # "yes" down to 0.5: tp 3, fp 1, fn 0, F1 6/7; the cut lies between 0.5 and 0.2
     assert best_threshold(LABELS, P_YES) == pytest.approx(0.35)
-    result = calibrate(dev(LABELS, P_YES), fixed=None)
+    result = calibrate(dev(LABELS, P_YES), params(), 1)
     assert result["f1"] == pytest.approx(6 / 7)
     assert result["all_yes_f1"] == pytest.approx(2 / 3)
     assert result["average_precision"] == pytest.approx((1 + 1 + 3 / 4) / 3)
@@ -41,7 +52,7 @@ def test_rows_of_one_score_fall_on_one_side() -> None:
     labels, p_yes = np.array([True, True, False, False, False]), np.array([0.8, 0.4, 0.4, 0.4, 0.4])
     threshold = best_threshold(labels, p_yes)
     assert threshold == pytest.approx(0.6)
-    assert calibrate(dev(labels, p_yes), fixed=None)["f1"] == pytest.approx(2 / 3)
+    assert calibrate(dev(labels, p_yes), params(), 1)["f1"] == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize(("lowest", "threshold"), [(0.3, 0.7), (0.48, 0.24)])
@@ -56,13 +67,13 @@ def test_the_written_threshold_gives_the_written_f1(tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
     labels = generator.random(400) < 0.6
     p_yes = 0.5 + 2e-6 * generator.random(400)  # closer to each other than the digits of a metric
-    write_json(tmp_path / "qc.json", calibrate(dev(labels, p_yes), fixed=None))
+    write_json(tmp_path / "qc.json", calibrate(dev(labels, p_yes), params(), 1))
     written = read_json(tmp_path / "qc.json")
     assert f1_score(labels, p_yes >= written["threshold"]) == pytest.approx(written["f1"], abs=1e-6)
 
 
 def test_a_fixed_threshold_is_kept_and_takes_equal_scores_as_yes() -> None:
-    result = calibrate(dev(LABELS, P_YES), fixed=0.7)
+    result = calibrate(dev(LABELS, P_YES), params(0.7), 1)
     assert result["threshold"] == 0.7
     assert result["f1"] == pytest.approx(4 / 5)
     assert result["f1_at_half"] == pytest.approx(6 / 7)
@@ -70,9 +81,9 @@ def test_a_fixed_threshold_is_kept_and_takes_equal_scores_as_yes() -> None:
 
 def test_unlabelled_rows_are_left_out_and_counted() -> None:
     rows = pl.concat(
-        [dev(LABELS, P_YES), pl.DataFrame({"label": [None], "p_yes": [0.99]}, schema_overrides={"label": pl.Int8})]
+        [dev(LABELS, P_YES), dev(LABELS, P_YES)[:1].with_columns(label=pl.lit(None, pl.Int8), p_yes=pl.lit(0.99))]
     )
-    assert calibrate(rows, fixed=None) == calibrate(dev(LABELS, P_YES), fixed=None) | {"unlabelled": 1}
+    assert calibrate(rows, params(), 1) == calibrate(dev(LABELS, P_YES), params(), 1) | {"unlabelled": 1}
 
 
 def test_the_curve_has_101_points_that_agree_with_scikit_learn() -> None:
@@ -85,12 +96,78 @@ def test_the_curve_has_101_points_that_agree_with_scikit_learn() -> None:
 
 @pytest.mark.parametrize("threshold", ["tuned", 0, 0.4, 1])
 def test_params_take_tuned_or_a_number(threshold: object) -> None:
-    params = section(CalibrateParams, {"calibrate": {"threshold": threshold}}, "calibrate", None)
-    assert params.threshold == threshold
+    assert (
+        section(CalibrateParams, {"calibrate": {"threshold": threshold} | REST}, "calibrate", None).threshold
+        == threshold
+    )
 
 
 @pytest.mark.parametrize("threshold", ["best", -0.1, 1.5, True, None])
 def test_params_refuse_anything_else_with_one_line(threshold: object) -> None:
-    values = {"tasks": {"qc": {"calibrate": {"threshold": threshold}}}}
+    values = {"calibrate": REST, "tasks": {"qc": {"calibrate": {"threshold": threshold}}}}
     with pytest.raises(InputError, match=r"^params.yaml: tasks.qc.calibrate.threshold: [^\n]*$"):
         section(CalibrateParams, values, "calibrate", "qc")
+
+
+def test_a_fixed_threshold_leaves_no_room_for_one_per_language() -> None:
+    values = {"calibrate": REST | {"threshold": 0.5, "per_language": True}}
+    with pytest.raises(InputError, match=r"calibrate.per_language: .*expected false where the threshold is fixed"):
+        section(CalibrateParams, values, "calibrate", None)
+
+
+def two_languages(n: int = 2000, shift: float = 0.3) -> pl.DataFrame:
+    """Scores of `de` lie lower by `shift` than those of `en`, with the same labels otherwise."""
+    generator = np.random.default_rng(5)
+    labels = generator.random(n) < 0.6
+    rows = dev(labels, np.zeros(n), "en de")
+    p_yes = (
+        0.55 + 0.25 * (labels - 0.5) + 0.08 * generator.normal(size=n) - shift * (rows["language"] == "de").to_numpy()
+    )
+    return rows.with_columns(p_yes=np.clip(p_yes, 0, 1))
+
+
+def test_shrinkage_goes_from_each_languages_own_threshold_to_the_shared_one() -> None:
+    rows = two_languages()
+    own = {name: best_threshold(*arrays(rows.filter(pl.col("language") == name))) for name in ("de", "en")}
+    shared = tuned(rows, None).shared
+    assert tuned(rows, 0).by_language == pytest.approx(own)
+    halfway = {name: (threshold + shared) / 2 for name, threshold in own.items()}
+    assert tuned(rows, 1000).by_language == pytest.approx(halfway, abs=1e-6)  # each language has 1000 rows
+    assert tuned(rows, 1e9).by_language == pytest.approx(dict.fromkeys(own, shared), abs=1e-4)
+    assert own["de"] < shared - 0.05 or own["en"] > shared + 0.05
+
+
+def test_a_language_without_both_labels_has_the_shared_threshold() -> None:
+    rows = two_languages(100).with_columns(
+        label=pl.when(pl.col("language") == "de").then(pl.lit(1)).otherwise("label").cast(pl.Int8)
+    )
+    assert tuned(rows, 0).by_language["de"] == tuned(rows, 0).shared
+
+
+def test_cross_validation_prefers_own_thresholds_where_languages_differ() -> None:
+    result = calibrate(two_languages(), params(shrinkage=0), 1)["cross_validated"]
+    assert result["per_language_f1"] > result["shared_f1"] + 0.02
+
+
+def test_cross_validation_prefers_the_shared_threshold_where_own_ones_are_chance() -> None:
+    generator = np.random.default_rng(2)
+    labels = generator.random(240) < 0.5
+    rows = dev(labels, generator.random(240), " ".join(f"l{i}" for i in range(24)))  # ten rows a language, no signal
+    result = calibrate(rows, params(shrinkage=0), 1)["cross_validated"]
+    assert result["per_language_f1"] < result["shared_f1"]
+
+
+def test_rows_are_answered_by_thresholds_of_other_groups() -> None:
+    # memorable: the own score of each group would be told by its own threshold, were it in the tuning rows
+    rows = two_languages(400)
+    answers = cross_validated(rows, params(), 1)["shared_f1"]
+    changed = rows.with_columns(
+        label=pl.when(pl.col("group") == "g0").then(1 - pl.col("label")).otherwise("label").cast(pl.Int8)
+    )
+    in_g0 = (rows["group"] == "g0").to_numpy()
+    assert (cross_validated(changed, params(), 1)["shared_f1"][in_g0] == answers[in_g0]).all()
+
+
+def test_too_few_groups_for_the_folds_are_not_cross_validated() -> None:
+    assert "cross_validated" not in calibrate(dev(LABELS, P_YES), params(), 1)
+    assert "cross_validated" not in calibrate(two_languages(), params(0.4), 1)

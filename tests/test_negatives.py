@@ -132,6 +132,21 @@ def test_a_guard_refuses_what_is_mined_without_it(guard: str) -> None:
     assert "r/neg" not in guarded.rows["id"]
     assert guarded.counts["refused_draws"][guard] > 0
     assert guarded.counts["anchors_without_negative"] > 0
+    assert set(guarded.refused["guard"]) == {guard}
+    assert ("shoe", positive, nearest) in guarded.refused.select("query", "positive", "candidate").rows()
+
+
+def test_examples_of_refused_draws_are_bounded_and_the_negatives_do_not_depend_on_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = table(*(row(f"r{i}", f"query {i}", "Shoes") for i in range(40)))
+    candidates = ["Shoes", "Shoes > Boots", "Bags", "Hats"]
+    many = mined(rows, candidates, window=[0, 3])
+    assert many.refused.height == many.counts["refused_draws"]["related_category"] > 5
+    monkeypatch.setattr("babelshelf.negatives.EXAMPLES", 5)
+    few = mined(rows, candidates, window=[0, 3])
+    assert few.refused.height == 5
+    assert few.rows.equals(many.rows)
 
 
 def test_a_refused_draw_is_followed_by_another_of_the_window() -> None:

@@ -395,3 +395,156 @@ def test_bad_input_is_one_clear_error(
     assert expected in errors[0]
     assert "Traceback" not in output
     assert not (workspace.folder / "data" / "original").exists()
+
+
+# --- the ladder ---
+
+LADDER = """
+rows:
+  - name: broken
+    title: fails in its first stage
+    tasks: [qc]
+    set: {translate.glossary: data/demo/brands.tsv}
+    seeds: [1]
+  - name: fixed
+    title: qi on translated, fixed thresholds
+    tasks: [qc, qi]
+    set: &fixed {tasks.qi.train_on: translated, tasks.qc.calibrate.threshold: 0.5, tasks.qi.calibrate.threshold: 0.5}
+    seeds: [1]
+  - name: tuned
+    title: tuned thresholds
+    tasks: [qc, qi]
+    after: fixed
+    set: {<<: *fixed, tasks.qc.calibrate.threshold: tuned, tasks.qi.calibrate.threshold: tuned}
+    seeds: [1]
+"""
+EXPERIMENTS = ("fixed", "tuned")
+
+
+def _git(workspace: Workspace, *arguments: str) -> str:
+    author = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
+    command = ["git", *author, *arguments]
+    return subprocess.run(command, cwd=workspace.folder, check=True, capture_output=True, text=True).stdout
+
+
+def _start_ladder(workspace: Workspace, *rows: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "babelshelf.cli", "ladder", *rows],
+        cwd=workspace.folder,
+        env={name: value for name, value in workspace.environment.items() if name != "PYTHONPATH"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+
+
+def _ladder(workspace: Workspace, *rows: str) -> tuple[int, str]:
+    """Exit status and output of `babelshelf ladder`."""
+    process = _start_ladder(workspace, *rows)
+    output, _ = process.communicate(timeout=20 * MINUTES)
+    return process.returncode, output
+
+
+def _files(workspace: Workspace) -> dict[str, bytes]:
+    """All files of the user: not the caches, the partial work of stages, or the objects and refs of git."""
+    ignored = (".cache/", ".dvc/cache/", ".dvc/tmp/", ".git/objects/", ".git/refs/exps/")
+    names = {file.relative_to(workspace.folder).as_posix(): file for file in workspace.folder.rglob("*")}
+    kept = {name: file for name, file in names.items() if file.is_file() and not name.startswith(ignored)}
+    return {name: file.read_bytes() for name, file in kept.items() if "__pycache__" not in name}
+
+
+def _baseline(workspace: Workspace) -> str:
+    """The part of a ref that stands for HEAD."""
+    head = _git(workspace, "rev-parse", "HEAD").strip()
+    return f"{head[:2]}/{head[2:]}"
+
+
+def _trees(workspace: Workspace) -> dict[str, str]:
+    """All that each experiment holds, as git names its content: the code, the params, dvc.lock, the metrics."""
+    return {
+        name: _git(workspace, "rev-parse", f"refs/exps/{_baseline(workspace)}/{name}^{{tree}}") for name in EXPERIMENTS
+    }
+
+
+@pytest.fixture(scope="session")
+def climbed(built: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Workspace, int, str]:
+    """A committed clone with changes, the same after `babelshelf ladder`, and its exit status and output."""
+    before = built.copy(tmp_path_factory.mktemp("before") / "repository")
+    (before.folder / "ladder.yaml").write_text(LADDER, encoding="utf-8")
+    _git(before, "add", "--all")
+    _git(before, "commit", "--quiet", "--message", "built")
+    _git(before, "checkout", "--quiet", "--detach")
+    before.append("README.md", "staged\n")
+    _git(before, "add", "README.md")
+    before.append("README.md", "not staged\n")
+    (before.folder / "LICENSE").unlink()
+    (before.folder / "notes.txt").write_text("untracked\n", encoding="utf-8")
+    after = before.copy(tmp_path_factory.mktemp("after") / "repository")
+    return before, after, *_ladder(after)
+
+
+def test_a_failing_row_is_told_and_the_others_are_run(climbed: tuple[Workspace, Workspace, int, str]) -> None:
+    _, after, status, output = climbed
+    assert status == 1, output
+    assert "Error: 1 of 3 experiments failed: broken" in output
+    assert "[1/3] broken: failed: translate@q" in output
+    assert "brands.tsv" in output
+    assert "train@translated-qi" in output
+    log = (after.folder / ".cache" / "ladder" / "broken.log").read_text(encoding="utf-8")
+    assert "brands.tsv" in log
+    assert [file.name for file in (after.folder / ".cache" / "ladder").iterdir()] == ["broken.log"]
+    for name in EXPERIMENTS:
+        summary = _git(after, "show", f"refs/exps/{_baseline(after)}/{name}:metrics/summarize.json")
+        assert '"f1_average"' in summary
+
+
+def test_an_experiment_holds_the_users_changes_and_no_others_metrics(
+    climbed: tuple[Workspace, Workspace, int, str],
+) -> None:
+    after = climbed[1]
+    held = _git(after, "ls-tree", "-r", "--name-only", f"refs/exps/{_baseline(after)}/fixed").splitlines()
+    assert {"metrics/train/translated/qi.json", "metrics/filter/qc.json", "params.yaml", "dvc.lock"} <= set(held)
+    assert {"metrics/train/negatives/qi.json", "metrics/mine_negatives/qi.json", "LICENSE", "notes.txt"} & set(
+        held
+    ) == set()
+    assert _git(after, "show", f"refs/exps/{_baseline(after)}/fixed:README.md").endswith("staged\nnot staged\n")
+
+
+def test_the_ladder_changes_no_file_of_the_user(climbed: tuple[Workspace, Workspace, int, str]) -> None:
+    before, after, _, _ = climbed
+    assert _files(after) == _files(before)
+    assert not (after.folder / ".dvc" / "tmp" / "ladder").exists()
+
+
+def test_only_what_changed_is_run_again(climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path) -> None:
+    workspace = climbed[1].copy(tmp_path / "repository")
+    workspace.append("README.md", "no stage reads this\n")
+    status, output = _ladder(workspace, *EXPERIMENTS)
+    assert (status, output.count(": up to date (")) == (0, 2), output
+    workspace.append("babelshelf/calibration.py", "# a comment\n")
+    status, output = _ladder(workspace, "tuned")
+    assert status == 0, output
+    assert re.findall(r"^    (\S+)$", output, flags=re.MULTILINE) == ["calibrate@qc", "calibrate@qi"]
+
+
+def test_a_killed_ladder_goes_on_to_the_same_numbers(
+    climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path
+) -> None:
+    before, after, _, _ = climbed
+    workspace = before.copy(tmp_path / "repository")
+    done = _work_done(workspace.folder / ".cache")
+    process = _start_ladder(workspace, *EXPERIMENTS)
+    while process.poll() is None and _work_done(workspace.folder / ".cache") <= done:
+        time.sleep(0.005)
+    assert process.poll() is None, "it ended before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert (workspace.folder / ".dvc" / "tmp" / "ladder").exists()
+    assert _files(workspace) == _files(before)
+    status, output = _ladder(workspace, *EXPERIMENTS)
+    assert status == 0, output
+    assert _trees(workspace) == _trees(after)
+    assert _files(workspace) == _files(before)
+    assert not (workspace.folder / ".dvc" / "tmp" / "ladder").exists()

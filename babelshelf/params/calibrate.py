@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import PlainValidator
+from pydantic import Field, PlainValidator, ValidationInfo, field_validator
 
 from babelshelf.params.load import Section
 
@@ -19,6 +19,23 @@ def _threshold(value: object) -> float | str:
 
 
 class CalibrateParams(Section):
-    """`tasks.<task>.calibrate`: `tuned`, or a fixed threshold."""
+    """The section `calibrate`, and `tasks.<task>.calibrate`.
+
+    Attributes:
+        threshold: `tuned`, or a fixed threshold.
+        per_language: whether each language gets a threshold of its own, drawn to the shared one.
+        shrinkage: the number of dev rows at which a language's own threshold counts as much as the shared one.
+        folds: of the cross-validation that compares the two choices.
+    """
 
     threshold: Annotated[float | Literal["tuned"], PlainValidator(_threshold)]
+    per_language: bool
+    shrinkage: float = Field(ge=0)
+    folds: int = Field(gt=1)
+
+    @field_validator("per_language")
+    @classmethod
+    def _only_tuned(cls, per_language: bool, info: ValidationInfo) -> bool:
+        if per_language and info.data.get("threshold") != "tuned":
+            raise ValueError("expected false where the threshold is fixed: set threshold to `tuned`, or this to false")
+        return per_language

@@ -61,8 +61,13 @@ def check(file: Path = PARAMS_FILE) -> None:
     Raises:
         InputError: all that is wrong, one line each, with the key's path.
     """
+    check_values(read(file), file)
+
+
+def check_values(values: dict[str, Any], file: Path) -> None:
+    """Like `check`, of values that are already read; messages call them `file`."""
     problems: list[str] = []
-    for run in _checks(read(file), file):
+    for run in _checks(values, file):
         try:
             run()
         except InputError as error:
