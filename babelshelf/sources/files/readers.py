@@ -30,6 +30,7 @@ BLOCK = 1 << 24  # bytes; no record is longer
 BROKEN = "\U0010ffff"  # a code point that is no character
 UNIT = "\x1f"  # in no line of JSON, where control characters are escaped
 SHOWN = 200  # characters of a record that cannot be parsed
+FEW = 10_000  # rows of Parquet
 SAMPLED = 1000  # lines of JSON that are looked into for names of keys
 PARQUET = b"PAR1"
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -44,13 +45,14 @@ RAGGED, NOT_JSON, ENCODING = "ragged", "not_json", "encoding"
 codecs.register_error("babelshelf", lambda error: (BROKEN, getattr(error, "end", 0)))
 
 
-def read_file(path: Path, settings: FileParams, wanted: Mapping[str, str]) -> pl.DataFrame:
+def read_file(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool = False) -> pl.DataFrame:
     """All records of a file.
 
     Args:
         path: the file, packed with gzip or zstd or not.
         settings: its format.
         wanted: `{name here: name of the column in the file}`.
+        few: read the first block of the file alone, for a look at it.
 
     Returns:
         `row` (from 1), `line` (null in Parquet), `problem` (null, `ragged` or `not_json`), `record` (the text of such a
@@ -61,10 +63,10 @@ def read_file(path: Path, settings: FileParams, wanted: Mapping[str, str]) -> pl
     """
     with _explained(path, settings):
         if settings.format == "csv":
-            return _read_csv(path, settings, wanted)
+            return _read_csv(path, settings, wanted, few=few)
         if settings.format == "jsonl":
-            return _read_jsonl(path, settings, wanted)
-        return _read_parquet(path, wanted)
+            return _read_jsonl(path, settings, wanted, few=few)
+        return _read_parquet(path, wanted, few=few)
 
 
 def column_names(path: Path, settings: FileParams) -> list[str]:
@@ -75,6 +77,17 @@ def column_names(path: Path, settings: FileParams) -> list[str]:
         if settings.format == "jsonl":
             return _keys(_lines(path, settings, few=True))
         return _parquet_schema(path).names()
+
+
+def packed(path: Path, size: int) -> bytes:
+    """The first `size` bytes of a file, unpacked; raise InputError if it can't be."""
+    try:
+        with path.open("rb") as stream:
+            if stream.read(len(PARQUET)) == PARQUET:
+                return PARQUET
+        return bytes(_unpacked(path).read(size))
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
 
 
 # --- CSV, and any text by lines ---
@@ -108,12 +121,12 @@ def _names_csv(path: Path, settings: FileParams) -> list[str]:
     return names
 
 
-def _read_csv(path: Path, settings: FileParams, wanted: Mapping[str, str]) -> pl.DataFrame:
+def _read_csv(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool) -> pl.DataFrame:
     names = _names_csv(path, settings)
     _check_columns(path, wanted, names)
     ragged = _Ragged()
     with _open_csv(path, settings, ragged, list(dict.fromkeys(names))) as reader:
-        rows = pl.concat([_of_batch(batch, wanted) for batch in _batches(reader)])
+        rows = pl.concat([_of_batch(batch, wanted) for batch in _batches(reader, few=few)])
     header = 1 + sum(name.count("\n") for name in names)
     return _numbered(rows, ragged.frame(), records=1, lines=header)
 
@@ -136,10 +149,10 @@ def _open_csv(path: Path, settings: FileParams, ragged: _Ragged, columns: list[s
     )
 
 
-def _batches(reader: csv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
-    """All batches, and an empty one, so that there is one."""
+def _batches(reader: csv.CSVStreamingReader, *, few: bool) -> Iterator[pa.RecordBatch]:
+    """All batches, or a `few`, and an empty one, so that there is one."""
     yield pa.RecordBatch.from_arrays([pa.array([], column.type) for column in reader.schema], schema=reader.schema)
-    yield from reader
+    yield from islice(reader, 1 if few else None)
 
 
 def _of_batch(batch: pa.RecordBatch, wanted: Mapping[str, str]) -> pl.DataFrame:
@@ -175,8 +188,8 @@ def _numbered(rows: pl.DataFrame, ragged: pl.DataFrame, *, records: int, lines: 
 # --- JSON lines ---
 
 
-def _read_jsonl(path: Path, settings: FileParams, wanted: Mapping[str, str]) -> pl.DataFrame:
-    lines = _lines(path, settings)
+def _read_jsonl(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool) -> pl.DataFrame:
+    lines = _lines(path, settings, few=few)
     if lines.height and (lines["record"][0] or "").lstrip().startswith("["):
         raise InputError(f"{path}: a JSON array: write one object a line, as `jq -c '.[]' FILE` does")
     record = pl.col("record")
@@ -197,7 +210,7 @@ def _read_jsonl(path: Path, settings: FileParams, wanted: Mapping[str, str]) -> 
     return rows
 
 
-def _lines(path: Path, settings: FileParams, *, few: bool = False) -> pl.DataFrame:
+def _lines(path: Path, settings: FileParams, *, few: bool) -> pl.DataFrame:
     """Columns `row`, `line`, `record` and `problem` of all lines that are not blank, or of a `few` of them.
 
     A line that holds `UNIT` has the problem `ragged`.
@@ -211,8 +224,7 @@ def _lines(path: Path, settings: FileParams, *, few: bool = False) -> pl.DataFra
         ),
         convert_options=csv.ConvertOptions(column_types={"record": pa.large_string()}, check_utf8=False),
     ) as reader:
-        batches = islice(_batches(reader), 2 if few else None)
-        rows = pl.concat([_of_batch(batch, {"record": "record"}) for batch in batches])
+        rows = pl.concat([_of_batch(batch, {"record": "record"}) for batch in _batches(reader, few=few)])
     return _numbered(rows, ragged.frame(), records=0, lines=0)
 
 
@@ -244,14 +256,15 @@ def _parquet_schema(path: Path) -> pl.Schema:
     return pl.Schema(pl.read_parquet_schema(path))
 
 
-def _read_parquet(path: Path, wanted: Mapping[str, str]) -> pl.DataFrame:
+def _read_parquet(path: Path, wanted: Mapping[str, str], *, few: bool) -> pl.DataFrame:
     schema = _parquet_schema(path)
     _check_columns(path, wanted, list(schema))
     for name in wanted.values():
         if schema[name].is_nested() or schema[name] in {pl.Binary, pl.Object}:
             raise InputError(f"{path}: the column {name!r} is of the type {schema[name]}: store texts or numbers")
     texts = {role: pl.col(name).cast(pl.String) for role, name in wanted.items()}
-    rows = pl.scan_parquet(path, glob=False).select(**texts).collect(engine="streaming")
+    scan = pl.scan_parquet(path, glob=False)
+    rows = (scan.head(FEW) if few else scan).select(**texts).collect(engine="streaming")
     none = pl.lit(None, pl.String)
     return rows.with_columns(row=pl.int_range(1, pl.len() + 1), line=pl.lit(None, pl.Int64), problem=none, record=none)
 
