@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from babelshelf.errors import InputError
 from babelshelf.files import replacing
@@ -53,14 +52,14 @@ def overlay(changed: CommentedMap, name: str, params: Path = PARAMS_FILE) -> lis
 
 
 def commented(value: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
-    """Plain values as an overlay: texts quoted, lists in one line."""
+    """Plain values as an overlay, lists in one line."""
     if isinstance(value, dict):
         return CommentedMap({key: commented(item) for key, item in value.items()})
     if isinstance(value, list):
         items = CommentedSeq([commented(item) for item in value])
         items.fa.set_flow_style()
         return items
-    return DoubleQuotedScalarString(value) if isinstance(value, str) else value
+    return value
 
 
 def round_trip(file: Path) -> CommentedMap:

@@ -35,7 +35,8 @@ DELIMITERS = ("\t", ",", ";", "|")
 START = 1 << 20  # bytes that are looked into for encoding and delimiter
 FREQUENT = 0.02  # a value of labels that is rarer is taken for a bad one
 MOST_BAD = 0.02  # of rows: with more, something is wrong with the mapping or the file
-UNMATCHED = Path("-")
+FEW, MANY = 20, 1000  # candidates: with fewer none are mined, with more the window is the paper's
+PROPOSED = Path("proposal")
 SPLIT_WORDS = {
     "train": {"train", "training"},
     "dev": {"dev", "val", "valid", "validation"},
@@ -256,7 +257,7 @@ def _settings(how: Mapping[str, Any], columns: Mapping[str, str]) -> FileParams:
     patterns = {"rows": "*", "train": "", "dev": "", "test": ""}
     labels = {"positive": ["1"], "negative": ["0"], "cut": "none", "missing": "bad"}
     values = {**patterns, **how, "columns": roles, "language": "en", "labels": labels, "levels": ""}
-    return section(FileParams, {"files": values}, "files", None, UNMATCHED)
+    return section(FileParams, {"files": values}, "files", None, PROPOSED)
 
 
 def _form(how: Mapping[str, Any]) -> str:
@@ -340,7 +341,7 @@ def _tried(
 ) -> Proposal:
     """Read all rows with the params, and set what depends on how many there are."""
     trial = {**files, "max_bad_share": 0.0, "split": {**files["split"], "leaks": "drop"}}
-    settings = section(FilesParams, {"prepare.files": trial}, "prepare.files", None, UNMATCHED)
+    settings = section(FilesParams, {"prepare.files": trial}, "prepare.files", None, PROPOSED)
     rows = read_rows(inputs, settings)
     for task in settings.tasks:
         if (rows.filter(task=task)["drop"] == "duplicate_id").any():
@@ -377,10 +378,11 @@ def _counted(task: str, rows: pl.DataFrame) -> list[str]:
     found = counts(rows)
     dropped = ", ".join(f"{reason} {count:,}" for reason, count in found["dropped"].items()) or "none"
     kept = rows.filter(KEPT)
+    relevant = float(kept["label"].sum()) / max(kept.height, 1)
     sizes = ", ".join(f"{split} {kept.filter(split=split).height:,}" for split in SPLITS)
     languages = kept["language"].value_counts().sort(["count", "language"], descending=[True, False]).head(15)
     return [
-        f"{task}: {found['read']:,} rows read, {found['kept']:,} kept ({sizes}), {float(kept['label'].sum()) / max(kept.height, 1):.0%} relevant",
+        f"{task}: {found['read']:,} rows read, {found['kept']:,} kept ({sizes}), {relevant:.0%} relevant",
         f"  left out: {dropped}",
         f"  languages: {', '.join(f'{language} {count:,}' for language, count in languages.iter_rows())}",
     ]
@@ -420,11 +422,14 @@ def _overlay(
 
 def _recipe(candidates: int, default: Mapping[str, Any]) -> dict[str, Any]:
     """The default recipe without translation; original rows alone where there is next to nothing to mine."""
-    variant = "negatives" if candidates >= 20 else "original"
-    first, last = (20, 50) if candidates >= 1000 else (1, max(candidates // 4, 2))
-    window = {**default["mine_negatives"], "window": [first, last]}
+    variant = "negatives" if candidates >= FEW else "original"
+    window = list(default["mine_negatives"]["window"])
+    if candidates >= MANY:
+        window = [20, 50]
+    elif candidates < 4 * window[1]:
+        window = [1, max(candidates // 4, 2)]
     recipe = {"train_on": variant, "negatives_on": "original", "filter_on": variant}
-    return {**default, **recipe, "mine_negatives": window}
+    return {**default, **recipe, "mine_negatives": {**default["mine_negatives"], "window": window}}
 
 
 def _dimension(candidates: int) -> int:
