@@ -242,7 +242,9 @@ def _keys(lines: pl.DataFrame) -> list[str]:
 
 
 def _json_path(name: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    if "\\" in name:  # which polars' JSON paths cannot name
+        raise InputError(f"the key {name!r} holds a backslash: rename it")
+    escaped = name.replace('"', '\\"')
     return f'$["{escaped}"]'
 
 
