@@ -243,8 +243,9 @@ def _quote(file: Path, how: dict[str, Any]) -> str:
     """The usual one, unless fewer records are ragged without: in TSV a quote is often an inch."""
     ragged = {}
     for quote in ('"', ""):
+        settings = _settings(how | {"quote": quote}, {})
         try:
-            rows = read_file(file, _settings(how | {"quote": quote}, {}), {}, few=True)
+            rows = read_file(file, settings, {}, few=True)
             ragged[quote] = rows["problem"].count() / max(rows.height, 1)
         except InputError:
             ragged[quote] = 2.0

@@ -136,7 +136,7 @@ class FileParams(Section):
     @field_validator("delimiter", "quote")
     @classmethod
     def _ascii(cls, character: str) -> str:
-        if not character.isascii() or character in "\r\n\0":
+        if not character.isascii() or (character and character in "\r\n\0"):
             raise ValueError("only a character of ASCII that ends no line")
         return character
 

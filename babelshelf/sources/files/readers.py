@@ -31,6 +31,7 @@ BROKEN = "\U0010ffff"  # a code point that is no character
 UNIT = "\x1f"  # in no line of JSON, where control characters are escaped
 SHOWN = 200  # characters of a record that cannot be parsed
 FEW = 10_000  # rows of Parquet
+FEW_BATCHES = 2  # the last record of a file can be a batch of its own
 SAMPLED = 1000  # lines of JSON that are looked into for names of keys
 PARQUET = b"PAR1"
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -152,7 +153,7 @@ def _open_csv(path: Path, settings: FileParams, ragged: _Ragged, columns: list[s
 def _batches(reader: csv.CSVStreamingReader, *, few: bool) -> Iterator[pa.RecordBatch]:
     """All batches, or a `few`, and an empty one, so that there is one."""
     yield pa.RecordBatch.from_arrays([pa.array([], column.type) for column in reader.schema], schema=reader.schema)
-    yield from islice(reader, 1 if few else None)
+    yield from islice(reader, FEW_BATCHES if few else None)
 
 
 def _of_batch(batch: pa.RecordBatch, wanted: Mapping[str, str]) -> pl.DataFrame:

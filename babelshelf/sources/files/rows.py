@@ -195,13 +195,13 @@ def _with_clean_texts(rows: pl.DataFrame, levels: str, settings: FilesParams) ->
         broken=_any(pl.col(text).str.contains(BROKEN, literal=True) for text in TEXTS),
         control=_any(pl.col(text).str.contains(STRANGE) for text in TEXTS),
         mojibake=_any(pl.col(text).str.contains(MOJIBAKE) for text in TEXTS),
+        cleaned=_any(pl.col(text) != _plain(pl.col(text)) for text in TEXTS),
         **{f"raw_{text}": pl.col(text) for text in TEXTS},
         **clean,
     )
     return marked.with_columns(
         keys(marked["query"]),
         keys(marked["candidate"]).alias("candidate_key"),
-        cleaned=_any(pl.col(f"raw_{text}") != pl.col(text) for text in TEXTS),
         long=_any(pl.col(text).str.len_chars() > getattr(settings.long, text) for text in TEXTS),
     )
 
