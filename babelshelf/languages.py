@@ -140,10 +140,10 @@ def _from_tag(tag: str) -> str | None:
 
 def _from_name(words: str) -> str | None:
     """Of a name; two or three letters are a code or nothing, as there are languages of all names."""
-    if len(words) > LONGEST or (len(words) < 4 and words.isascii()):
+    if len(words) > LONGEST or (len(words) < 4 and words.isascii()) or not words.isprintable():
         return None
     try:
         code = langcodes.find(words).language
-    except LookupError:
+    except (LookupError, UnicodeError):  # the second of names that its index cannot hold
         return None
     return code if code and is_code(code) else None

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import polars as pl
@@ -35,6 +33,7 @@ from babelshelf.statistics import statistics
 from babelshelf.text import key, keys
 from stages.prepare import main
 from tests import dvc_deps
+from tests.fuzz import BYTES, at_most
 
 Rows = list[dict[str, Any]]
 
@@ -546,52 +545,6 @@ def test_rows_and_candidates_keep_the_contract(tmp_path: Path) -> None:
 def test_keys_are_key_of_each(texts: list[str]) -> None:
     texts = [text for text in texts if text.isascii() or text.isprintable()]  # known to Python's Unicode
     assert keys(pl.Series(texts, dtype=pl.String)).to_list() == [key(text) for text in texts]
-
-
-SOME = st.sampled_from(
-    [
-        *"qclnaé,;\t\n\r\"'{}[]:\\\x00\x1f\ufeff\U0010ffff1 0",
-        "query",
-        "candidate",
-        "label",
-        "language",
-        "en",
-        "true",
-        "null",
-        "\r\n",
-        "query,candidate,label,language\n",
-        '{"query":"a","candidate":"b","label":1,"language":"en"}\n',
-        "a,b,1,en\n",
-    ]
-)
-BYTES = st.one_of(
-    st.binary(max_size=300),
-    st.lists(SOME, max_size=60).map(lambda parts: "".join(parts).encode()),
-    st.lists(SOME, max_size=60).map(lambda parts: b"query,candidate,label,language\n" + "".join(parts).encode()),
-    st.lists(SOME, max_size=40).map(
-        lambda parts: b'{"query":"a","candidate":"b","label":1,"language":"en"}\n' + "".join(parts).encode()
-    ),
-    st.binary(max_size=80).map(lambda data: b"PAR1" + data + b"PAR1"),
-    st.binary(max_size=200).map(gzip.compress),
-    st.binary(max_size=80).map(lambda data: b"\x1f\x8b" + data),
-    st.binary(max_size=80).map(lambda data: b"\x28\xb5\x2f\xfd" + data),
-)
-
-
-@contextmanager
-def at_most(seconds: int) -> Iterator[None]:
-    """Fail if it takes longer: a hang must not hang the tests."""
-
-    def late(number: int, frame: FrameType | None) -> None:
-        raise AssertionError(f"longer than {seconds} seconds")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module")

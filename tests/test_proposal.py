@@ -11,6 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 
 from babelshelf.checks import check
 from babelshelf.cli import main
@@ -19,6 +21,7 @@ from babelshelf.params.load import load, load_seed, read
 from babelshelf.params.prepare import PrepareParams
 from babelshelf.sources import files
 from babelshelf.sources.base import Marketplace
+from tests.fuzz import BYTES, at_most
 
 LANGUAGES = ["en", "fr", "pt-BR", "vn"]
 
@@ -252,3 +255,23 @@ def test_a_pattern_takes_its_files_and_leaves_others() -> None:
     assert result.exit_code == 0, result.output
     assert read(Path("params.yaml"))["prepare"]["input"]["qc"] == "mine"
     assert works().counts["qc"]["read"] == 600
+
+
+def test_profile_nano_leads_back(root: Path) -> None:
+    pairs().write_csv("pairs.csv")
+    assert init("--qc", "pairs.csv", "--column", "candidate=path").exit_code == 0
+    assert CliRunner().invoke(main, ["profile", "nano"]).exit_code == 0
+    assert read(Path("params.yaml")) == read(root / "params.yaml")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=BYTES)
+def test_no_file_makes_a_traceback_or_changes_params_for_nothing(name: str, data: bytes) -> None:
+    before = Path("params.yaml").read_bytes()
+    Path(name).write_bytes(data)
+    with at_most(20):
+        result = init("--qc", name, "--language", "en")
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    if result.exit_code:
+        assert Path("params.yaml").read_bytes() == before
