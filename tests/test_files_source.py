@@ -27,6 +27,7 @@ from babelshelf.params.load import section
 from babelshelf.params.prepare import FilesParams
 from babelshelf.sources import files
 from babelshelf.sources.base import Marketplace
+from babelshelf.sources.files import readers
 from babelshelf.sources.files.readers import read_file
 from babelshelf.sources.files.rows import PROBLEMS
 from babelshelf.statistics import statistics
@@ -159,6 +160,17 @@ def test_lines_are_counted_over_blank_ragged_and_long_records(tmp_path: Path) ->
         *((1, 2, None), (2, 3, "ragged"), (3, 5, None), (4, 7, None), (5, 8, "ragged"), (6, 10, None)),
     ]
     assert found["record"][1] == "3 cells for 2 columns: x,y,z"
+
+
+@pytest.mark.parametrize("block", [1 << 24, 4096])
+def test_lines_are_counted_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(readers, "BLOCK", block)
+    lines = ["query,label", *(f"query {n},1" for n in range(5000))]
+    lines[3000], lines[4000] = '"two\nlines",0', "one,two,three"
+    (tmp_path / "a.csv").write_text("\n".join(lines), encoding="utf-8")
+    found = read_file(tmp_path / "a.csv", params().qc, {"query": "query"})
+    assert found.filter(problem="ragged").select("row", "line").rows() == [(4000, 4002)]
+    assert found.select("row", "line", "query").rows()[-1] == (5000, 5002, "query 4999")
 
 
 def test_json_lines_that_are_no_objects_are_rows_too(tmp_path: Path) -> None:
