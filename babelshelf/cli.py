@@ -64,6 +64,25 @@ def readme() -> None:
 
 
 @main.command()
+@click.option("--qc", metavar="PATH", help="Pairs of query and category path: a file, a folder, or a 'pattern'.")
+@click.option("--qi", metavar="PATH", help="Pairs of query and item title.")
+@click.option("--language", default="", metavar="CODE", help="Language of all rows, where no column says it.")
+@click.option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="Of query, candidate, label, ...")
+@click.option("--positive", multiple=True, metavar="VALUE", help="A label that means relevant; others do not.")
+def init(*, qc: str | None, qi: str | None, language: str, columns: tuple[str, ...], positive: tuple[str, ...]) -> None:
+    """Look at your own labelled pairs, and write the params that read them."""
+    from babelshelf.errors import InputError  # noqa: PLC0415
+    from babelshelf.proposal import Asked, write  # noqa: PLC0415
+
+    paths = {task: path for task, path in (("qc", qc), ("qi", qi)) if path}
+    if not paths:
+        raise InputError("give --qc, --qi or both")
+    named = dict(part.partition("=")[::2] for part in columns)
+    for line in write(Asked(paths, named, language, positive)):
+        click.echo(line)
+
+
+@main.command()
 @click.argument("name")
 def profile(name: str) -> None:
     """Apply profiles/NAME.yaml to params.yaml."""

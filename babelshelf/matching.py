@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from babelshelf.text import key
+from babelshelf.text import key, keys
 
 LEVELS = " > "  # between the levels of a category path
 MOST_WORDS = 4  # of a title that a question asks for
@@ -65,6 +65,7 @@ def matching_questions(texts: pl.DataFrame, count: int, questions: int, seed: in
     """
     rng = random.Random(seed)
     candidates = texts.filter(pl.col("kind") == "candidate").sort("text", "language")
+    candidates = candidates.filter(keys(candidates["text"].str.split(LEVELS).list.last()) != "")  # nothing to ask for
     is_path = pl.col("text").str.contains(LEVELS, literal=True)
     pools = [_pool(part) for part in (candidates.filter(is_path), candidates.filter(~is_path)) if part.height]
     others = [key(text).split() for text in texts.filter(pl.col("kind") == "query")["text"].sort()]
@@ -84,10 +85,8 @@ def _ask(pool: _Pool, count: int, others: Sequence[list[str]], rng: random.Rando
 
 
 def _pool(texts: pl.DataFrame) -> _Pool:
-    words = [key(text.split(LEVELS)[-1]).split() for text in texts["text"]]
-    texts = texts.filter(pl.Series([bool(found) for found in words]))  # of a text without a word nothing can be asked
-    words = list(filter(None, words))
     values = texts["text"].to_list()
+    words = [key(text.split(LEVELS)[-1]).split() for text in values]
     keys = [text.split(LEVELS)[:-1] or found for text, found in zip(values, words, strict=True)]
     near: dict[str, list[int]] = defaultdict(list)
     for index, found in enumerate(keys):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from babelshelf.errors import InputError
 from babelshelf.files import replacing
@@ -39,11 +39,27 @@ def apply(name: str, params: Path = PARAMS_FILE, profiles: Path = PROFILES) -> l
     if not profile.is_file():
         known = ", ".join(sorted(file.stem for file in profiles.glob("*.yaml")))
         raise InputError(f"no profile {name!r}; there are {known or '(none)'}")
+    return overlay(round_trip(profile), str(profile), params)
+
+
+def overlay(changed: CommentedMap, name: str, params: Path = PARAMS_FILE) -> list[Change]:
+    """Merge `changed`, which messages call `name`, into `params`; what changed. Raises InputError as `apply` does."""
     values = round_trip(params)
-    changes = merge(values, round_trip(profile))
+    changes = merge(values, changed)
     if changes:
-        _write(params, values, f"{params} with {profile}")
+        _write(params, values, f"{params} with {name}")
     return changes
+
+
+def commented(value: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """Plain values as an overlay, lists in one line."""
+    if isinstance(value, dict):
+        return CommentedMap({key: commented(item) for key, item in value.items()})
+    if isinstance(value, list):
+        items = CommentedSeq([commented(item) for item in value])
+        items.fa.set_flow_style()
+        return items
+    return value
 
 
 def round_trip(file: Path) -> CommentedMap:

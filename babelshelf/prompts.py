@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from babelshelf import languages
 from babelshelf.errors import InputError
-from babelshelf.languages import NAMES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -37,7 +37,7 @@ class Template:
         kind = KINDS[row["task"]]
         return self.text.format(
             language=row["language"],
-            language_name=NAMES.get(row["language"], row["language"]),
+            language_name=languages.name(row["language"]),
             query=row["query"],
             candidate=row["candidate"],
             kind=kind,

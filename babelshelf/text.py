@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
+
+import polars as pl
 
 
 def stored(text: str) -> str:
@@ -17,3 +20,22 @@ def key(text: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join("".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded).split())
+
+
+def keys(texts: pl.Series) -> pl.Series:
+    """`key` of each text, many at once: the same strings for all characters that Python's Unicode knows."""
+    return (
+        texts.str.normalize("NFKC")
+        .str.to_lowercase()
+        .str.replace_many(_folds())
+        .str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ")
+        .str.strip_chars(" ")
+        .alias("key")
+    )
+
+
+@cache
+def _folds() -> dict[str, str]:
+    """Lower-case letters that case-folding changes all the same, such as ß."""
+    letters = (chr(code) for code in range(0x1FFFF) if not 0xD800 <= code < 0xE000)
+    return {letter: letter.casefold() for letter in letters if letter == letter.lower() != letter.casefold()}

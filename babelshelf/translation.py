@@ -17,7 +17,7 @@ import polars as pl
 from tqdm import tqdm
 
 from babelshelf.fingerprint import fingerprint
-from babelshelf.languages import NAMES
+from babelshelf.languages import number
 from babelshelf.tables import ROW_SCHEMA, concat
 from babelshelf.text import stored
 from babelshelf.translation_checks import CHECKS, Case, Rules, countable, failed_check, find_names
@@ -86,9 +86,9 @@ def plan(rows: pl.DataFrame, settings: TranslateParams, seed: int) -> pl.DataFra
     usable = rows.filter(
         pl.col("origin") == "original", pl.col("label").is_not_null(), pl.col("language").is_in(settings.sources)
     )
-    sampled = []
+    sampled = [usable.clear().with_columns(target=pl.lit(""))]  # without languages there is nothing to translate
     for target in settings.languages:
-        generator = np.random.default_rng([seed, STREAM, list(NAMES).index(target)])
+        generator = np.random.default_rng([seed, STREAM, number(target)])
         chosen = _sample(usable.filter(pl.col("language") != target), settings.rows_per_language, generator)
         sampled.append(chosen.with_columns(target=pl.lit(target)))
     return pl.concat(sampled)

@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 
 import polars as pl
 
-from babelshelf.languages import SCRIPTS
+from babelshelf.languages import LATIN, scripts
 from babelshelf.text import key
 from babelshelf.words import words
 
@@ -102,7 +102,7 @@ def find_names(queries: pl.DataFrame) -> frozenset[str]:
     n_other = n_latin = 0
     for language, query in queries.select("language", "query").iter_rows():
         latin_words = {word for word in words(query) if _is_latin(word) and word not in UNIT_OF}
-        if language in SCRIPTS:
+        if scripts(language) != LATIN:
             n_other += 1
             other.update(latin_words)
         else:
@@ -143,7 +143,7 @@ def _brands(case: Case, rules: Rules) -> bool:
 
 def _script(case: Case, rules: Rules) -> bool:
     """No letter of the language's own script, or a letter that is neither in it nor Latin (Greek: Ω, µ)."""
-    own = set(SCRIPTS.get(case.language, ("LATIN",)))
+    own = set(scripts(case.language))
     found = {script for char in case.translation if (script := _script_of(char))}
     return not own & found or not found <= own | {"LATIN", "GREEK"}
 

@@ -1,12 +1,13 @@
 """Turn the source that the params name into train, dev and test of each task, and into the catalogue.
 
 \b
-    python -m stages.prepare --input data/demo --original data/original ... (dvc.yaml has all of it)
+    python -m stages.prepare --qc data/demo --qi data/demo --original data/original ... (dvc.yaml has all of it)
 
 Nothing is written before all checks have passed, the train/test leak check among them. Writes, for each task,
 <original>/<task>/{train,dev,test}.parquet, <original>/<task>/truth/{groups,candidates}.parquet (for measuring only) and
 <catalogue>/<task>.parquet (all candidates); for all tasks <catalogue>/text.parquet (unlabelled text of the train side),
-held_out.parquet (keys of the queries that must not be trained on) and, if the source has one, glossary.tsv.
+held_out.parquet (keys of the queries that must not be trained on) and, if the source has them, glossary.tsv and
+<original>/rejects.csv (bad rows of the input).
 """
 
 from __future__ import annotations
@@ -23,24 +24,28 @@ from babelshelf.params.prepare import PrepareParams
 from babelshelf.resources import recorded
 from babelshelf.sources.base import Marketplace, TaskData
 from babelshelf.statistics import statistics
-from babelshelf.tables import write_rows, write_table
+from babelshelf.tables import write_csv, write_rows, write_table
 from babelshelf.truth import write_truth
 
 
 @click.command(help=__doc__)
-@click.option("--input", "folder", type=click.Path(path_type=Path), required=True)
+@click.option("--qc", type=click.Path(path_type=Path), required=True)
+@click.option("--qi", type=click.Path(path_type=Path), required=True)
 @click.option("--original", type=click.Path(path_type=Path), required=True)
 @click.option("--catalogue", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
 @recorded
-def main(*, folder: Path, original: Path, catalogue: Path, metrics: Path) -> None:
+def main(*, qc: Path, qi: Path, original: Path, catalogue: Path, metrics: Path) -> None:
     settings, seed = load(PrepareParams, "prepare"), load_seed()
     source = importlib.import_module(f"babelshelf.sources.{settings.source}")  # only the chosen one
-    marketplace: Marketplace = source.read(folder, getattr(settings, settings.source), seed)
+    inputs = {"qc": qc, "qi": qi}
+    marketplace: Marketplace = source.read(inputs, getattr(settings, settings.source), seed)
     check(marketplace)
     for task, data in marketplace.tasks.items():
         write_task(original / task, data)
         write_table(catalogue / f"{task}.parquet", data.candidates)
+    if marketplace.rejects is not None:
+        write_csv(original / "rejects.csv", marketplace.rejects)
     write_catalogue(catalogue, marketplace)
     write_json(metrics, statistics(marketplace))
 

@@ -74,7 +74,7 @@ def test_a_train_row_without_a_label() -> None:
 
 
 def test_an_unknown_language() -> None:
-    with pytest.raises(InputError, match=r"^1 rows with an unknown language code; known are en.*'qc-d1'"):
+    with pytest.raises(InputError, match=r"^1 rows with a language code that ISO 639-1 has not: 'qc-d1'"):
         check(shop(qc_dev=rows(row("qc", "d1", "lamp", "new", language="vn"))))
 
 

@@ -548,3 +548,32 @@ def test_a_killed_ladder_goes_on_to_the_same_numbers(
     assert _trees(workspace) == _trees(after)
     assert _files(workspace) == _files(before)
     assert not (workspace.folder / ".dvc" / "tmp" / "ladder").exists()
+
+
+# --- a user's own pairs ---
+
+
+def test_own_pairs_with_bad_rows_from_init_to_metrics(unbuilt: Workspace, tmp_path: Path) -> None:
+    workspace = unbuilt.copy(tmp_path / "repository")
+    goods = ["red shoes", "desk lamp", "phone case", "garden hose", "tea pot", "wool hat"]
+    pairs = [
+        f"{goods[n % 6]} {n // 12},Shop / {goods[n % 6 if n % 5 < 3 else n // 7 % 6]} {n % 4},{int(n % 5 < 3)},{lang}"
+        for n, lang in zip(range(600), ["en", "pt-BR", "vn"] * 200, strict=True)
+    ]
+    bad = ["red shoes,Shop / red shoes 1,maybe,en", ",Shop / tea pot 1,1,en", "tea pot,Shop / tea pot 1,1,1,en"]
+    folder = tmp_path / "my exports"  # a path with a space reaches the stage whole
+    folder.mkdir()
+    (folder / "pairs.csv").write_text("\n".join(["serach_term,catgory,ok,lang", *pairs, *bad]), encoding="utf-8")
+    init = [sys.executable, "-m", "babelshelf.cli", "init", "--qc", str(folder / "pairs.csv"), "--column", "label=ok"]
+    subprocess.run(init, cwd=workspace.folder, env=workspace.environment, check=True, timeout=MINUTES)
+    assert workspace.repro("summarize") == [
+        *("prepare", "base_model", "mine_negatives@qc", "train@negatives-qc"),
+        *("score@qc", "calibrate@qc", "evaluate@qc", "summarize"),
+    ]
+    metrics = workspace.folder / "metrics"
+    left_out = read_json(metrics / "prepare.json")["left_out"]["qc"]
+    assert left_out["bad"] == 3
+    assert left_out["read"] == 603 == left_out["kept"] + sum(left_out["dropped"].values())
+    assert pl.read_csv(workspace.folder / "data" / "original" / "rejects.csv").height == 3
+    assert read_json(metrics / "summarize.json")["tasks"].keys() == {"qc"}
+    assert workspace.repro("summarize") == []

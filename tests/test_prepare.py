@@ -36,9 +36,9 @@ def prepare(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Prep
     def run(out: str = "data", **changes: Any) -> Result:  # noqa: ANN401 - whatever YAML holds
         values["prepare"] |= {"source": "taxonomy", "taxonomy": SETTINGS} | changes
         YAML(typ="safe", pure=True).dump(values, Path("params.yaml"))
-        folder = values["prepare"]["input"] if values["prepare"]["source"] == "demo" else "tree"
+        folder = str(root / "data/demo") if values["prepare"]["source"] == "demo" else "tree"
         paths = ["--original", f"{out}/original", "--catalogue", f"{out}/catalogue", "--metrics", f"{out}/metrics.json"]
-        return CliRunner().invoke(main, ["--input", str(root / folder) if folder != "tree" else folder, *paths])
+        return CliRunner().invoke(main, ["--qc", folder, "--qi", folder, *paths])
 
     return run
 
@@ -95,7 +95,7 @@ def test_demo_writes_both_tasks(prepare: Prepare, root: Path) -> None:
 def test_unknown_source_is_an_error_before_any_work(prepare: Prepare) -> None:
     result = prepare(source="bazaar")
     assert result.exit_code == 1
-    assert result.output.startswith("Error: params.yaml: prepare.source: Input should be 'demo' or 'taxonomy'")
+    assert result.output.startswith("Error: params.yaml: prepare.source: Input should be 'demo', 'taxonomy' or 'files'")
     assert not Path("data").exists()
 
 

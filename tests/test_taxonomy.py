@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shop(folder: Path) -> Marketplace:
-    return read(folder, settings(), seed=1)
+    return read({"qc": folder}, settings(), seed=1)
 
 
 def qc(shop: Marketplace) -> TaskData:
@@ -92,14 +92,14 @@ def test_rows_and_positive_share_are_those_asked_for(shop: Marketplace) -> None:
 
 
 def test_no_pair_comes_twice(folder: Path) -> None:
-    many = qc(read(folder, settings(positive_share=0.15, rows_train=380), seed=1)).train
+    many = qc(read({"qc": folder}, settings(positive_share=0.15, rows_train=380), seed=1)).train
     assert not many.select("query", "candidate").is_duplicated().any()
     assert many.group_by("query", "language").len()["len"].min() > 5
 
 
 def test_hard_share_is_that_of_negatives_with_the_most_of_the_path(folder: Path) -> None:
     def sharing(hard_share: float) -> float:
-        train = qc(read(folder, settings(hard_share_train=hard_share), seed=1)).train
+        train = qc(read({"qc": folder}, settings(hard_share_train=hard_share), seed=1)).train
         own = {identity: " > ".join(path) for identity, path in tree().items() if len(path) == 3}
         pairs = train.filter((pl.col("label") == 0) & pl.col("group").is_in(list(own)))
         return float(np.mean([shared(own[group], path) > 0 for group, path in pairs["group", "candidate"].rows()]))
@@ -110,7 +110,7 @@ def test_hard_share_is_that_of_negatives_with_the_most_of_the_path(folder: Path)
 
 
 def test_label_noise_flips_its_share_and_keeps_the_positive_share(folder: Path) -> None:
-    noisy = qc(read(folder, settings(label_noise=0.1), seed=1))
+    noisy = qc(read({"qc": folder}, settings(label_noise=0.1), seed=1))
     wrong = (noisy.train["label"] == 1) != relevant(noisy.train, noisy.truth)
     assert wrong.mean() == pytest.approx(0.1, abs=0.01)
     assert noisy.train["label"].mean() == pytest.approx(0.6, abs=0.02)
@@ -118,7 +118,7 @@ def test_label_noise_flips_its_share_and_keeps_the_positive_share(folder: Path) 
 
 
 def test_same_seed_gives_the_same_and_another_seed_another(folder: Path, shop: Marketplace) -> None:
-    again, other = read(folder, settings(), seed=1), read(folder, settings(), seed=2)
+    again, other = read({"qc": folder}, settings(), seed=1), read({"qc": folder}, settings(), seed=2)
     assert all_rows(again).equals(all_rows(shop))
     assert again.glossary is not None
     assert again.glossary.equals(shop.glossary)
@@ -127,7 +127,7 @@ def test_same_seed_gives_the_same_and_another_seed_another(folder: Path, shop: M
 
 def test_leaves_are_chosen_first_then_the_deepest_parents(folder: Path) -> None:
     def depths(count: int) -> list[int]:
-        paths = qc(read(folder, settings(categories=count, rows_train=40), seed=1)).candidates["candidate"]
+        paths = qc(read({"qc": folder}, settings(categories=count, rows_train=40), seed=1)).candidates["candidate"]
         return sorted({len(levels(path)) for path in paths})
 
     assert depths(54) == [3]
@@ -143,7 +143,7 @@ def test_a_name_of_several_categories_is_left_out_in_all_of_them(tmp_path: Path)
     german = {"bz4": "bz4 : a > e > Épingle"}  # the same word in another language
     read_in = write_tree(tmp_path / "tree", {"fr": same, "de": german})
     for seed in range(5):
-        shop = read(read_in, settings(), seed)
+        shop = read({"qc": read_in}, settings(), seed)
         check(shop)
         rows = all_rows(shop)
         assert key("épingle") not in set(rows["key"])
@@ -178,14 +178,16 @@ def test_glossary_has_train_names_and_ancestors_but_no_held_out_query(shop: Mark
 
 def test_an_ancestor_that_is_held_out_is_not_in_the_glossary(folder: Path) -> None:
     for seed in range(5):
-        shop = read(folder, settings(), seed)
+        shop = read({"qc": folder}, settings(), seed)
         assert shop.glossary is not None
         held_out = {tree()[group][-1] for data in (qc(shop).dev, qc(shop).test) for group in data["group"]}
         assert not held_out & set(shop.glossary["en"])
 
 
 def test_glossary_of_a_part_of_the_tree_has_just_what_the_train_paths_name(folder: Path) -> None:
-    part = read(folder, settings(categories=30, rows_train=40), seed=1)  # leaves: their ancestors are not in the shop
+    part = read(
+        {"qc": folder}, settings(categories=30, rows_train=40), seed=1
+    )  # leaves: their ancestors are not in the shop
     assert part.glossary is not None
     paths = qc(part).candidates.filter("in_train")["candidate"]
     assert set(part.glossary["en"]) == {name for path in paths for name in levels(path)}
@@ -206,36 +208,36 @@ BAD_LINES = {
 def test_bad_line_is_named(tmp_path: Path, message: str) -> None:
     bad = write_tree(tmp_path / "tree", {"de": {"ax1": BAD_LINES[message]}})
     with pytest.raises(InputError, match=rf"de/categories\.txt, {message}"):
-        read(bad, settings(), seed=1)
+        read({"qc": bad}, settings(), seed=1)
 
 
 def test_missing_folder_and_missing_locale(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere: no such folder; prepare\.input names it"):
-        read(tmp_path / "nowhere", settings(), seed=1)
+        read({"qc": tmp_path / "nowhere"}, settings(), seed=1)
     incomplete = write_tree(tmp_path / "tree")
     (incomplete / "pt-BR" / "categories.txt").unlink()
     with pytest.raises(InputError, match=r"pt-BR/categories\.txt: no such file"):
-        read(incomplete, settings(), seed=1)
+        read({"qc": incomplete}, settings(), seed=1)
 
 
 @pytest.mark.parametrize(("locale", "lacking"), [("de", "de"), ("en", "en")])
 def test_an_id_that_a_locale_lacks(tmp_path: Path, locale: str, lacking: str) -> None:
     bad = write_tree(tmp_path / "tree", {locale: {"ax1": None}})
     with pytest.raises(InputError, match=rf"{lacking}/categories\.txt: 1 ids are missing .* such as 'ax1'"):
-        read(bad, settings(), seed=1)
+        read({"qc": bad}, settings(), seed=1)
 
 
 def test_two_ids_with_one_english_path(tmp_path: Path) -> None:
     bad = write_tree(tmp_path / "tree", {"en": {"ax2": "ax2 : Branch a > Shelf ax > Leaf ax1"}})
     with pytest.raises(InputError, match="'ax1' and 'ax2' have the same path"):
-        read(bad, settings(), seed=1)
+        read({"qc": bad}, settings(), seed=1)
 
 
 def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
     bad = write_tree(tmp_path / "tree")
     (bad / "fr" / "categories.txt").write_bytes("a : Café".encode("latin-1"))
     with pytest.raises(InputError, match=r"fr/categories\.txt: not UTF-8"):
-        read(bad, settings(), seed=1)
+        read({"qc": bad}, settings(), seed=1)
 
 
 def test_names_are_stored_in_nfc(tmp_path: Path) -> None:
@@ -256,7 +258,7 @@ TOO_SMALL = [
 @pytest.mark.parametrize(("changes", "message"), TOO_SMALL)
 def test_settings_that_the_tree_is_too_small_for(folder: Path, changes: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read(folder, settings(**changes), seed=1)
+        read({"qc": folder}, settings(**changes), seed=1)
 
 
 BAD_SETTINGS = [

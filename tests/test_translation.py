@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from ruamel.yaml import YAML
 
+from babelshelf.errors import InputError
 from babelshelf.params.load import section
 from babelshelf.params.translate import TranslateParams
 from babelshelf.tables import ROW_SCHEMA, read_rows, write_rows, write_table
@@ -98,6 +99,21 @@ def test_the_plan_leaves_out_what_it_must_not_translate() -> None:
     )
     pairs = plan(rows, params(), seed=1).select("id", "target").rows()
     assert sorted(pairs) == [("a", "ar"), ("e", "ar"), ("e", "de")]
+
+
+def test_without_languages_nothing_is_translated(tmp_path: Path) -> None:
+    rows = many({"en": 5})
+    made = translated(rows, tmp_path, languages=[])
+    assert made.rows.equals(rows)
+    assert made.dropped.height == 0
+
+
+def test_languages_beyond_the_demos_are_targets_too() -> None:
+    assert params(languages=["sv", "ru"]).languages == ["sv", "ru"]
+    case = Case("red bag", "красная сумка", "ru", ())
+    assert failed_check(case, Rules(frozenset(), frozenset(), 0.6)) is None
+    with pytest.raises(InputError, match="unknown language code 'xx'"):
+        params(languages=["xx"])
 
 
 def test_a_translated_row_keeps_label_candidate_and_group(tmp_path: Path) -> None:

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from babelshelf.errors import InputError
 from babelshelf.truth import Truth
+
+Inputs = Mapping[str, Path]  # a task's file or folder
+
+
+def single(inputs: Inputs) -> Path:
+    """The one input of a source that makes all of its tasks from one.
+
+    Raises:
+        InputError: the tasks' inputs differ.
+    """
+    paths = sorted(set(inputs.values()))
+    if len(paths) > 1:
+        raise InputError(f"prepare.input: {paths[0]} and {paths[1]}: this source has one input, give it for each task")
+    return paths[0]
 
 
 @dataclass(frozen=True)
@@ -37,9 +55,11 @@ class Marketplace:
         glossary: terms with one name a language (column `en`, then other languages), null where the source has none;
             made from the train side only.
         counts: what the source left out of its input and how much of it, for the metrics.
+        rejects: bad rows of the input, for the user to mend, null where the source has no such rows.
     """
 
     tasks: dict[str, TaskData]
     texts: pl.DataFrame
     glossary: pl.DataFrame | None = None
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+    rejects: pl.DataFrame | None = None

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from babelshelf.errors import InputError
-from babelshelf.sources.base import Marketplace, TaskData
+from babelshelf.sources.base import Inputs, Marketplace, TaskData, single
 from babelshelf.sources.demo import lexicon as tables_of
 from babelshelf.sources.demo.queries import (
     MAX_CANDIDATES,
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from babelshelf.params.prepare import DemoParams
 
 
-def read(folder: Path, settings: DemoParams, seed: int) -> Marketplace:
+def read(inputs: Inputs, settings: DemoParams, seed: int) -> Marketplace:
     """Simulate the marketplace.
 
     Args:
-        folder: the lexicon's folder, see `data/demo/README.md`.
+        inputs: one for both tasks, the lexicon's folder, see `data/demo/README.md`.
         settings: sizes and shares.
         seed: all that is drawn depends on it alone.
 
@@ -51,6 +51,7 @@ def read(folder: Path, settings: DemoParams, seed: int) -> Marketplace:
     Raises:
         InputError: the lexicon is not valid (see `lexicon.read`) or too small for the rows that are asked for.
     """
+    folder = single(inputs)
     lexicon = tables_of.read(folder)
     leaves = {product.path: product for product in lexicon.products}
     market = Market(lexicon, settings, seed, leaves)

@@ -23,7 +23,7 @@ import polars as pl
 
 from babelshelf.errors import InputError
 from babelshelf.languages import normalize
-from babelshelf.sources.base import Marketplace, TaskData
+from babelshelf.sources.base import Inputs, Marketplace, TaskData, single
 from babelshelf.sources.label_noise import clean_share, with_noise
 from babelshelf.sources.taxonomy.tree import Levels, draw_negatives, shells
 from babelshelf.tables import ROW_SCHEMA
@@ -58,11 +58,11 @@ class Category:
         return " > ".join(self.path)
 
 
-def read(folder: Path, settings: TaxonomyParams, seed: int) -> Marketplace:
+def read(inputs: Inputs, settings: TaxonomyParams, seed: int) -> Marketplace:
     """Make the task `qc` from a category tree.
 
     Args:
-        folder: holds `<locale>/categories.txt`.
+        inputs: one folder, which holds `<locale>/categories.txt`.
         settings: locales, sizes and shares.
         seed: all that is drawn depends on it and the tree alone.
 
@@ -73,6 +73,7 @@ def read(folder: Path, settings: TaxonomyParams, seed: int) -> Marketplace:
     Raises:
         InputError: the folder is not in that format, its locales disagree, or it is too small for the settings.
     """
+    folder = single(inputs)
     rng = np.random.default_rng([seed, *b"taxonomy"])
     categories = read_categories(folder, settings.locales)
     splits = _split(_choose(categories, settings.categories, folder, rng), settings, rng)

@@ -1,0 +1,438 @@
+"""Look at a stranger's files of labelled pairs and propose the params that read them: `babelshelf init --qc FILE`.
+
+What is proposed is tried before it is written: all rows are read, and what would be kept and left out is counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from babelshelf import profiles
+from babelshelf.column_roles import GRADES, NEGATIVE, POSITIVE, guess, separator
+from babelshelf.errors import InputError
+from babelshelf.languages import normalize
+from babelshelf.params.load import PARAMS_FILE, load_seed, read, section
+from babelshelf.params.prepare import FileParams, FilesParams
+from babelshelf.sources.files import SHOWN, counts, read_rows
+from babelshelf.sources.files.readers import column_names, packed, read_file
+from babelshelf.sources.files.rows import ROLES, SPLITS, bad_rows, described
+from babelshelf.sources.files.splits import KEPT, both_labels, settle
+
+FORMATS = {
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), "csv"),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+}
+PACKED = (".gz", ".zst", ".zstd")
+DELIMITERS = ("\t", ",", ";", "|")
+START = 1 << 20  # bytes that are looked into for encoding and delimiter
+FREQUENT = 0.02  # a value of labels that is rarer is taken for a bad one
+MOST_BAD = 0.02  # of rows: with more, something is wrong with the mapping or the file
+FEW, MANY = 20, 1000  # candidates: with fewer none are mined, with more the window is the paper's
+PROPOSED = Path("proposal")
+SPLIT_WORDS = {
+    "train": {"train", "training"},
+    "dev": {"dev", "val", "valid", "validation"},
+    "test": {"test"},
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user said.
+
+    Attributes:
+        paths: `{task: file, folder or pattern}`.
+        columns: `{role: name of the column}`.
+        language: of all rows; "" where a column says it.
+        positive: values of the label that mean relevant; none where the values speak for themselves.
+    """
+
+    paths: Mapping[str, str]
+    columns: Mapping[str, str]
+    language: str
+    positive: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Params, and what to tell of them.
+
+    Attributes:
+        overlay: of params.yaml, a JSON merge patch.
+        lines: what was decided, and what to check.
+    """
+
+    overlay: dict[str, Any]
+    lines: list[str]
+
+
+def propose(asked: Asked, prepare: Mapping[str, Any], tasks: Mapping[str, Any], seed: int) -> Proposal:
+    """Params for the files.
+
+    Args:
+        asked: the files, and what the user said of them.
+        prepare: the section as it stands: what is not about the files stays as it is.
+        tasks: the sections of the tasks as they are by default, for a task that params.yaml lacks.
+        seed: of the cut.
+
+    Raises:
+        InputError: a file can't be read, a column can't be found, or more than 2 % of the rows are bad.
+    """
+    inputs: dict[str, Path] = {}
+    files = {**prepare["files"], "tasks": list(asked.paths), "max_bad_share": 0.0}
+    lines: list[str] = []
+    for task, path in asked.paths.items():
+        inputs[task], patterns = _located(Path(path))
+        files[task], told = _of_task(task, inputs[task], patterns, asked)
+        lines += told
+    return _tried(inputs, files, tasks, lines, seed)
+
+
+def write(asked: Asked, params: Path = PARAMS_FILE, folder: Path = profiles.PROFILES) -> list[str]:
+    """Propose, and write the proposal into `params`; what to tell.
+
+    Raises:
+        InputError: as `propose` does; or a role or language that the user named does not exist. `params` stays.
+    """
+    unknown = [role for role, name in asked.columns.items() if role not in ROLES or not name]
+    if unknown:
+        raise InputError(f"--column {unknown[0]!r}: write ROLE=NAME; the roles are {', '.join(ROLES)}")
+    language = normalize(asked.language, "--language") if asked.language else ""
+    values, defaults = read(params), read(folder / "nano.yaml")
+    tasks = {**defaults["tasks"], **values["tasks"]}
+    made = propose(replace(asked, language=language), values["prepare"], tasks, load_seed(params))
+    changes = profiles.overlay(profiles.commented(made.overlay), "what init proposes", params)
+    return [*made.lines, f"{params}: {len(changes)} values changed; next: make repro"]
+
+
+# --- where the files are ---
+
+
+def _located(path: Path) -> tuple[Path, dict[str, str]]:
+    """The file or folder that DVC watches, and the patterns of files in it."""
+    none = dict.fromkeys(("rows", *SPLITS), "")
+    if path.is_file():
+        return path, none | {"rows": "*"}
+    folder = path
+    while (
+        not folder.is_dir() and re.search(r"[*?\[]", str(folder.relative_to(folder.parent))) and folder.parent != folder
+    ):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise InputError(f"{path}: no such file, folder or pattern")
+    if Path.cwd().resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{folder}: this folder holds the repository itself: move the files to a folder of their own")
+    if folder != path:
+        return folder, none | {"rows": str(path.relative_to(folder))}
+    return folder, none | _patterns(folder)
+
+
+def _patterns(folder: Path) -> dict[str, str]:
+    """Files that are named for a split, or all files of the format that most have."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and _suffix(file) in FORMATS)
+    if not files:
+        raise InputError(f"{folder}: no file in it ends in {', '.join(FORMATS)}, packed or not")
+    named = {split: [file for file in files if words & _words(file)] for split, words in SPLIT_WORDS.items()}
+    if named["train"] and (named["dev"] or named["test"]):
+        return {split: _pattern(split, found) for split, found in named.items()}
+    endings = Counter(file.name[len(file.name.split(".")[0]) :] for file in files)
+    return {"rows": f"*{endings.most_common(1)[0][0]}"}
+
+
+def _words(file: Path) -> set[str]:
+    return set(re.split(r"[^a-z]+", file.name.lower()))
+
+
+def _pattern(split: str, files: list[Path]) -> str:
+    if len(files) < 2:
+        return files[0].name if files else ""
+    return f"*{split}*"
+
+
+def _suffix(file: Path) -> str:
+    name = file.name.lower()
+    for packing in PACKED:
+        name = name.removesuffix(packing)
+    return Path(name).suffix
+
+
+# --- how a file is written ---
+
+
+def _of_task(task: str, path: Path, patterns: dict[str, str], asked: Asked) -> tuple[dict[str, Any], list[str]]:
+    """The params of a task's files, and what to tell of them."""
+    first = _a_file(path, patterns)
+    how = _written(first)
+    names = column_names(first, _settings(how, {"query": "-", "candidate": "-", "label": "-"}))
+    if not names:
+        raise InputError(f"{first}: no columns found: is it CSV, JSON lines or Parquet?")
+    indices = {str(number): name for number, name in enumerate(dict.fromkeys(names))}
+    sample = read_file(first, _settings(how, {}), indices, few=True).select(list(indices)).rename(indices)
+    sample = sample.with_columns(pl.all().replace("", None))
+    columns = _columns(task, sample, asked, first, given_split=not patterns["rows"])
+    labels, told = _labels(sample[columns["label"]], asked.positive, first, columns["label"])
+    levels = separator(sample[columns["candidate"]].drop_nulls()) if task == "qc" else ""
+    params = {
+        **patterns,
+        **how,
+        "columns": columns,
+        "language": "" if columns["language"] else asked.language,
+        "labels": labels,
+        "levels": levels,
+    }
+    return params, [f"{task}: {path} ({_form(how)})", *_told(sample, params), *told]
+
+
+def _a_file(path: Path, patterns: dict[str, str]) -> Path:
+    if path.is_file():
+        return path
+    pattern = patterns["rows"] or patterns["train"]
+    files = sorted(file for file in path.glob(pattern) if file.is_file())
+    if not files:
+        raise InputError(f"{path}: no file in it has the form {pattern!r}")
+    return files[0]
+
+
+def _written(file: Path) -> dict[str, Any]:
+    """`format`, `delimiter`, `quote` and `encoding`."""
+    start = packed(file, START)
+    how = {"format": FORMATS.get(_suffix(file), "csv"), "delimiter": ",", "quote": '"', "encoding": "utf-8"}
+    if start.startswith(b"PAR1"):
+        return how | {"format": "parquet"}
+    how["encoding"] = _encoding(start)
+    text = start.decode(how["encoding"], errors="replace").lstrip("\ufeff")
+    if text.lstrip().startswith("{"):
+        return how | {"format": "jsonl"}
+    if how["format"] == "csv":
+        how["delimiter"] = _delimiter(text)
+        how["quote"] = _quote(file, how)
+    return how
+
+
+def _encoding(start: bytes) -> str:
+    """UTF-16 with its mark, UTF-8 where most of what is not ASCII is that, else Windows-1252."""
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    text = start.decode("utf-8", errors="replace")
+    lost = text.count("\ufffd") - start.count("\ufffd".encode())
+    other = sum(not char.isascii() for char in text)
+    return "utf-8" if lost <= max(1, 0.2 * other) else "cp1252"
+
+
+def _delimiter(text: str) -> str:
+    """The one that the header has and most lines have as often, then the one that it has most often."""
+    lines = [line for line in text.splitlines()[:200] if line]
+    counts = {mark: [line.count(mark) for line in lines] for mark in DELIMITERS}
+    scores = {
+        mark: (sum(count == found[0] for count in found) / len(found), found[0])
+        for mark, found in counts.items()
+        if found and found[0]
+    }
+    return max(scores, key=lambda mark: scores[mark]) if scores else ","
+
+
+def _quote(file: Path, how: dict[str, Any]) -> str:
+    """The usual one, unless fewer records are ragged without: in TSV a quote is often an inch."""
+    ragged = {}
+    for quote in ('"', ""):
+        settings = _settings(how | {"quote": quote}, {})
+        try:
+            rows = read_file(file, settings, {}, few=True)
+            ragged[quote] = rows["problem"].count() / max(rows.height, 1)
+        except InputError:
+            ragged[quote] = 2.0
+    return "" if ragged[""] < ragged['"'] else '"'
+
+
+def _settings(how: Mapping[str, Any], columns: Mapping[str, str]) -> FileParams:
+    """Params that say how a file is written, and nothing yet of what is in it."""
+    roles = {"query": "?", "candidate": "?", "label": "?", "language": "", "id": "", "split": "", **columns}
+    patterns = {"rows": "*", "train": "", "dev": "", "test": ""}
+    labels = {"positive": ["1"], "negative": ["0"], "cut": "none", "missing": "bad"}
+    values = {**patterns, **how, "columns": roles, "language": "en", "labels": labels, "levels": ""}
+    return section(FileParams, {"files": values}, "files", None, PROPOSED)
+
+
+def _form(how: Mapping[str, Any]) -> str:
+    if how["format"] == "parquet":
+        return "Parquet"
+    mark = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}.get(how["delimiter"], how["delimiter"])
+    name = f"CSV, {mark}" if how["format"] == "csv" else "JSON lines"
+    return f"{name}, {how['encoding']}"
+
+
+# --- what is in it ---
+
+
+def _columns(task: str, sample: pl.DataFrame, asked: Asked, file: Path, *, given_split: bool) -> dict[str, str]:
+    there = ", ".join(sample.columns)
+    unknown = [name for name in asked.columns.values() if name not in sample.columns]
+    if unknown and len(asked.paths) == 1:
+        raise InputError(f"{file}: --column: no column {unknown[0]!r}; there are {there}")
+    known = {role: name for role, name in asked.columns.items() if name in sample.columns}
+    found = guess(sample, task, known)
+    if asked.language:
+        found["language"] = ""
+    if given_split:
+        found["split"] = ""
+    problems = [
+        f"{file}: which column is the {role}? Say --column {role}=NAME; there are {there}"
+        for role in ("query", "candidate", "label")
+        if role not in found
+    ]
+    if "language" not in found:
+        problems.append(f"{file}: no column says the language: say --language CODE, or --column language=NAME")
+    if problems:
+        raise InputError("\n".join(problems))
+    return {role: found.get(role, "") for role in ("query", "candidate", "label", "language", "id", "split")}
+
+
+def _labels(labels: pl.Series, positive: Sequence[str], file: Path, name: str) -> tuple[dict[str, Any], list[str]]:
+    """What labels say, and what to tell of it."""
+    folded = labels.drop_nulls().str.strip_chars().str.to_lowercase().str.replace(r"^([+-]?\d+)\.0+$", "$1")
+    frequent = folded.value_counts().filter(pl.col("count") >= FREQUENT * len(folded)).sort("count", descending=True)
+    values = [value for value in frequent[folded.name] if value]
+    missing = "drop" if labels.null_count() > FREQUENT * len(labels) else "bad"
+    params: dict[str, Any] = {"positive": [], "negative": [], "cut": "none", "missing": missing}
+    if positive:
+        yes = [value.lower() for value in positive]
+        return params | {"positive": yes, "negative": [value for value in values if value not in yes]}, []
+    yes, no, grades = ([value for value in values if value in words] for words in (POSITIVE, NEGATIVE, GRADES))
+    if yes and no and len(yes) + len(no) + len(grades) == len(values):
+        note = [f"  check: {', '.join(grades)} count as irrelevant (labels.negative)"] if grades else []
+        return params | {"positive": sorted(yes), "negative": sorted([*no, *grades])}, note
+    numbers = folded.cast(pl.Float64, strict=False).drop_nulls()
+    if len(numbers) >= (1 - FREQUENT) * len(folded) and numbers.n_unique() > 1:
+        cut = float(numbers.min() + numbers.max()) / 2  # type: ignore[arg-type, operator]
+        return params | {"cut": cut}, [f"  check: labels from {cut:g} on count as relevant (labels.cut)"]
+    raise InputError(
+        f"{file}: which values of {name!r} mean relevant? Say --positive VALUE; there are {', '.join(values)}"
+    )
+
+
+def _told(sample: pl.DataFrame, params: dict[str, Any]) -> list[str]:
+    """The mapping with an example of each."""
+    lines = []
+    for role, name in params["columns"].items():
+        if name:
+            values = (
+                sample[name].drop_nulls().unique(maintain_order=True).head(3 if role in {"label", "language"} else 1)
+            )
+            lines.append(f"  {role:<9} <- {name} ({', '.join(values)})")
+    if params["language"]:
+        lines.append(f"  language  = {params['language']}, of all rows")
+    if params["levels"]:
+        lines.append(f"  levels of a path are separated by {params['levels']!r}")
+    return lines
+
+
+# --- the trial ---
+
+
+def _tried(
+    inputs: dict[str, Path], files: dict[str, Any], defaults: Mapping[str, Any], lines: list[str], seed: int
+) -> Proposal:
+    """Read all rows with the params, and set what depends on how many there are."""
+    trial = {**files, "max_bad_share": 0.0, "split": {**files["split"], "leaks": "drop"}}
+    settings = section(FilesParams, {"prepare.files": trial}, "prepare.files", None, PROPOSED)
+    rows = read_rows(inputs, settings)
+    for task in settings.tasks:
+        if (rows.filter(task=task)["drop"] == "duplicate_id").any():
+            files[task]["columns"]["id"] = ""
+            lines.append(f"  {task}: ids are not unique, so ids are made from row numbers")
+            return _tried(inputs, files, defaults, lines, seed)
+    worst = _check_bad(rows, settings)
+    files["max_bad_share"] = MOST_BAD if worst else 0.0
+    settled = settle(rows, settings, seed)
+    given = settled["given"].is_not_null().any()
+    files["split"] = {**files["split"], "leaks": "drop" if given else "error"}
+    lines += [line for task in settings.tasks for line in _counted(task, settled.filter(task=task))]
+    lines += _notes(rows, files)
+    return Proposal(_overlay(inputs, files, defaults, settled), lines)
+
+
+def _check_bad(rows: pl.DataFrame, settings: FilesParams) -> float:
+    """The largest share of bad rows; raise InputError if it is too large to be an accident."""
+    rejects = bad_rows(rows, settings)
+    worst = 0.0
+    for task in settings.tasks:
+        read, bad = rows.filter(task=task).height, rejects.filter(task=task).height
+        if not read:
+            raise InputError(f"{task}: no rows: give a file that has some")
+        worst = max(worst, bad / read)
+        if bad > MOST_BAD * read:
+            lines = described(rejects.filter(task=task).head(SHOWN))
+            total = f"{bad} of {read} {task} rows are bad ({bad / read:.2%}): is the mapping right? The first of them:"
+            raise InputError("\n".join([total, *lines]))
+    return worst
+
+
+def _counted(task: str, rows: pl.DataFrame) -> list[str]:
+    found = counts(rows)
+    dropped = ", ".join(f"{reason} {count:,}" for reason, count in found["dropped"].items()) or "none"
+    kept = rows.filter(KEPT)
+    relevant = float(kept["label"].sum()) / max(kept.height, 1)
+    sizes = ", ".join(f"{split} {kept.filter(split=split).height:,}" for split in SPLITS)
+    languages = kept["language"].value_counts().sort(["count", "language"], descending=[True, False]).head(15)
+    return [
+        f"{task}: {found['read']:,} rows read, {found['kept']:,} kept ({sizes}), {relevant:.0%} relevant",
+        f"  left out: {dropped}",
+        f"  languages: {', '.join(f'{language} {count:,}' for language, count in languages.iter_rows())}",
+    ]
+
+
+def _notes(rows: pl.DataFrame, files: dict[str, Any]) -> list[str]:
+    notes = []
+    if files["max_bad_share"]:
+        notes.append(f"bad rows, at most {MOST_BAD:.0%}, will be written to data/original/rejects.csv")
+    pairs = both_labels(rows)
+    if pairs:
+        notes.append(f"check: {pairs:,} pairs have both labels; prepare.files.conflicts keeps, drops or settles them")
+    notes.append("no glossary: queries are not translated (translate.languages: []); README.md says how to give one")
+    return notes
+
+
+def _overlay(
+    inputs: dict[str, Path], files: dict[str, Any], defaults: Mapping[str, Any], settled: pl.DataFrame
+) -> dict[str, Any]:
+    """All that changes in params.yaml; with few candidates there is less to rank, and fewer dimensions."""
+    kept = settled.filter(KEPT & (pl.col("split") == "train"))
+    sizes = {task: kept.filter(task=task)["candidate"].n_unique() for task in inputs}
+    tasks = {task: _recipe(size, defaults[task]) for task, size in sizes.items()}
+    path = str(next(iter(inputs.values())))
+    used = {key: files[key] for key in ("tasks", *inputs, "split", "max_bad_share")}
+    return {
+        "tasks": {task: tasks.get(task) for task in defaults},
+        "prepare": {
+            "source": "files",
+            "input": {task: str(inputs.get(task, path)) for task in ("qc", "qi")},
+            "files": used,
+        },
+        "base_model": {"embedder": {"dimension": _dimension(sum(sizes.values()))}},
+        "translate": {"languages": []},
+    }
+
+
+def _recipe(candidates: int, default: Mapping[str, Any]) -> dict[str, Any]:
+    """The default recipe without translation; original rows alone where there is next to nothing to mine."""
+    variant = "negatives" if candidates >= FEW else "original"
+    window = list(default["mine_negatives"]["window"])
+    if candidates >= MANY:
+        window = [20, 50]
+    elif candidates < 4 * window[1]:
+        window = [1, max(candidates // 4, 2)]
+    recipe = {"train_on": variant, "negatives_on": "original", "filter_on": variant}
+    return {**default, **recipe, "mine_negatives": {**default["mine_negatives"], "window": window}}
+
+
+def _dimension(candidates: int) -> int:
+    """A power of two, at most 256, of which there are at least twice as many candidates."""
+    return min(256, 1 << max((candidates // 2).bit_length() - 1, 0))
