@@ -20,8 +20,8 @@ from babelshelf.errors import InputError
 from babelshelf.report.build import compose, write
 from babelshelf.report.comparison import RESAMPLES, Settings, language_gains, mean_and_deviation, steps
 from babelshelf.report.document import Document, Section, Table, Text, html, markdown, plain
+from babelshelf.report.findings import gain, verdict
 from babelshelf.report.runs import ladder_runs
-from babelshelf.report.sections import gain, verdict
 from tests import report_runs
 
 QUICK = Settings(confidence=0.95, seed=1, bins=10, resamples=200)
