@@ -178,7 +178,7 @@ def test_rows_without_a_gain_are_explained() -> None:
     ladder.runs["row1"][1] = same  # type: ignore[index]
     ladder.runs["row0"][1] = same  # type: ignore[index]
     text = texts(compose(ladder, report_runs.nothing(), ["qc"], QUICK, report_runs.records()))
-    assert "answers every test pair as the row before it does." in text
+    assert "answers every test pair as the row that it builds on." in text
 
 
 def test_a_row_with_the_same_signal_gives_no_evidence() -> None:

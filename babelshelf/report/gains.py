@@ -120,7 +120,7 @@ def _sentence(step: Step) -> str:
     if step.gain is not None:
         f1, test = step.gain.by_metric["f1"], step.gain.test
         if test.only_a == test.only_b == 0 and f1.low == f1.high == 0:
-            parts.append("answers every test pair as the row before it does.")
+            parts.append("answers every test pair as the row that it builds on.")
         elif verdict(f1) == "no evidence":
             half = 50 * (f1.high - f1.low)
             parts.append(
