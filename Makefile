@@ -18,12 +18,15 @@ export TRANSFORMERS_VERBOSITY := error
 # Nothing is fetched at run time: the models are made here.
 export HF_HUB_OFFLINE := 1
 
-.PHONY: repro report test lint check
+.PHONY: repro ladder report test lint check
 
 repro: $(VENV)/installed
 	$(BIN)/babelshelf check
 	$(BIN)/dvc repro summarize
 	$(BIN)/babelshelf show
+
+ladder: $(VENV)/installed
+	$(BIN)/babelshelf ladder
 
 test: $(VENV)/installed-dev
 	$(BIN)/pytest

@@ -77,23 +77,25 @@ def _run_one(copy: Copy, experiment: Experiment, number: str, outcome: Outcome, 
         said = f"[bold]failed[/]: {escape(str(error))}"
     seconds = time.monotonic() - start
     outcome.seconds[experiment.row.name] = outcome.seconds.get(experiment.row.name, 0) + seconds
-    console.print(rf"\{number} {experiment.name}: {said} ({seconds:.0f} s)", highlight=False)
+    console.print(rf"\{number} {experiment.name}: {said} ({seconds:.0f} s)", highlight=False, soft_wrap=True)
 
 
 def _bring_up_to_date(copy: Copy, experiment: Experiment, number: str, console: Console) -> str:
     plan = copy.set_up(experiment.params)
     if copy.is_up_to_date(experiment.name, plan):
         return "up to date"
-    console.print(rf"\{number} {experiment.name}: {escape(experiment.row.title)}", highlight=False)
+    console.print(rf"\{number} {experiment.name}: {escape(experiment.row.title)}", highlight=False, soft_wrap=True)
     for path in untracked_inputs(copy, plan):
-        console.print(f"    {path} is used, but git does not keep it: it is no part of the experiment's commit")
+        console.print(
+            f"    {path} is used, but git does not keep it: it is no part of the experiment's commit", soft_wrap=True
+        )
     ran: list[str] = []
     with console.status("") as status:
 
         def on_stage(name: str, runs: bool) -> None:
             if runs:
                 ran.append(name)
-                console.print(f"    {name}", highlight=False)
+                console.print(f"    {name}", highlight=False, soft_wrap=True)
 
         copy.run(experiment.name, LOGS / f"{experiment.name}.log", on_stage, lambda line: status.update(escape(line)))
     copy.save(experiment.name, experiment.row.title, plan)

@@ -448,7 +448,7 @@ def _ladder(workspace: Workspace, *rows: str) -> tuple[int, str]:
 
 
 def _files(workspace: Workspace) -> dict[str, bytes]:
-    """All of the user's: what is in the folder but DVC's cache, the stages' partial work, and git's objects and refs."""
+    """All but DVC's cache, the stages' partial work, and git's objects and experiments."""
     ignored = (".cache/", ".dvc/cache/", ".dvc/tmp/", ".git/objects/", ".git/refs/exps/")
     names = {file.relative_to(workspace.folder).as_posix(): file for file in workspace.folder.rglob("*")}
     kept = {name: file for name, file in names.items() if file.is_file() and not name.startswith(ignored)}

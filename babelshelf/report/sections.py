@@ -111,7 +111,7 @@ def learning(findings: Findings) -> Iterator[Section]:
         ]
         curves = _distinct_curves(task, runs or [named])
         if curves:
-            caption = f"{task}: training loss, smoothed, of the final model of each row; rows that share a model share a line."
+            caption = f"{task}: training loss, smoothed, of each row's final model; rows that share one share a line."
             ends = "; ".join(f"{name} ends at {curve['loss'][-1]:.3f}" for name, curve in curves.items())
             blocks.append(Figure(f"learning-{task}", f"{caption} {ends}.", caption, figures.learning(curves)))
     note = Text("The loss of DPO is another one than that of fine-tuning: their levels do not compare.")
