@@ -20,8 +20,8 @@ from babelshelf.errors import InputError
 from babelshelf.report.build import compose, write
 from babelshelf.report.comparison import RESAMPLES, Settings, language_gains, mean_and_deviation, steps
 from babelshelf.report.document import Document, Section, Table, Text, html, markdown, plain
+from babelshelf.report.findings import gain, verdict
 from babelshelf.report.runs import ladder_runs
-from babelshelf.report.sections import gain, verdict
 from tests import report_runs
 
 QUICK = Settings(confidence=0.95, seed=1, bins=10, resamples=200)
@@ -178,7 +178,7 @@ def test_rows_without_a_gain_are_explained() -> None:
     ladder.runs["row1"][1] = same  # type: ignore[index]
     ladder.runs["row0"][1] = same  # type: ignore[index]
     text = texts(compose(ladder, report_runs.nothing(), ["qc"], QUICK, report_runs.records()))
-    assert "answers every test pair as the row before it does." in text
+    assert "answers every test pair as the row that it builds on." in text
 
 
 def test_a_row_with_the_same_signal_gives_no_evidence() -> None:

@@ -12,12 +12,12 @@ from babelshelf.errors import InputError
 from babelshelf.files import replacing, work_dir
 from babelshelf.ladder import LADDER_FILE, Row, experiments, read_ladder
 from babelshelf.params.load import PARAMS_FILE, load_seed, read
-from babelshelf.report import sections
+from babelshelf.report import data, gains, sections
 from babelshelf.report.comparison import Settings, Step, steps
 from babelshelf.report.document import Document, Section, html, markdown, standalone
 from babelshelf.report.examples import examples
+from babelshelf.report.findings import Findings, Named
 from babelshelf.report.runs import WORKSPACE, Run, ladder_runs, workspace
-from babelshelf.report.sections import Findings, Named
 from babelshelf.resources import read_resources
 
 
@@ -87,11 +87,11 @@ def compose(ladder: Ladder, own: Run, tasks: Sequence[str], settings: Settings, 
     missing = ladder.missing()
     parts: list[Section] = [
         *sections.results(findings),
-        *sections.ladder(findings, missing),
-        *sections.languages(findings),
+        *gains.ladder(findings, missing),
+        *gains.languages(findings),
         *sections.thresholds(findings),
         *sections.calibration(findings),
-        *sections.data(findings),
+        *data.data(findings),
         *examples(findings),
         *sections.learning(findings),
         *sections.resources(records),

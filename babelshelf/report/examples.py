@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from babelshelf.report.document import Block, Section, Table, Text
-from babelshelf.report.sections import Findings, Named
+from babelshelf.report.findings import Findings, Named
 
 EXAMPLES = 10  # of each kind
 SEED = 0  # the same examples of the same data each time

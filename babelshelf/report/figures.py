@@ -133,12 +133,13 @@ def reliability(curves: Mapping[str, pl.DataFrame]) -> str:
 
 
 def learning(curves: Mapping[str, pl.DataFrame]) -> str:
-    """Training loss over epochs, a series a model."""
+    """Training loss over epochs, a series a model; the mean over the last twentieth of its steps."""
     with _drawn() as canvas:
         axes = canvas.axes
         styles = zip(cycle(COLOURS), cycle(MARKERS), cycle(DASHES), strict=False)
         for (model, curve), (colour, marker, dash) in zip(curves.items(), styles, strict=False):
-            points = curve["epoch"].to_numpy(), curve["loss"].to_numpy()
+            smooth = curve["loss"].rolling_mean(max(1, curve.height // 20), min_samples=1)
+            points = curve["epoch"].to_numpy(), smooth.to_numpy()
             every = max(1, curve.height // 8)
             axes.plot(*points, linestyle=dash, color=colour, marker=marker, markevery=every, label=model)
         axes.set_xlabel("epoch")
