@@ -76,9 +76,10 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
         InputError: there are no files, or a file can't be read or lacks columns: of all files.
     """
     own: FileParams = getattr(settings, task)
-    wanted = {role: name for role, name in own.columns if name}
+    named = {role: name for role, name in own.columns if name}
     tables, problems = [], []
     for file, split in task_files(path, own):
+        wanted = {role: name for role, name in named.items() if not (split and role == "split")}
         name = str(file.relative_to(path)) if path.is_dir() else file.name
         try:
             raw = read_file(file, own, wanted)
@@ -89,7 +90,7 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
     if problems:
         raise InputError("\n".join(problems))
     rows = pl.concat(tables).with_columns(task=pl.lit(task))
-    return _identified(rows, has_ids="id" in wanted, one_file=not path.is_dir())
+    return _identified(rows, has_ids="id" in named, one_file=not path.is_dir())
 
 
 def task_files(path: Path, settings: FileParams) -> list[tuple[Path, str]]:
@@ -164,6 +165,7 @@ def described(rejects: pl.DataFrame) -> list[str]:
 
 def _understood(raw: pl.DataFrame, own: FileParams, settings: FilesParams, split: str) -> pl.DataFrame:
     """Texts cleaned, labels and languages read, and `drop` and `value` for what isn't right."""
+    says_split = "split" in raw.columns
     given = {role: pl.col(role) if role in raw.columns else pl.lit(None, pl.String) for role in ROLES}
     rows = raw.with_columns(**given).with_columns(
         pl.col(role).str.replace_all(CONTROL, " ").str.strip_chars() for role in ("label", "language", "id", "split")
@@ -172,10 +174,10 @@ def _understood(raw: pl.DataFrame, own: FileParams, settings: FilesParams, split
     rows = rows.with_columns(
         label_read=_label(rows["label"], own),
         language_read=_languages(rows["language"]) if own.columns.language else pl.lit(own.language),
-        given=pl.lit(split or None, pl.String) if not own.columns.split else _split(settings),
+        given=_split(settings) if says_split else pl.lit(split or None, pl.String),
     )
     return (
-        _with_reasons(rows, own, settings)
+        _with_reasons(rows, own, settings, says_split=says_split)
         .drop("label", "language")
         .rename({"label_read": "label", "language_read": "language"})
         .select(
@@ -245,7 +247,7 @@ def _split(settings: FilesParams) -> pl.Expr:
     return pl.col("split").str.to_lowercase().replace_strict(names, default=None, return_dtype=pl.String)
 
 
-def _with_reasons(rows: pl.DataFrame, own: FileParams, settings: FilesParams) -> pl.DataFrame:
+def _with_reasons(rows: pl.DataFrame, own: FileParams, settings: FilesParams, *, says_split: bool) -> pl.DataFrame:
     """`drop`, the first reason of these, and `value`, what it is about."""
     no_label = pl.col("label").fill_null("") == ""
     reasons: dict[str, tuple[pl.Expr, pl.Expr]] = {
@@ -259,7 +261,7 @@ def _with_reasons(rows: pl.DataFrame, own: FileParams, settings: FilesParams) ->
         reasons[MISSING_LABEL] = (no_label, pl.lit(None, pl.String))
     reasons["bad_label"] = (pl.col("label_read").is_null(), pl.col("label"))
     reasons["unknown_language"] = (pl.col("language_read").is_null(), pl.col("language"))
-    if own.columns.split:
+    if says_split:
         reasons["bad_split"] = (pl.col("given").is_null(), pl.col("split"))
     if own.columns.id:
         reasons["empty_id"] = (pl.col("id").fill_null("") == "", pl.col("id"))
