@@ -1,9 +1,38 @@
-"""Names for partial work: a hash of all that it was made from, so that work of other inputs is never taken up."""
+"""Partial work: a folder for a run, named by all that the run depends on, so that other work is never taken up."""
 
 from __future__ import annotations
 
 import hashlib
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock
+
+from babelshelf.files import work_dir
+
+
+@contextmanager
+def partial_work(stage: str, *parts: object) -> Iterator[Path]:
+    """A folder for what a run must not lose when it is killed; not made, and where a killed run left one, that one.
+
+    It is removed when the caller leaves without an error: leave when the outputs are saved. Another process that
+    wants the same folder (an experiment beside `dvc repro`) waits until then.
+
+    Args:
+        stage: a folder of `work_dir()`.
+        parts: what the work depends on, see `fingerprint`; this package's code, as far as it is imported, is added.
+    """
+    folder = work_dir() / stage / fingerprint(*code(), *parts)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_suffix(".lock")
+    with FileLock(lock):
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # on Windows, one that another process waits for
+        lock.unlink()
 
 
 def fingerprint(*parts: object) -> str:
@@ -24,3 +53,10 @@ def _add_path(digest: hashlib.blake2b, path: Path) -> None:
             digest.update(file.relative_to(path).as_posix().encode())
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "blake2b").digest())
+
+
+def code() -> list[Path]:
+    """Files of this package's modules that are imported so far."""
+    package = __name__.partition(".")[0]
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == package]
+    return sorted(Path(module.__file__) for module in modules if module.__file__)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,7 +212,7 @@ def fit(
         examples: prompts with their answers.
         schedule: batch size, learning rate, epochs.
         checkpoints: a folder for this very run's checkpoints; if an earlier, killed run left one there, this one
-            goes on from it and ends with the same weights. Removed at the end.
+            goes on from it and ends with the same weights.
         trainer_class: what takes the loss.
 
     Returns:
@@ -232,7 +231,7 @@ def fit(
 
 
 def run(trainer: Any, checkpoints: Path, columns: dict[str, str]) -> list[dict[str, float]]:  # noqa: ANN401 - of TRL
-    """Train, from the last checkpoint where there is one, and remove the checkpoints; for the rest see `fit`.
+    """Train, from the last checkpoint where there is one; for the rest see `fit`.
 
     Args:
         trainer: one of TRL's.
@@ -240,7 +239,6 @@ def run(trainer: Any, checkpoints: Path, columns: dict[str, str]) -> list[dict[s
         columns: names of the learning curve's columns, each with the name under which the trainer logs it.
     """
     trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
-    shutil.rmtree(checkpoints, ignore_errors=True)
     entries = [entry for entry in trainer.state.log_history if "loss" in entry]
     return [{column: entry[key] for column, key in columns.items()} for entry in entries]
 

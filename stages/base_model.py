@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from babelshelf import nano_embedder, nano_lm, tables
-from babelshelf.files import replacing, work_dir
-from babelshelf.fingerprint import fingerprint
+from babelshelf.files import replacing
+from babelshelf.fingerprint import partial_work
 from babelshelf.params.base_model import BaseModelParams
 from babelshelf.params.load import load, load_seed
 from babelshelf.resources import recorded
@@ -26,11 +26,11 @@ from babelshelf.resources import recorded
 def main(*, catalogue: Path, lm: Path, embedder: Path) -> None:
     settings, seed = load(BaseModelParams, "base_model"), load_seed()
     texts = tables.read_table(catalogue / "text.parquet")
-    checkpoints = work_dir() / "base_model" / fingerprint(catalogue / "text.parquet", settings.lm, seed)
-    model, tokenizer = nano_lm.pretrain(texts, settings.lm, seed, checkpoints)
-    with replacing(lm) as folder:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+    with partial_work("base_model", catalogue / "text.parquet", settings.lm, seed) as checkpoints:
+        model, tokenizer = nano_lm.pretrain(texts, settings.lm, seed, checkpoints)
+        with replacing(lm) as folder:
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
     with replacing(embedder) as folder:
         nano_embedder.build(texts, settings.embedder, seed).save(str(folder))
 

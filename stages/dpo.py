@@ -12,8 +12,8 @@ import click
 import polars as pl
 
 from babelshelf import preference, tables, training
-from babelshelf.files import read_json, replacing, work_dir, write_json
-from babelshelf.fingerprint import fingerprint
+from babelshelf.files import read_json, replacing, write_json
+from babelshelf.fingerprint import partial_work
 from babelshelf.params.dpo import DpoParams
 from babelshelf.params.load import load, load_seed
 from babelshelf.resources import recorded
@@ -31,10 +31,10 @@ from babelshelf.resources import recorded
 def main(*, task: str, train: Path, base: Path, model: Path, out: Path, metrics: Path, curve: Path) -> None:
     settings, seed = load(DpoParams, "dpo", task), load_seed()
     rows = tables.read_rows(train).filter(pl.col("label").is_not_null())
-    checkpoints = work_dir() / "dpo" / fingerprint(train, base, model, settings, seed)
-    tuned = preference.optimize(rows, base, model, settings=settings, seed=seed, checkpoints=checkpoints)
-    with replacing(out) as folder:
-        training.save(tuned.model, folder, read_json(model / "prompt.json"))
+    with partial_work("dpo", train, base, model, settings, seed) as checkpoints:
+        tuned = preference.optimize(rows, base, model, settings=settings, seed=seed, checkpoints=checkpoints)
+        with replacing(out) as folder:
+            training.save(tuned.model, folder, read_json(model / "prompt.json"))
     write_json(metrics, tuned.counts)
     tables.write_csv(curve, pl.DataFrame(tuned.curve))
 

@@ -12,8 +12,7 @@ import click
 import polars as pl
 
 from babelshelf import tables
-from babelshelf.files import work_dir
-from babelshelf.fingerprint import fingerprint
+from babelshelf.fingerprint import partial_work
 from babelshelf.params.load import load
 from babelshelf.params.score import ScoreParams
 from babelshelf.resources import recorded
@@ -33,9 +32,9 @@ def main(*, task: str, dev: Path, test: Path, base: Path, model: Path, out: Path
     scorer = load_scorer(base, model, settings)
     for path in (dev, test):
         rows = tables.read_rows(path)
-        done = work_dir() / "score" / fingerprint(task, path, base, model, settings)
-        scores = score_pairs(rows, scorer, done)
-        tables.write_table(out / path.name, rows.with_columns(p_yes=pl.Series(scores, dtype=pl.Float64)))
+        with partial_work("score", task, path, base, model, settings) as done:
+            scores = score_pairs(rows, scorer, done)
+            tables.write_table(out / path.name, rows.with_columns(p_yes=pl.Series(scores, dtype=pl.Float64)))
 
 
 if __name__ == "__main__":

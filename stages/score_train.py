@@ -12,8 +12,7 @@ import click
 import polars as pl
 
 from babelshelf import tables
-from babelshelf.files import work_dir
-from babelshelf.fingerprint import fingerprint
+from babelshelf.fingerprint import partial_work
 from babelshelf.params.load import load
 from babelshelf.params.score import ScoreParams
 from babelshelf.resources import recorded
@@ -30,9 +29,10 @@ from babelshelf.scorers.base import load_scorer, score_pairs
 def main(*, task: str, pairs: Path, base: Path, model: Path, out: Path) -> None:
     settings = load(ScoreParams, "score")
     rows = tables.read_rows(pairs)
-    done = work_dir() / "score" / fingerprint(task, pairs, base, model, settings)
-    scores = score_pairs(rows, load_scorer(base, model, settings), done)
-    tables.write_table(out / "scores.parquet", rows.select("id", p_yes=pl.Series(scores, dtype=pl.Float64)))
+    scorer = load_scorer(base, model, settings)
+    with partial_work("score", task, pairs, base, model, settings) as done:
+        scores = score_pairs(rows, scorer, done)
+        tables.write_table(out / "scores.parquet", rows.select("id", p_yes=pl.Series(scores, dtype=pl.Float64)))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import click
 import polars as pl
 
 from babelshelf import prompts, tables, training
-from babelshelf.files import replacing, work_dir, write_json
-from babelshelf.fingerprint import fingerprint
+from babelshelf.files import replacing, write_json
+from babelshelf.fingerprint import partial_work
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.train import TrainParams
 from babelshelf.resources import recorded
@@ -31,10 +31,10 @@ def main(*, task: str, train: Path, base: Path, out: Path, metrics: Path, curve:
     settings, seed = load(TrainParams, "train", task), load_seed()
     rows = tables.read_rows(train).filter(pl.col("label").is_not_null())
     text = prompts.load_template(settings.template)
-    checkpoints = work_dir() / "train" / fingerprint(train, base, text, settings, seed)
-    tuned = training.fine_tune(rows, base, text, settings=settings, seed=seed, checkpoints=checkpoints)
-    with replacing(out) as folder:
-        training.save(tuned.model, folder, {"template": text, "max_length": settings.max_length})
+    with partial_work("train", train, base, text, settings, seed) as checkpoints:
+        tuned = training.fine_tune(rows, base, text, settings=settings, seed=seed, checkpoints=checkpoints)
+        with replacing(out) as folder:
+            training.save(tuned.model, folder, {"template": text, "max_length": settings.max_length})
     write_json(metrics, tuned.counts)
     tables.write_csv(curve, pl.DataFrame(tuned.curve))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from babelshelf.files import read_json, replacing, work_dir, write_json
-from babelshelf.fingerprint import fingerprint
+from babelshelf.fingerprint import fingerprint, partial_work
 
 
 class BrokenOffError(Exception):
@@ -114,3 +116,35 @@ def test_fingerprint_of_a_folder_changes_with_any_file_in_it(tmp_path: Path) -> 
 def test_fingerprint_tells_parts_apart_by_value_type_order_and_cut() -> None:
     parts = [(1, 2), (2, 1), ("1", 2), (12,), ("ab", "c"), ("a", "bc"), ("abc",), ({"r": 32},), ({"r": 16},)]
     assert len({fingerprint(*part) for part in parts}) == len(parts)
+
+
+def test_partial_work_is_found_again_after_an_error_and_gone_after_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    with suppress(KeyboardInterrupt), partial_work("train", "rows", 1) as folder:
+        folder.mkdir()
+        (folder / "checkpoint").write_text("half")
+        raise KeyboardInterrupt
+    with partial_work("train", "rows", 2) as other:
+        assert not other.exists()
+    with partial_work("train", "rows", 1) as again:
+        assert (again / "checkpoint").read_text() == "half"
+    assert list((tmp_path / ".cache" / "train").iterdir()) == []
+
+
+def test_partial_work_of_other_code_is_not_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    with partial_work("train") as folder:
+        pass
+    edited = tmp_path / "edited.py"
+    edited.write_text("changed = True\n")
+    monkeypatch.setattr("babelshelf.files.__file__", str(edited))
+    with partial_work("train") as other:
+        assert other != folder
+
+
+def test_partial_work_is_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    with partial_work("train") as folder, pytest.raises(Timeout):
+        FileLock(folder.with_suffix(".lock"), timeout=0.05).acquire()

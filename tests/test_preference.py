@@ -335,7 +335,6 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_weights(
     counting, steps = trainer_that_counts()
     assert_equal_weights(fitted(tmp_path / "run", counting), undisturbed)
     assert steps == list(range(10, 16))
-    assert not (tmp_path / "run").exists()
 
 
 # --- what is saved ---

@@ -120,7 +120,6 @@ def test_a_killed_run_goes_on_from_its_finished_chunks_with_the_same_result(
     assert sorted(killed.scored + resumed.scored) == sorted(ROWS["id"])
     assert scores.tolist() == score_pairs(ROWS, undisturbed, tmp_path / "other").tolist()
     assert scores.tolist() == [number / 100 for number in range(ROWS.height)]
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_answers_are_read_as_no_then_yes() -> None:

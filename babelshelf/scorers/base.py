@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -46,7 +45,7 @@ def score_pairs(rows: pl.DataFrame, scorer: Scorer, done: Path) -> np.ndarray:
         rows: a table of `tables.ROW_SCHEMA`.
         scorer: the model.
         done: folder for this very run's finished chunks: a run that was killed goes on from them, with the same
-            result, as the chunks do not depend on what was done before. Removed at the end.
+            result, as the chunks do not depend on what was done before.
 
     Returns:
         float64, shape (rows,).
@@ -58,7 +57,6 @@ def score_pairs(rows: pl.DataFrame, scorer: Scorer, done: Path) -> np.ndarray:
             part = order[start : start + CHUNK]
             scores[part] = _chunk(rows[part], scorer, done / f"{start}.npy")
             bar.update(len(part))
-    shutil.rmtree(done, ignore_errors=True)
     return scores
 
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from babelshelf import words as words_module
 from babelshelf.errors import InputError
-from babelshelf.fingerprint import fingerprint
+from babelshelf.fingerprint import code, fingerprint
 from babelshelf.languages import normalize
 from babelshelf.text import stored
 from babelshelf.translators.base import Translation
@@ -97,9 +96,7 @@ class LexiconTranslator:
 
 def load(settings: TranslateParams, glossary: Path) -> LexiconTranslator:
     """The translator of a glossary file; its identity holds the file and this code, so neither can serve stale work."""
-    terms = read_glossary(glossary)
-    code = [Path(__file__), Path(words_module.__file__)]
-    return LexiconTranslator(terms, f"lexicon/{fingerprint(*code, glossary)}")
+    return LexiconTranslator(read_glossary(glossary), f"lexicon/{fingerprint(*code(), glossary)}")
 
 
 def read_glossary(path: Path) -> Glossary:
