@@ -1,14 +1,18 @@
 """What one run gains over another on test, with a paired bootstrap interval over query groups.
 
-    python -m benchmarks.gain BEFORE AFTER --languages de,it,pl,ar
+    python -m benchmarks.gain BEFORE AFTER --languages de,it,pl,ar --seeds 2,3
 
-BEFORE and AFTER are git revisions or names of DVC experiments of this repository (`dvc exp run -n NAME ...`), or
-`workspace`. Each run brings its own threshold, chosen on dev; both must have predicted the same test rows.
+BEFORE and AFTER are git revisions or names of DVC experiments of this repository, such as the ladder's rows, or
+`workspace`. With `--seeds 2,3` the mean is also over `BEFORE-seed2` and `AFTER-seed2` and so on, as the ladder names
+them, and the standard deviation of the seeds' gains stands after the interval. Each run brings its own threshold,
+chosen on dev; both must have predicted the same test rows.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -16,7 +20,7 @@ import polars as pl
 from dvc.api import DVCFileSystem
 from ruamel.yaml import YAML
 
-from babelshelf.bootstrap import Difference, Pair, mean_difference, paired_difference
+from babelshelf.bootstrap import Difference, Pair, mean_difference
 from babelshelf.predictions import Thresholds
 
 RESAMPLES = 10_000
@@ -27,20 +31,21 @@ CONFIDENCE = 0.95
 @click.argument("before")
 @click.argument("after")
 @click.option("--languages", help="comma-separated codes; all of test where left out")
-def main(*, before: str, after: str, languages: str | None) -> None:
+@click.option("--seeds", default="", help="comma-separated; of further runs to take the mean over")
+def main(*, before: str, after: str, languages: str | None, seeds: str) -> None:
     only = languages.split(",") if languages else None
-    earlier, later = (DVCFileSystem(".", rev=None if run == "workspace" else run) for run in (before, after))
-    tasks = YAML(typ="safe", pure=True).load(later.read_text("params.yaml"))["tasks"]
-    pairs = {task: _pair(earlier, later, task) for task in tasks}
-    for task, pair in pairs.items():
-        _show(task, paired_difference(pair, resamples=RESAMPLES, confidence=CONFIDENCE, seed=0, languages=only))
+    suffixes = ["", *(f"-seed{seed}" for seed in seeds.split(",") if seed)]
+    runs = [(_open(before + suffix), _open(after + suffix)) for suffix in suffixes]
+    tasks = YAML(typ="safe", pure=True).load(runs[0][1].read_text("params.yaml"))["tasks"]
+    pairs = {task: [Pair(_answers(a, task), _answers(b, task)) for a, b in runs] for task in tasks}
+    for task, of_task in pairs.items():
+        _show(task, [[pair] for pair in of_task], only)
     if len(pairs) > 1:
-        mean = mean_difference(list(pairs.values()), resamples=RESAMPLES, confidence=CONFIDENCE, seed=0, languages=only)
-        _show("mean", mean)
+        _show("mean", list(zip(*pairs.values(), strict=True)), only)
 
 
-def _pair(before: DVCFileSystem, after: DVCFileSystem, task: str) -> Pair:
-    return Pair(_answers(before, task), _answers(after, task))
+def _open(run: str) -> DVCFileSystem:
+    return DVCFileSystem(".", rev=None if run == "workspace" else run)
 
 
 def _answers(run: DVCFileSystem, task: str) -> pl.DataFrame:
@@ -49,9 +54,19 @@ def _answers(run: DVCFileSystem, task: str) -> pl.DataFrame:
     return Thresholds.of(json.loads(run.read_text(f"metrics/calibrate/{task}.json"))).answer(rows)
 
 
-def _show(name: str, differences: dict[str, Difference]) -> None:
-    parts = [f"{metric} {d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}]" for metric, d in differences.items()]
+def _show(name: str, by_seed: Sequence[Sequence[Pair]], languages: Sequence[str] | None) -> None:
+    """Print the mean gain over all pairs; `by_seed` has one list of pairs (of the tasks) a seed."""
+    gains = [_gain(pairs, languages) for pairs in by_seed]
+    mean = _gain([pair for pairs in by_seed for pair in pairs], languages)
+    parts = []
+    for metric, d in mean.items():
+        deviation = f" sd {statistics.stdev(gain[metric].value for gain in gains):.4f}" if len(gains) > 1 else ""
+        parts.append(f"{metric} {d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}]{deviation}")
     click.echo(f"{name:5}" + "  ".join(parts))
+
+
+def _gain(pairs: Sequence[Pair], languages: Sequence[str] | None) -> dict[str, Difference]:
+    return mean_difference(pairs, resamples=RESAMPLES, confidence=CONFIDENCE, seed=0, languages=languages)
 
 
 if __name__ == "__main__":
