@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import shutil
 import socket
@@ -23,6 +24,7 @@ def s3() -> Iterator[str]:
     """The URL of an S3 endpoint."""
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - seconds
 
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # not a line a request
     server = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -39,5 +39,5 @@ def test_no_tracked_file_has_a_secret(root: Path) -> None:
     ],
 )
 def test_a_secret_is_found(tmp_path: Path, file: str, line: str, kind: str) -> None:
-    (tmp_path / file).write_text(f"nothing\n{line}\n", encoding="utf-8")
+    (tmp_path / file).write_text(f"[remote]\n{line}\n", encoding="utf-8")
     assert any(f"{file}, line 2: {kind}" in found for found in _found([tmp_path / file])), _found([tmp_path / file])
