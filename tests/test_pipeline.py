@@ -7,12 +7,9 @@ cache. DVC's run cache is off everywhere: it would restore what these tests want
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -20,11 +17,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from ruamel.yaml import YAML
 
-from babelshelf import profiles, tables
+from babelshelf import tables
 from babelshelf.files import read_json
-from babelshelf.params.load import read
+from tests.workspace import Workspace
 
 pytestmark = pytest.mark.pipeline
 
@@ -38,132 +34,6 @@ RECIPE = {  # what tests/fixtures/tiny.yaml needs, and nothing else
 }
 AFTER_MINING_QI = {"mine_negatives@qi", "train@negatives-qi", "score@qi", "calibrate@qi", "evaluate@qi", "summarize"}
 AFTER_TRAINING_QC = {"train@negatives-qc", "score_train@qc", "filter@qc", "train@filtered-qc", "score@qc"}
-
-MINUTES = 60.0
-
-
-class Workspace:
-    """A copy of the repository with a DVC repository of its own."""
-
-    def __init__(self, folder: Path, site_cache: Path) -> None:
-        self.folder = folder
-        inherited = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
-        self.environment = inherited | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # stages run as `python -m ...`
-            "DVC_SITE_CACHE_DIR": str(site_cache),
-        }
-
-    def copy(self, folder: Path) -> Workspace:
-        """The same state at another place."""
-        shutil.copytree(self.folder, folder, symlinks=True)
-        return Workspace(folder, Path(self.environment["DVC_SITE_CACHE_DIR"]))
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """`dvc repro` in a process group of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "dvc", "repro", "--no-run-cache", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,
-        )
-
-    def failing(self, *arguments: str) -> str:
-        """What a `dvc repro` that must fail prints."""
-        process = self.start(*arguments)
-        output, _ = process.communicate(timeout=20 * MINUTES)
-        assert process.returncode != 0, output
-        return output
-
-    def repro(self, *arguments: str) -> list[str]:
-        """Names of the stages that `dvc repro` ran, in their order."""
-        process = self.start(*arguments)
-        output, _ = process.communicate(timeout=20 * MINUTES)
-        assert process.returncode == 0, output
-        return re.findall(r"^Running stage '([^']+)'", output, flags=re.MULTILINE)
-
-    def set_params(self, overlay: str) -> None:
-        """Merge YAML text into params.yaml."""
-        params = profiles.round_trip(self.folder / "params.yaml")
-        profiles.merge(params, YAML().load(overlay))
-        YAML().dump(params, self.folder / "params.yaml")
-
-    def append(self, file: str, text: str) -> None:
-        """Add text to the end of a file."""
-        with (self.folder / file).open("a", encoding="utf-8") as stream:
-            stream.write(text)
-
-    def lock(self) -> dict[str, dict[str, object]]:
-        """The stages of dvc.lock: commands, params, and the hashes of deps and outs."""
-        stages: dict[str, dict[str, object]] = read(self.folder / "dvc.lock")["stages"]
-        return stages
-
-    def forget(self, stage: str) -> None:
-        """As if `stage` had never run: DVC would take its outs from the cache, were they only missing."""
-        lock = read(self.folder / "dvc.lock")
-        del lock["stages"][stage]
-        for out in self.outs(stage):
-            if out.is_dir():
-                shutil.rmtree(out)
-            else:
-                out.unlink()
-        YAML().dump(lock, self.folder / "dvc.lock")
-
-    def outs(self, stage: str) -> list[Path]:
-        """Paths of what a stage writes."""
-        return [self.folder / out["path"] for out in self.lock()[stage]["outs"]]  # type: ignore[attr-defined]
-
-    def metrics(self) -> dict[str, bytes]:
-        """All files of metrics/."""
-        files = sorted(file for file in (self.folder / "metrics").rglob("*") if file.is_file())
-        return {str(file.relative_to(self.folder)): file.read_bytes() for file in files}
-
-
-def _clone(root: Path, folder: Path) -> None:
-    """What a commit of the working tree would have, without the results of earlier runs."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.split("\0")
-    for name in names:
-        source = root / name
-        if source.is_file() and name != "dvc.lock" and not name.startswith((".dvc/", "metrics/")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, folder / name)
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--force"], cwd=folder, check=True)
-
-
-def _score_in_small_chunks(module: Path) -> None:
-    """So that a kill finds `score` between two of them: the tiny setting has fewer pairs than one usual chunk."""
-    text, replaced = re.subn(r"^CHUNK = \d+", "CHUNK = 16", module.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert replaced == 1
-    module.write_text(text, encoding="utf-8")
-
-
-@pytest.fixture(scope="session")
-def unbuilt(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A clone on the tiny setting in which nothing has run."""
-    workspace = Workspace(tmp_path_factory.mktemp("unbuilt"), tmp_path_factory.mktemp("dvc"))
-    _clone(root, workspace.folder)
-    workspace.set_params((root / "tests" / "fixtures" / "tiny.yaml").read_text(encoding="utf-8"))
-    _score_in_small_chunks(workspace.folder / "babelshelf" / "scorers" / "base.py")
-    return workspace
-
-
-@pytest.fixture(scope="session")
-def first_run(unbuilt: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, list[str]]:
-    """The clone after `dvc repro summarize`, and the stages that ran; not to be changed."""
-    workspace = unbuilt.copy(tmp_path_factory.mktemp("built") / "repository")
-    return workspace, workspace.repro("summarize")
-
-
-@pytest.fixture(scope="session")
-def built(first_run: tuple[Workspace, list[str]]) -> Workspace:
-    """The clone after `dvc repro summarize`; not to be changed."""
-    return first_run[0]
 
 
 @pytest.fixture
