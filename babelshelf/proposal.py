@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from glob import escape
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from babelshelf.params.load import PARAMS_FILE, load_seed, read, section
 from babelshelf.params.prepare import FileParams, FilesParams
 from babelshelf.sources.files import SHOWN, counts, read_rows
 from babelshelf.sources.files.readers import column_names, packed, read_file
-from babelshelf.sources.files.rows import ROLES, SPLITS, bad_rows, described
+from babelshelf.sources.files.rows import ROLES, SPLITS, bad_rows, described, files_like
 from babelshelf.sources.files.splits import KEPT, both_labels, settle
 
 FORMATS = {
@@ -142,7 +144,7 @@ def _patterns(folder: Path) -> dict[str, str]:
         raise InputError(f"{folder}: no file in it ends in {', '.join(FORMATS)}, packed or not")
     named = {split: [file for file in files if words & _words(file)] for split, words in SPLIT_WORDS.items()}
     if named["train"] and (named["dev"] or named["test"]):
-        return {split: _pattern(split, found) for split, found in named.items()}
+        return {split: _pattern(folder, found, SPLIT_WORDS[split]) for split, found in named.items()}
     endings = Counter(file.name[len(file.name.split(".")[0]) :] for file in files)
     return {"rows": f"*{endings.most_common(1)[0][0]}"}
 
@@ -151,10 +153,30 @@ def _words(file: Path) -> set[str]:
     return set(re.split(r"[^a-z]+", file.name.lower()))
 
 
-def _pattern(split: str, files: list[Path]) -> str:
-    if len(files) < 2:
-        return files[0].name if files else ""
-    return f"*{split}*"
+def _pattern(folder: Path, files: list[Path], words: Collection[str]) -> str:
+    """A pattern that these files have and no others in the folder, from the words in them as they are spelled there.
+
+    Raises:
+        InputError: there is none.
+    """
+    names = [file.name for file in files]
+    if len(names) < 2:
+        return escape(names[0]) if names else ""
+    found = {word for name in names for word in re.findall("[A-Za-z]+", name) if word.lower() in words}
+    any_case = ("".join(f"[{char.upper()}{char}]" for char in word) for word in sorted(words, key=len))
+    spellings = [*sorted(found, key=len), *any_case]
+    start, end = _same_start(names), _same_start([name[::-1] for name in names])[::-1]
+    patterns = [f"*{word}*" for word in spellings] + [f"*{word}*{escape(end)}" for word in spellings]
+    for pattern in [*patterns, f"{escape(start)}*{escape(end)}"]:
+        if set(files_like(folder, pattern)) == set(files):
+            return pattern
+    raise InputError(
+        f"{folder}: no pattern has just the files {', '.join(names)}: rename them, or give one file a split"
+    )
+
+
+def _same_start(names: list[str]) -> str:
+    return "".join(chars[0] for chars in takewhile(lambda chars: len(set(chars)) == 1, zip(*names, strict=False)))
 
 
 def _suffix(file: Path) -> str:
@@ -195,7 +217,7 @@ def _a_file(path: Path, patterns: dict[str, str]) -> Path:
     if path.is_file():
         return path
     pattern = patterns["rows"] or patterns["train"]
-    files = sorted(file for file in path.glob(pattern) if file.is_file())
+    files = sorted(files_like(path, pattern))
     if not files:
         raise InputError(f"{path}: no file in it has the form {pattern!r}")
     return files[0]

@@ -167,6 +167,43 @@ def test_a_folder_of_splits_with_inches_and_esci_labels() -> None:
     assert list(read(Path("params.yaml"))["tasks"]) == ["qi"]
 
 
+@pytest.mark.parametrize(
+    ("names", "others", "expected"),
+    [
+        (["valid-1.csv", "valid-2.csv"], [], "*valid*"),
+        (["Valid-1.csv", "Valid-2.csv"], [], "*Valid*"),
+        (["Val-1.csv", "val-2.csv"], [], "*[Vv][Aa][Ll]*"),
+        (["val-1.csv", "validation-2.csv"], [], "*val*"),
+        (["dev-1.csv", "dev-2.csv"], ["dev-notes.md"], "*dev*.csv"),
+        (["dev-1.csv", "dev-2.csv"], ["developers.csv", "a.csv"], "dev-*.csv"),
+        (["dev[1].csv"], [], "dev[[]1].csv"),
+        (["[dev] a.csv", "[dev] b.csv"], ["devices.csv"], "[[]dev] *.csv"),
+    ],
+)
+def test_a_pattern_of_a_split_has_its_files_and_no_others(names: list[str], others: list[str], expected: str) -> None:
+    Path("mine").mkdir()
+    parts = {"train-1.csv": pairs().head(400), names[0]: pairs().slice(400, 100), "test.csv": pairs().tail(100)}
+    for name in others:
+        Path("mine", name).write_text("nothing\n", encoding="utf-8")
+    for number, name in enumerate(names[1:]):
+        parts[name] = pairs().slice(400, 100).with_columns(q=pl.format("{} {}", "q", pl.lit(number)))
+    for name, part in parts.items():
+        part.write_csv(f"mine/{name}")
+    result = init("--qc", "mine", "--column", "candidate=path")
+    assert result.exit_code == 0, result.output
+    assert proposed()["dev"] == expected
+    assert works().tasks["qc"].dev.height == 100 * len(names)
+
+
+def test_files_of_a_split_without_a_pattern_of_their_own_are_named() -> None:
+    Path("mine").mkdir()
+    for name in ("train.csv", "dev-1.csv", "valid-2.csv", "test.csv"):
+        pairs().write_csv(f"mine/{name}")
+    result = init("--qc", "mine")
+    assert result.exit_code == 1
+    assert "no pattern has just the files dev-1.csv, valid-2.csv" in result.output
+
+
 def test_parquet_with_booleans_and_a_column_of_splits() -> None:
     splits = ["train", "train", "train", "validation", "test"]
     table = pairs().select(

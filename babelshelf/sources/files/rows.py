@@ -108,7 +108,7 @@ def task_files(path: Path, settings: FileParams) -> list[tuple[Path, str]]:
     found: dict[Path, str] = {}
     for split in ("", *SPLITS):
         pattern = getattr(settings, split or "rows")
-        files = _glob(path, pattern) if pattern else []
+        files = files_like(path, pattern) if pattern else []
         if pattern and not files:
             raise InputError(f"{path}: no file in it has the form {pattern!r} ({split or 'rows'})")
         twice = [file for file in files if file in found]
@@ -118,7 +118,8 @@ def task_files(path: Path, settings: FileParams) -> list[tuple[Path, str]]:
     return sorted(found.items())
 
 
-def _glob(folder: Path, pattern: str) -> list[Path]:
+def files_like(folder: Path, pattern: str) -> list[Path]:
+    """Files of a folder that have a pattern's form; raise InputError where it is no pattern, or leads out of it."""
     if pattern.startswith("/") or ".." in Path(pattern).parts:
         raise InputError(f"{folder}: the pattern {pattern!r} leads out of the folder")
     try:
