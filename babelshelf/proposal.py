@@ -24,7 +24,7 @@ from babelshelf.params.load import PARAMS_FILE, load_seed, read, section
 from babelshelf.params.prepare import FileParams, FilesParams
 from babelshelf.sources.files import SHOWN, counts, read_rows
 from babelshelf.sources.files.readers import column_names, packed, read_file
-from babelshelf.sources.files.rows import ROLES, SPLITS, bad_rows, described, files_like
+from babelshelf.sources.files.rows import ROLES, SPLITS, bad_rows, described, files_like, label_keys
 from babelshelf.sources.files.splits import KEPT, both_labels, settle
 
 FORMATS = {
@@ -36,6 +36,7 @@ PACKED = (".gz", ".zst", ".zstd")
 DELIMITERS = ("\t", ",", ";", "|")
 START = 1 << 20  # bytes that are looked into for encoding and delimiter
 FREQUENT = 0.02  # a value of labels that is rarer is taken for a bad one
+MOST_VALUES = 100  # of labels: with more they are no classes
 MOST_BAD = 0.02  # of rows: with more, something is wrong with the mapping or the file
 FEW, MANY = 20, 1000  # candidates: with fewer none are mined, with more the window is the paper's
 PROPOSED = Path("proposal")
@@ -200,7 +201,11 @@ def _of_task(task: str, path: Path, patterns: dict[str, str], asked: Asked) -> t
     sample = read_file(first, _settings(how, {}), indices, few=True).select(list(indices)).rename(indices)
     sample = sample.with_columns(pl.all().replace("", None))
     columns = _columns(task, sample, asked, first, given_split=not patterns["rows"])
-    labels, told = _labels(sample[columns["label"]], asked.positive, first, columns["label"])
+    if asked.positive:
+        found = [read_file(file, _settings(how, {}), {"label": columns["label"]}) for file in _files(path, patterns)]
+        labels, told = _said(pl.concat(found)["label"], asked.positive, first, columns["label"]), []
+    else:
+        labels, told = _labels(sample[columns["label"]], first, columns["label"])
     levels = separator(sample[columns["candidate"]].drop_nulls()) if task == "qc" else ""
     params = {
         **patterns,
@@ -214,13 +219,17 @@ def _of_task(task: str, path: Path, patterns: dict[str, str], asked: Asked) -> t
 
 
 def _a_file(path: Path, patterns: dict[str, str]) -> Path:
-    if path.is_file():
-        return path
     pattern = patterns["rows"] or patterns["train"]
-    files = sorted(files_like(path, pattern))
+    files = _files(path, {"rows": pattern})
     if not files:
         raise InputError(f"{path}: no file in it has the form {pattern!r}")
     return files[0]
+
+
+def _files(path: Path, patterns: Mapping[str, str]) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(file for pattern in patterns.values() if pattern for file in files_like(path, pattern))
 
 
 def _written(file: Path) -> dict[str, Any]:
@@ -317,16 +326,31 @@ def _columns(task: str, sample: pl.DataFrame, asked: Asked, file: Path, *, given
     return {role: found.get(role, "") for role in ("query", "candidate", "label", "language", "id", "split")}
 
 
-def _labels(labels: pl.Series, positive: Sequence[str], file: Path, name: str) -> tuple[dict[str, Any], list[str]]:
-    """What labels say, and what to tell of it."""
-    folded = labels.drop_nulls().str.strip_chars().str.to_lowercase().str.replace(r"^([+-]?\d+)\.0+$", "$1")
+def _said(labels: pl.Series, positive: Sequence[str], file: Path, name: str) -> dict[str, Any]:
+    """What labels say where the user said which mean relevant: all others, however rare, mean irrelevant."""
+    yes, values = label_keys(positive).to_list(), label_keys(labels.drop_nulls())
+    counts = (
+        values.filter(~values.is_in([*yes, ""])).value_counts().sort(["count", values.name], descending=[True, False])
+    )
+    no = counts[values.name].to_list()
+    if len(no) > MOST_VALUES:
+        shown = ", ".join(no[:SHOWN])
+        raise InputError(
+            f"{file}: {len(no):,} values of {name!r} would mean irrelevant ({shown}, ...): is it the label?"
+        )
+    return {"positive": yes, "negative": no, "cut": "none", "missing": _missing(labels)}
+
+
+def _missing(labels: pl.Series) -> str:
+    return "drop" if labels.null_count() > FREQUENT * len(labels) else "bad"
+
+
+def _labels(labels: pl.Series, file: Path, name: str) -> tuple[dict[str, Any], list[str]]:
+    """What labels that speak for themselves say, and what to tell of it."""
+    folded = label_keys(labels.drop_nulls())
     frequent = folded.value_counts().filter(pl.col("count") >= FREQUENT * len(folded)).sort("count", descending=True)
     values = [value for value in frequent[folded.name] if value]
-    missing = "drop" if labels.null_count() > FREQUENT * len(labels) else "bad"
-    params: dict[str, Any] = {"positive": [], "negative": [], "cut": "none", "missing": missing}
-    if positive:
-        yes = [value.lower() for value in positive]
-        return params | {"positive": yes, "negative": [value for value in values if value not in yes]}, []
+    params: dict[str, Any] = {"positive": [], "negative": [], "cut": "none", "missing": _missing(labels)}
     yes, no, grades = ([value for value in values if value in words] for words in (POSITIVE, NEGATIVE, GRADES))
     if yes and no and len(yes) + len(no) + len(grades) == len(values):
         note = [f"  check: {', '.join(grades)} count as irrelevant (labels.negative)"] if grades else []

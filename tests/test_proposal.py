@@ -115,6 +115,34 @@ def test_a_spreadsheet_with_semicolons_grades_and_no_language() -> None:
     assert "größe shoes 1" in works().tasks["qc"].train.vstack(works().tasks["qc"].test)["query"].to_list()
 
 
+def test_all_other_labels_are_irrelevant_however_rare_and_wherever_they_are() -> None:
+    Path("mine").mkdir()
+    labels = pl.Series(["E", "I"] * 300)
+    labels[7], labels[400] = "C", " s "
+    table = pairs().with_columns(y=labels)
+    table.head(300).write_csv("mine/a.csv")
+    table.tail(300).write_csv("mine/b.csv")
+    result = init("--qc", "mine", "--column", "candidate=path", "--positive", "E")
+    assert result.exit_code == 0, result.output
+    assert proposed()["labels"] == {"positive": ["e"], "negative": ["i", "c", "s"], "cut": "none", "missing": "bad"}
+    market = works()
+    assert market.counts["qc"]["dropped"] == {}
+    assert market.counts["qc"]["kept"] == 600
+
+
+def test_a_positive_number_is_not_negative_in_another_spelling() -> None:
+    pairs().write_csv("pairs.csv")
+    assert init("--qc", "pairs.csv", "--column", "candidate=path", "--positive", "1.0").exit_code == 0
+    assert (proposed()["labels"]["positive"], proposed()["labels"]["negative"]) == (["1"], ["0"])
+
+
+def test_a_column_with_too_many_values_is_no_label() -> None:
+    pairs().with_columns(y=pl.int_range(pl.len())).write_csv("pairs.csv")
+    result = init("--qc", "pairs.csv", "--column", "candidate=path", "--column", "label=y", "--positive", "1")
+    assert result.exit_code == 1
+    assert "599 values of 'y' would mean irrelevant (0, 10, 100," in result.output
+
+
 def test_grades_get_a_cut() -> None:
     pairs().with_columns(y=pl.int_range(pl.len()) % 4).write_csv("graded.csv")
     result = init("--qc", "graded.csv")

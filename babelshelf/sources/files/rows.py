@@ -224,18 +224,14 @@ def _label(labels: pl.Series, own: FileParams) -> pl.Series:
     if own.labels.cut != "none":
         finite = pl.col("number").is_finite()
         return values.select(pl.when(finite).then(pl.col("number") >= own.labels.cut).cast(pl.Int8)).to_series()
-    known = {_label_key(value): 0 for value in own.labels.negative} | {
-        _label_key(value): 1 for value in own.labels.positive
-    }
-    return (
-        labels.str.to_lowercase()
-        .str.replace(r"^([+-]?\d+)\.0+$", "$1")
-        .replace_strict(known, default=None, return_dtype=pl.Int8)
-    )
+    known = dict.fromkeys(label_keys(own.labels.negative), 0) | dict.fromkeys(label_keys(own.labels.positive), 1)
+    return label_keys(labels).replace_strict(known, default=None, return_dtype=pl.Int8)
 
 
-def _label_key(value: str) -> str:
-    return re.sub(r"^([+-]?\d+)\.0+$", r"\1", value.strip().lower())
+def label_keys(labels: Iterable[str | None]) -> pl.Series:
+    """What labels are compared by: without case and space around them, and 1.0 is 1."""
+    texts = pl.Series(values=labels, dtype=pl.String)
+    return texts.str.strip_chars().str.to_lowercase().str.replace(r"^([+-]?\d+)\.0+$", "$1")
 
 
 def _languages(texts: pl.Series) -> pl.Series:
