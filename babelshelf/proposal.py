@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from glob import escape
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from babelshelf.params.load import PARAMS_FILE, load_seed, read, section
 from babelshelf.params.prepare import FileParams, FilesParams
 from babelshelf.sources.files import SHOWN, counts, read_rows
 from babelshelf.sources.files.readers import column_names, packed, read_file
-from babelshelf.sources.files.rows import ROLES, SPLITS, bad_rows, described
+from babelshelf.sources.files.rows import ROLES, SPLITS, bad_rows, described, files_like, label_keys
 from babelshelf.sources.files.splits import KEPT, both_labels, settle
 
 FORMATS = {
@@ -34,6 +36,7 @@ PACKED = (".gz", ".zst", ".zstd")
 DELIMITERS = ("\t", ",", ";", "|")
 START = 1 << 20  # bytes that are looked into for encoding and delimiter
 FREQUENT = 0.02  # a value of labels that is rarer is taken for a bad one
+MOST_VALUES = 100  # of labels: with more they are no classes
 MOST_BAD = 0.02  # of rows: with more, something is wrong with the mapping or the file
 FEW, MANY = 20, 1000  # candidates: with fewer none are mined, with more the window is the paper's
 PROPOSED = Path("proposal")
@@ -142,7 +145,7 @@ def _patterns(folder: Path) -> dict[str, str]:
         raise InputError(f"{folder}: no file in it ends in {', '.join(FORMATS)}, packed or not")
     named = {split: [file for file in files if words & _words(file)] for split, words in SPLIT_WORDS.items()}
     if named["train"] and (named["dev"] or named["test"]):
-        return {split: _pattern(split, found) for split, found in named.items()}
+        return {split: _pattern(folder, found, SPLIT_WORDS[split]) for split, found in named.items()}
     endings = Counter(file.name[len(file.name.split(".")[0]) :] for file in files)
     return {"rows": f"*{endings.most_common(1)[0][0]}"}
 
@@ -151,10 +154,30 @@ def _words(file: Path) -> set[str]:
     return set(re.split(r"[^a-z]+", file.name.lower()))
 
 
-def _pattern(split: str, files: list[Path]) -> str:
-    if len(files) < 2:
-        return files[0].name if files else ""
-    return f"*{split}*"
+def _pattern(folder: Path, files: list[Path], words: Collection[str]) -> str:
+    """A pattern that these files have and no others in the folder, from the words in them as they are spelled there.
+
+    Raises:
+        InputError: there is none.
+    """
+    names = [file.name for file in files]
+    if len(names) < 2:
+        return escape(names[0]) if names else ""
+    found = {word for name in names for word in re.findall("[A-Za-z]+", name) if word.lower() in words}
+    any_case = ("".join(f"[{char.upper()}{char}]" for char in word) for word in sorted(words, key=len))
+    spellings = [*sorted(found, key=len), *any_case]
+    start, end = _same_start(names), _same_start([name[::-1] for name in names])[::-1]
+    patterns = [f"*{word}*" for word in spellings] + [f"*{word}*{escape(end)}" for word in spellings]
+    for pattern in [*patterns, f"{escape(start)}*{escape(end)}"]:
+        if set(files_like(folder, pattern)) == set(files):
+            return pattern
+    raise InputError(
+        f"{folder}: no pattern has just the files {', '.join(names)}: rename them, or give one file a split"
+    )
+
+
+def _same_start(names: list[str]) -> str:
+    return "".join(chars[0] for chars in takewhile(lambda chars: len(set(chars)) == 1, zip(*names, strict=False)))
 
 
 def _suffix(file: Path) -> str:
@@ -178,7 +201,11 @@ def _of_task(task: str, path: Path, patterns: dict[str, str], asked: Asked) -> t
     sample = read_file(first, _settings(how, {}), indices, few=True).select(list(indices)).rename(indices)
     sample = sample.with_columns(pl.all().replace("", None))
     columns = _columns(task, sample, asked, first, given_split=not patterns["rows"])
-    labels, told = _labels(sample[columns["label"]], asked.positive, first, columns["label"])
+    if asked.positive:
+        found = [read_file(file, _settings(how, {}), {"label": columns["label"]}) for file in _files(path, patterns)]
+        labels, told = _said(pl.concat(found)["label"], asked.positive, first, columns["label"]), []
+    else:
+        labels, told = _labels(sample[columns["label"]], first, columns["label"])
     levels = separator(sample[columns["candidate"]].drop_nulls()) if task == "qc" else ""
     params = {
         **patterns,
@@ -192,13 +219,17 @@ def _of_task(task: str, path: Path, patterns: dict[str, str], asked: Asked) -> t
 
 
 def _a_file(path: Path, patterns: dict[str, str]) -> Path:
-    if path.is_file():
-        return path
     pattern = patterns["rows"] or patterns["train"]
-    files = sorted(file for file in path.glob(pattern) if file.is_file())
+    files = _files(path, {"rows": pattern})
     if not files:
         raise InputError(f"{path}: no file in it has the form {pattern!r}")
     return files[0]
+
+
+def _files(path: Path, patterns: Mapping[str, str]) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(file for pattern in patterns.values() if pattern for file in files_like(path, pattern))
 
 
 def _written(file: Path) -> dict[str, Any]:
@@ -295,16 +326,31 @@ def _columns(task: str, sample: pl.DataFrame, asked: Asked, file: Path, *, given
     return {role: found.get(role, "") for role in ("query", "candidate", "label", "language", "id", "split")}
 
 
-def _labels(labels: pl.Series, positive: Sequence[str], file: Path, name: str) -> tuple[dict[str, Any], list[str]]:
-    """What labels say, and what to tell of it."""
-    folded = labels.drop_nulls().str.strip_chars().str.to_lowercase().str.replace(r"^([+-]?\d+)\.0+$", "$1")
+def _said(labels: pl.Series, positive: Sequence[str], file: Path, name: str) -> dict[str, Any]:
+    """What labels say where the user said which mean relevant: all others, however rare, mean irrelevant."""
+    yes, values = label_keys(positive).to_list(), label_keys(labels.drop_nulls())
+    counts = (
+        values.filter(~values.is_in([*yes, ""])).value_counts().sort(["count", values.name], descending=[True, False])
+    )
+    no = counts[values.name].to_list()
+    if len(no) > MOST_VALUES:
+        shown = ", ".join(no[:SHOWN])
+        raise InputError(
+            f"{file}: {len(no):,} values of {name!r} would mean irrelevant ({shown}, ...): is it the label?"
+        )
+    return {"positive": yes, "negative": no, "cut": "none", "missing": _missing(labels)}
+
+
+def _missing(labels: pl.Series) -> str:
+    return "drop" if labels.null_count() > FREQUENT * len(labels) else "bad"
+
+
+def _labels(labels: pl.Series, file: Path, name: str) -> tuple[dict[str, Any], list[str]]:
+    """What labels that speak for themselves say, and what to tell of it."""
+    folded = label_keys(labels.drop_nulls())
     frequent = folded.value_counts().filter(pl.col("count") >= FREQUENT * len(folded)).sort("count", descending=True)
     values = [value for value in frequent[folded.name] if value]
-    missing = "drop" if labels.null_count() > FREQUENT * len(labels) else "bad"
-    params: dict[str, Any] = {"positive": [], "negative": [], "cut": "none", "missing": missing}
-    if positive:
-        yes = [value.lower() for value in positive]
-        return params | {"positive": yes, "negative": [value for value in values if value not in yes]}, []
+    params: dict[str, Any] = {"positive": [], "negative": [], "cut": "none", "missing": _missing(labels)}
     yes, no, grades = ([value for value in values if value in words] for words in (POSITIVE, NEGATIVE, GRADES))
     if yes and no and len(yes) + len(no) + len(grades) == len(values):
         note = [f"  check: {', '.join(grades)} count as irrelevant (labels.negative)"] if grades else []

@@ -495,6 +495,38 @@ def test_leaks_are_an_error_or_leave_train(tmp_path: Path) -> None:
     assert market.counts["qc"]["dropped"] == {"leak": 1}
 
 
+@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("conflicts", ["keep", "drop", "majority"])
+def test_the_same_pair_in_train_and_test_is_a_leak_whatever_its_labels(
+    tmp_path: Path, conflicts: str, label: int
+) -> None:
+    train = [extra(split="train", id=f"train {n}", label=label) for n in range(2)]
+    file = write(tmp_path / "a.csv", [*train, *full(many()), extra(split="test", id="test")])
+    with pytest.raises(InputError, match=r"2 rows have .*\n.*row 1: the query 'odd one' is in train, and in test too"):
+        read(file, params(FULL, conflicts=conflicts))
+    market = read(file, params(FULL, {"leaks": "drop"}, conflicts=conflicts))
+    assert everything(market).filter(query="odd one").select("id", "split").rows() == [("qc-test", "test")]
+    assert market.counts["qc"]["dropped"] == {"leak": 2}
+
+
+def test_a_query_in_train_and_test_is_a_leak_where_dev_is_cut_from_train_too(tmp_path: Path) -> None:
+    rows = [row | {"split": row["split"].replace("dev", "train")} for row in full(many())]
+    file = write(tmp_path / "a.csv", [*rows, extra(query="QUERY 9!", split="train", id="leak")])
+    with pytest.raises(InputError, match="1 rows have a query that another split holds"):
+        read(file, params(FULL))
+    assert read(file, params(FULL, {"leaks": "drop"})).counts["qc"]["dropped"] == {"leak": 1}
+
+
+def test_what_is_in_a_file_without_splits_joins_its_pair_in_train_as_a_duplicate(tmp_path: Path) -> None:
+    rows = full(many())
+    for split in ("train", "dev", "test"):
+        write(tmp_path / f"{split}.csv", [row for row in rows if row["split"] == split])
+    write(tmp_path / "more.csv", [row for row in rows if row["split"] == "train"][:3])
+    patterns = {"rows": "more.csv", "train": "train.csv", "dev": "dev.csv", "test": "test.csv"}
+    market = read(tmp_path, params(patterns))
+    assert market.counts["qc"]["dropped"] == {"duplicate": 3}
+
+
 def test_a_query_of_both_tasks_is_in_one_split(tmp_path: Path) -> None:
     qc, qi = write(tmp_path / "qc.csv", full(many())), write(tmp_path / "qi.csv", many())
     values = params().model_dump() | {"tasks": ["qc", "qi"], "qc": TASK | {"columns": COLUMNS | FULL["columns"]}}

@@ -115,6 +115,34 @@ def test_a_spreadsheet_with_semicolons_grades_and_no_language() -> None:
     assert "größe shoes 1" in works().tasks["qc"].train.vstack(works().tasks["qc"].test)["query"].to_list()
 
 
+def test_all_other_labels_are_irrelevant_however_rare_and_wherever_they_are() -> None:
+    Path("mine").mkdir()
+    labels = pl.Series(["E", "I"] * 300)
+    labels[7], labels[400] = "C", " s "
+    table = pairs().with_columns(y=labels)
+    table.head(300).write_csv("mine/a.csv")
+    table.tail(300).write_csv("mine/b.csv")
+    result = init("--qc", "mine", "--column", "candidate=path", "--positive", "E")
+    assert result.exit_code == 0, result.output
+    assert proposed()["labels"] == {"positive": ["e"], "negative": ["i", "c", "s"], "cut": "none", "missing": "bad"}
+    market = works()
+    assert market.counts["qc"]["dropped"] == {}
+    assert market.counts["qc"]["kept"] == 600
+
+
+def test_a_positive_number_is_not_negative_in_another_spelling() -> None:
+    pairs().write_csv("pairs.csv")
+    assert init("--qc", "pairs.csv", "--column", "candidate=path", "--positive", "1.0").exit_code == 0
+    assert (proposed()["labels"]["positive"], proposed()["labels"]["negative"]) == (["1"], ["0"])
+
+
+def test_a_column_with_too_many_values_is_no_label() -> None:
+    pairs().with_columns(y=pl.int_range(pl.len())).write_csv("pairs.csv")
+    result = init("--qc", "pairs.csv", "--column", "candidate=path", "--column", "label=y", "--positive", "1")
+    assert result.exit_code == 1
+    assert "599 values of 'y' would mean irrelevant (0, 10, 100," in result.output
+
+
 def test_grades_get_a_cut() -> None:
     pairs().with_columns(y=pl.int_range(pl.len()) % 4).write_csv("graded.csv")
     result = init("--qc", "graded.csv")
@@ -165,6 +193,43 @@ def test_a_folder_of_splits_with_inches_and_esci_labels() -> None:
     assert {found[split] for split in ("train", "dev", "test")} == {f"pairs-{name}.tsv" for name in parts}
     assert (found["rows"], found["delimiter"], found["quote"]) == ("", "\t", "")
     assert list(read(Path("params.yaml"))["tasks"]) == ["qi"]
+
+
+@pytest.mark.parametrize(
+    ("names", "others", "expected"),
+    [
+        (["valid-1.csv", "valid-2.csv"], [], "*valid*"),
+        (["Valid-1.csv", "Valid-2.csv"], [], "*Valid*"),
+        (["Val-1.csv", "val-2.csv"], [], "*[Vv][Aa][Ll]*"),
+        (["val-1.csv", "validation-2.csv"], [], "*val*"),
+        (["dev-1.csv", "dev-2.csv"], ["dev-notes.md"], "*dev*.csv"),
+        (["dev-1.csv", "dev-2.csv"], ["developers.csv", "a.csv"], "dev-*.csv"),
+        (["dev[1].csv"], [], "dev[[]1].csv"),
+        (["[dev] a.csv", "[dev] b.csv"], ["devices.csv"], "[[]dev] *.csv"),
+    ],
+)
+def test_a_pattern_of_a_split_has_its_files_and_no_others(names: list[str], others: list[str], expected: str) -> None:
+    Path("mine").mkdir()
+    parts = {"train-1.csv": pairs().head(400), names[0]: pairs().slice(400, 100), "test.csv": pairs().tail(100)}
+    for name in others:
+        Path("mine", name).write_text("nothing\n", encoding="utf-8")
+    for number, name in enumerate(names[1:]):
+        parts[name] = pairs().slice(400, 100).with_columns(q=pl.format("{} {}", "q", pl.lit(number)))
+    for name, part in parts.items():
+        part.write_csv(f"mine/{name}")
+    result = init("--qc", "mine", "--column", "candidate=path")
+    assert result.exit_code == 0, result.output
+    assert proposed()["dev"] == expected
+    assert works().tasks["qc"].dev.height == 100 * len(names)
+
+
+def test_files_of_a_split_without_a_pattern_of_their_own_are_named() -> None:
+    Path("mine").mkdir()
+    for name in ("train.csv", "dev-1.csv", "valid-2.csv", "test.csv"):
+        pairs().write_csv(f"mine/{name}")
+    result = init("--qc", "mine")
+    assert result.exit_code == 1
+    assert "no pattern has just the files dev-1.csv, valid-2.csv" in result.output
 
 
 def test_parquet_with_booleans_and_a_column_of_splits() -> None:

@@ -108,7 +108,7 @@ def task_files(path: Path, settings: FileParams) -> list[tuple[Path, str]]:
     found: dict[Path, str] = {}
     for split in ("", *SPLITS):
         pattern = getattr(settings, split or "rows")
-        files = _glob(path, pattern) if pattern else []
+        files = files_like(path, pattern) if pattern else []
         if pattern and not files:
             raise InputError(f"{path}: no file in it has the form {pattern!r} ({split or 'rows'})")
         twice = [file for file in files if file in found]
@@ -118,7 +118,8 @@ def task_files(path: Path, settings: FileParams) -> list[tuple[Path, str]]:
     return sorted(found.items())
 
 
-def _glob(folder: Path, pattern: str) -> list[Path]:
+def files_like(folder: Path, pattern: str) -> list[Path]:
+    """Files of a folder that have a pattern's form; raise InputError where it is no pattern, or leads out of it."""
     if pattern.startswith("/") or ".." in Path(pattern).parts:
         raise InputError(f"{folder}: the pattern {pattern!r} leads out of the folder")
     try:
@@ -223,18 +224,14 @@ def _label(labels: pl.Series, own: FileParams) -> pl.Series:
     if own.labels.cut != "none":
         finite = pl.col("number").is_finite()
         return values.select(pl.when(finite).then(pl.col("number") >= own.labels.cut).cast(pl.Int8)).to_series()
-    known = {_label_key(value): 0 for value in own.labels.negative} | {
-        _label_key(value): 1 for value in own.labels.positive
-    }
-    return (
-        labels.str.to_lowercase()
-        .str.replace(r"^([+-]?\d+)\.0+$", "$1")
-        .replace_strict(known, default=None, return_dtype=pl.Int8)
-    )
+    known = dict.fromkeys(label_keys(own.labels.negative), 0) | dict.fromkeys(label_keys(own.labels.positive), 1)
+    return label_keys(labels).replace_strict(known, default=None, return_dtype=pl.Int8)
 
 
-def _label_key(value: str) -> str:
-    return re.sub(r"^([+-]?\d+)\.0+$", r"\1", value.strip().lower())
+def label_keys(labels: Iterable[str | None]) -> pl.Series:
+    """What labels are compared by: without case and space around them, and 1.0 is 1."""
+    texts = pl.Series(values=labels, dtype=pl.String)
+    return texts.str.strip_chars().str.to_lowercase().str.replace(r"^([+-]?\d+)\.0+$", "$1")
 
 
 def _languages(texts: pl.Series) -> pl.Series:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 GOLDEN = (5**0.5 - 1) / 2
 CONFLICT, DUPLICATE, LEAK, HOLDOUT = "conflict", "duplicate", "leak", "holdout_language"
 PAIR = ["task", "language", "query", "candidate"]
+HELD_OUT = ("dev", "test")
 RANK = {"train": 0, "dev": 1, "test": 2}  # where rows of a group disagree, the last one wins: a leak is out of train
 KEPT = pl.col("drop").is_null()
 
@@ -38,10 +39,17 @@ def settle(rows: pl.DataFrame, settings: FilesParams, seed: int) -> pl.DataFrame
         language.
 
     Raises:
-        InputError: a query is in two of the splits that the files give, and `leaks` is `error`.
+        InputError: a query is in two of the splits that the files give, and `leaks` is `error`; duplicates count too.
     """
+    held_out = pl.col("language").is_in(settings.split.holdout_languages)
+    rows = _with_given(_drop(rows, held_out & (pl.col("given") == "train"), HOLDOUT))
+    rows = _without_leaks(rows, settings.split.leaks)  # first: what is twice in a split must not hide what is in two
     unique = _deduplicated(_agreed(rows, settings.conflicts))
-    return _split(unique, settings.split, seed)
+    groups = _groups(unique, settings.split)
+    split = pl.coalesce("fixed", _cut(groups, settings.split, seed))
+    joined = unique.join(groups.select("key", split=split), on="key", how="left", maintain_order="left")
+    # what is cut here joins its group in train, if the files of another task have it there
+    return _drop(joined, held_out & (pl.col("split") == "train"), HOLDOUT)
 
 
 def both_labels(rows: pl.DataFrame) -> int:
@@ -67,27 +75,30 @@ def _deduplicated(rows: pl.DataFrame) -> pl.DataFrame:
     return _drop(rows, pl.col("order") > first, DUPLICATE)
 
 
-def _split(rows: pl.DataFrame, settings: SplitParams, seed: int) -> pl.DataFrame:
-    held_out = pl.col("language").is_in(settings.holdout_languages)
-    rows = _with_given(_drop(rows, held_out & (pl.col("given") == "train"), HOLDOUT))
-    groups = _groups(rows, settings)
-    split = pl.coalesce("fixed", _cut(groups, settings, seed))
-    joined = rows.join(groups.select("key", split=split), on="key", how="left", maintain_order="left")
-    leaks = (pl.col("given") != pl.col("split")).fill_null(value=False) & KEPT
-    found = joined.filter(leaks)
-    if found.height and settings.leaks == "error":
-        raise InputError(_leak_message(found))
-    # what is cut here joins its group in train, if the files of another task have it there
-    return _drop(_drop(joined, leaks, LEAK), held_out & (pl.col("split") == "train"), HOLDOUT)
-
-
 def _with_given(rows: pl.DataFrame) -> pl.DataFrame:
-    """`given` without the train rows of a task whose files lack dev or test, and `needs_dev`, `needs_test`."""
-    for split in ("dev", "test"):
+    """`given` without the train rows that are free to go to a dev or test that their task lacks, and `needs_dev/test`.
+
+    A train row whose query the task's files have in dev or test too is not free: it leaks.
+    """
+    for split in HELD_OUT:
         has = (KEPT & (pl.col("given") == split)).any().over("task")
         rows = rows.with_columns((~has).alias(f"needs_{split}"))
-    is_open = (pl.col("given") == "train") & (pl.col("needs_dev") | pl.col("needs_test"))
+    leaks = (KEPT & pl.col("given").is_in(HELD_OUT)).any().over("task", "key")
+    is_open = (pl.col("given") == "train") & (pl.col("needs_dev") | pl.col("needs_test")) & ~leaks
     return rows.with_columns(given=pl.when(~is_open.fill_null(value=False)).then("given"))
+
+
+def _without_leaks(rows: pl.DataFrame, policy: str) -> pl.DataFrame:
+    """Each group with the one split that the files give it, in `fixed`, null where they give none."""
+    rank = pl.col("given").replace_strict(RANK, return_dtype=pl.Int8)
+    given = rows.filter(KEPT & pl.col("given").is_not_null())
+    fixed = given.group_by("key").agg(fixed=pl.col("given").sort_by(rank).last())
+    joined = rows.join(fixed, on="key", how="left", maintain_order="left")
+    leaks = KEPT & (pl.col("given") != pl.col("fixed")).fill_null(value=False)
+    found = joined.filter(leaks)
+    if found.height and policy == "error":
+        raise InputError(_leak_message(found))
+    return _drop(joined, leaks, LEAK)
 
 
 def _groups(rows: pl.DataFrame, settings: SplitParams) -> pl.DataFrame:
@@ -97,9 +108,7 @@ def _groups(rows: pl.DataFrame, settings: SplitParams) -> pl.DataFrame:
         rows.filter(KEPT)
         .group_by("key")
         .agg(
-            fixed=pl.col("given")
-            .sort_by(pl.col("given").replace_strict(RANK, default=-1, return_dtype=pl.Int8))
-            .last(),
+            fixed=pl.col("fixed").first(),
             needs_dev=(pl.col("needs_dev") & open_rows).any(),
             needs_test=(pl.col("needs_test") & open_rows).any(),
             held_out=pl.col("language").is_in(settings.holdout_languages).any(),
@@ -138,7 +147,7 @@ def _drop(rows: pl.DataFrame, which: pl.Expr, reason: str) -> pl.DataFrame:
 
 def _leak_message(found: pl.DataFrame) -> str:
     lines = [
-        f"{row['file']}, row {row['row']}: the query {row['query']!r} is in {row['given']}, and in {row['split']} too"
+        f"{row['file']}, row {row['row']}: the query {row['query']!r} is in {row['given']}, and in {row['fixed']} too"
         for row in found.head(20).iter_rows(named=True)
     ]
     rest = f"{found.height} rows have a query that another split holds (a train/test leak); the first {len(lines)}:"
