@@ -7,9 +7,12 @@ cache. DVC's run cache is off everywhere: it would restore what these tests want
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -20,7 +23,7 @@ import pytest
 
 from babelshelf import tables
 from babelshelf.files import read_json
-from tests.workspace import Workspace
+from tests.workspace import MINUTES, Workspace
 
 pytestmark = pytest.mark.pipeline
 
