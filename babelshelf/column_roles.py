@@ -30,7 +30,6 @@ SYNONYMS = {
 POSITIVE = ("1", "true", "yes", "y", "t", "relevant", "positive", "pos", "exact", "e", "match", "good")
 NEGATIVE = ("0", "false", "no", "n", "f", "irrelevant", "not relevant", "negative", "neg", "i", "no match", "bad", "-1")
 GRADES = ("substitute", "complement", "s", "c")  # of Amazon's ESCI, beside exact and irrelevant
-SPLIT_NAMES = {"train", "training", "dev", "val", "valid", "validation", "test"}
 SEPARATORS = (">", "»", "/", "|", "\\", "::", ",")  # between the levels of a category path, the likeliest first
 CLOSE = 0.8  # of two names
 MOST = 0.9  # of the values
@@ -46,11 +45,13 @@ class Column:
         name: as in the file.
         values: its texts, those that are not missing.
         share: of rows that have one.
+        splits: what splits are called.
     """
 
     name: str
     values: pl.Series
     share: float
+    splits: Collection[str]
 
     @property
     def distinct(self) -> pl.Series:
@@ -58,15 +59,16 @@ class Column:
         return self.values.str.strip_chars().str.to_lowercase().unique()
 
 
-def guess(sample: pl.DataFrame, task: str, known: dict[str, str]) -> dict[str, str]:
+def guess(sample: pl.DataFrame, task: str, known: dict[str, str], splits: Collection[str]) -> dict[str, str]:
     """`{role: column}` for the roles that are found.
 
     Args:
         sample: rows of the file, all columns as texts, null where a value is missing.
         task: `qc` or `qi`: what a candidate is.
         known: roles that the user named.
+        splits: what splits are called.
     """
-    columns = [_column(sample[name]) for name in sample.columns]
+    columns = [_column(sample[name], splits) for name in sample.columns]
     found = dict(known)
     for role, looks in LOOKS.items():
         names = SYNONYMS[task if role == "candidate" else role]
@@ -86,7 +88,7 @@ def separator(candidates: pl.Series) -> str:
 
 def is_split(column: Column) -> bool:
     """Whether the values are names of splits."""
-    return set(column.distinct) <= SPLIT_NAMES
+    return set(column.distinct) <= set(column.splits)
 
 
 def is_language(column: Column) -> bool:
@@ -156,8 +158,8 @@ def _share(true: pl.Series) -> float:
     return float(true.sum()) / max(len(true), 1)
 
 
-def _column(values: pl.Series) -> Column:
-    return Column(values.name, values.drop_nulls(), 1 - values.null_count() / max(len(values), 1))
+def _column(values: pl.Series, splits: Collection[str]) -> Column:
+    return Column(values.name, values.drop_nulls(), 1 - values.null_count() / max(len(values), 1), splits)
 
 
 def _closeness(name: str, synonyms: Collection[str]) -> float:

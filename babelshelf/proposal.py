@@ -40,11 +40,8 @@ MOST_VALUES = 100  # of labels: with more they are no classes
 MOST_BAD = 0.02  # of rows: with more, something is wrong with the mapping or the file
 FEW, MANY = 20, 1000  # candidates: with fewer none are mined, with more the window is the paper's
 PROPOSED = Path("proposal")
-SPLIT_WORDS = {
-    "train": {"train", "training"},
-    "dev": {"dev", "val", "valid", "validation"},
-    "test": {"test"},
-}
+
+Names = Mapping[str, set[str]]  # what each split is called, by prepare.files.split.names
 
 
 @dataclass(frozen=True)
@@ -91,10 +88,11 @@ def propose(asked: Asked, prepare: Mapping[str, Any], tasks: Mapping[str, Any], 
     """
     inputs: dict[str, Path] = {}
     files = {**prepare["files"], "tasks": list(asked.paths), "max_bad_share": 0.0}
+    names = {split: {name.lower() for name in found} for split, found in files["split"]["names"].items()}
     lines: list[str] = []
     for task, path in asked.paths.items():
-        inputs[task], patterns = _located(Path(path))
-        files[task], told = _of_task(task, inputs[task], patterns, asked)
+        inputs[task], patterns = _located(Path(path), names)
+        files[task], told = _of_task(task, inputs[task], patterns, asked, names)
         lines += told
     return _tried(inputs, files, tasks, lines, seed)
 
@@ -119,7 +117,7 @@ def write(asked: Asked, params: Path = PARAMS_FILE, folder: Path = profiles.PROF
 # --- where the files are ---
 
 
-def _located(path: Path) -> tuple[Path, dict[str, str]]:
+def _located(path: Path, names: Names) -> tuple[Path, dict[str, str]]:
     """The file or folder that DVC watches, and the patterns of files in it."""
     none = dict.fromkeys(("rows", *SPLITS), "")
     if path.is_file():
@@ -135,17 +133,17 @@ def _located(path: Path) -> tuple[Path, dict[str, str]]:
         raise InputError(f"{folder}: this folder holds the repository itself: move the files to a folder of their own")
     if folder != path:
         return folder, none | {"rows": str(path.relative_to(folder))}
-    return folder, none | _patterns(folder)
+    return folder, none | _patterns(folder, names)
 
 
-def _patterns(folder: Path) -> dict[str, str]:
+def _patterns(folder: Path, names: Names) -> dict[str, str]:
     """Files that are named for a split, or all files of the format that most have."""
     files = sorted(file for file in folder.iterdir() if file.is_file() and _suffix(file) in FORMATS)
     if not files:
         raise InputError(f"{folder}: no file in it ends in {', '.join(FORMATS)}, packed or not")
-    named = {split: [file for file in files if words & _words(file)] for split, words in SPLIT_WORDS.items()}
+    named = {split: [file for file in files if words & _words(file)] for split, words in names.items()}
     if named["train"] and (named["dev"] or named["test"]):
-        return {split: _pattern(folder, found, SPLIT_WORDS[split]) for split, found in named.items()}
+        return {split: _pattern(folder, found, names[split]) for split, found in named.items()}
     endings = Counter(file.name[len(file.name.split(".")[0]) :] for file in files)
     return {"rows": f"*{endings.most_common(1)[0][0]}"}
 
@@ -190,7 +188,9 @@ def _suffix(file: Path) -> str:
 # --- how a file is written ---
 
 
-def _of_task(task: str, path: Path, patterns: dict[str, str], asked: Asked) -> tuple[dict[str, Any], list[str]]:
+def _of_task(
+    task: str, path: Path, patterns: dict[str, str], asked: Asked, splits: Names
+) -> tuple[dict[str, Any], list[str]]:
     """The params of a task's files, and what to tell of them."""
     first = _a_file(path, patterns)
     how = _written(first)
@@ -200,10 +200,13 @@ def _of_task(task: str, path: Path, patterns: dict[str, str], asked: Asked) -> t
     indices = {str(number): name for number, name in enumerate(dict.fromkeys(names))}
     sample = read_file(first, _settings(how, {}), indices, few=True).select(list(indices)).rename(indices)
     sample = sample.with_columns(pl.all().replace("", None))
-    columns = _columns(task, sample, asked, first, given_split=not patterns["rows"])
+    known = _known(sample, asked, first)
+    guessed = guess(sample, task, known, set().union(*splits.values()))
+    columns = _columns(guessed, asked, first, sample.columns, given_split=not patterns["rows"])
+    told: list[str] = []
     if asked.positive:
         found = [read_file(file, _settings(how, {}), {"label": columns["label"]}) for file in _files(path, patterns)]
-        labels, told = _said(pl.concat(found)["label"], asked.positive, first, columns["label"]), []
+        labels = _said(pl.concat(found)["label"], asked.positive, first, columns["label"])
     else:
         labels, told = _labels(sample[columns["label"]], first, columns["label"])
     levels = separator(sample[columns["candidate"]].drop_nulls()) if task == "qc" else ""
@@ -303,13 +306,20 @@ def _form(how: Mapping[str, Any]) -> str:
 # --- what is in it ---
 
 
-def _columns(task: str, sample: pl.DataFrame, asked: Asked, file: Path, *, given_split: bool) -> dict[str, str]:
-    there = ", ".join(sample.columns)
+def _known(sample: pl.DataFrame, asked: Asked, file: Path) -> dict[str, str]:
+    """The columns that the user named, of those that are there."""
     unknown = [name for name in asked.columns.values() if name not in sample.columns]
     if unknown and len(asked.paths) == 1:
+        there = ", ".join(sample.columns)
         raise InputError(f"{file}: --column: no column {unknown[0]!r}; there are {there}")
-    known = {role: name for role, name in asked.columns.items() if name in sample.columns}
-    found = guess(sample, task, known)
+    return {role: name for role, name in asked.columns.items() if name in sample.columns}
+
+
+def _columns(
+    guessed: Mapping[str, str], asked: Asked, file: Path, names: Sequence[str], *, given_split: bool
+) -> dict[str, str]:
+    """The column of each role, "" where there is none; raise InputError where it must be said."""
+    found, there = dict(guessed), ", ".join(names)
     if asked.language:
         found["language"] = ""
     if given_split:

@@ -223,6 +223,18 @@ def test_a_pattern_of_a_split_has_its_files_and_no_others(names: list[str], othe
     assert works().tasks["qc"].dev.height == 100 * len(names)
 
 
+def test_splits_are_called_what_params_say() -> None:
+    params = Path("params.yaml")
+    text = params.read_text(encoding="utf-8")
+    params.write_text(text.replace("names: {train: [train, training]", "names: {train: [Lernen]"), encoding="utf-8")
+    split = pl.Series(["lernen", "lernen", "dev", "test"])[pl.Series([n // 4 % 4 for n in range(600)])]
+    pairs().select("lang", "path", "y", "q", pl.Series("split", split)).write_csv("pairs.csv")
+    result = init("--qc", "pairs.csv", "--column", "candidate=path")
+    assert result.exit_code == 0, result.output
+    assert proposed()["columns"]["split"] == "split"
+    assert works().tasks["qc"].train.height == 304  # 76 of 150 queries
+
+
 def test_files_of_a_split_without_a_pattern_of_their_own_are_named() -> None:
     Path("mine").mkdir()
     for name in ("train.csv", "dev-1.csv", "valid-2.csv", "test.csv"):
