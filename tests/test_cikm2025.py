@@ -143,6 +143,13 @@ def test_a_row_to_predict_without_a_text_or_language_stays_and_is_counted(folder
     assert market.counts["qi"]["unlabelled"]["dev"] == expected
 
 
+def test_ids_to_predict_are_the_same_for_a_submission(folder: Path) -> None:
+    add(folder / "dev_QI.txt", *({"id": value} for value in (" a\tb\u2028", "é", 1.5, True, 10**15, "x" * 300)))
+    found = read(folder).tasks["qi"].unlabelled.filter(split="dev")
+    assert found["id"].to_list()[-6:-2] == ["qi-dev-a b", "qi-dev-é", "qi-dev-1.5", "qi-dev-true"]
+    assert found["id"].equals(cikm2025.ids_of(folder / "dev_QI.txt", "qi", "dev"))
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

@@ -15,7 +15,7 @@ import polars as pl
 from babelshelf.errors import InputError
 from babelshelf.pairs.marketplace import SHOWN, marketplace, read_rows
 from babelshelf.pairs.readers import ENCODING, NOT_JSON, RAGGED, read_file
-from babelshelf.pairs.rows import MISSING_CANDIDATE, bad_rows, described, understood
+from babelshelf.pairs.rows import CONTROL, MISSING_CANDIDATE, bad_rows, described, understood
 from babelshelf.params.prepare import ColumnsParams, FileParams, FilesParams, LabelsParams, SplitParams
 from babelshelf.sources.base import Inputs, Marketplace
 from babelshelf.sources.cikm2025.paths import rebuild
@@ -153,7 +153,8 @@ def _read_set(task: str, path: Path, split: str, files: FilesParams) -> pl.DataF
 
 
 def _id(task: str, split: str) -> pl.Expr:
-    return pl.format("{}-{}-{}", pl.lit(task), pl.lit(split), pl.col("id").str.strip_chars()).alias("id")
+    own = pl.col("id").str.replace_all(CONTROL, " ").str.strip_chars()
+    return pl.format("{}-{}-{}", pl.lit(task), pl.lit(split), own).alias("id")
 
 
 def _refuse_broken(rows: pl.DataFrame, files: FilesParams) -> None:
