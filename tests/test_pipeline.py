@@ -596,7 +596,7 @@ def test_the_competitions_folder_from_prepare_to_a_submission(unbuilt: Workspace
         threshold = read_json(workspace.folder / "metrics" / "calibrate" / f"{task}.json")["threshold"]
         expected = answered.select((pl.col("p_yes") >= threshold).cast(pl.Int8).fill_null(1)).to_series()
         assert answered["prediction"].to_list() == expected.to_list()
-        assert answered["p_yes"].n_unique() > 60
+        assert answered["p_yes"].n_unique() > 20  # scored, and not all alike
     assert sorted(file.name for file in (workspace.folder / "submission").iterdir()) == [
         *("dev", "dev.zip", "test", "test.zip"),
     ]
