@@ -12,6 +12,7 @@ from babelshelf.languages import is_code
 from babelshelf.sources.base import Marketplace
 from babelshelf.tables import check_rows
 from babelshelf.text import keys
+from babelshelf.unlabelled import check_unlabelled
 
 SHOWN = 20  # offenders that a message names
 
@@ -20,13 +21,15 @@ def check(marketplace: Marketplace) -> None:
     """Check all that later stages rely on.
 
     Raises:
-        InputError: a row breaks the data contract (`tables.check_rows`), an id is there twice, a language is unknown, a
-            train row has no label or a candidate that is not for training, a group is in two splits, a query of dev or
-            test is in train or in the unlabelled texts; the message names the first offenders.
+        InputError: a row breaks the data contract (`tables.check_rows`, `unlabelled.check_unlabelled`), an id is there
+            twice, a language is unknown, a train row has no label or a candidate that is not for training, a group is
+            in two splits, a query of dev or test is in train or in the unlabelled texts; the message names the first
+            offenders.
     """
     for task, data in marketplace.tasks.items():
         for split, table in (("train", data.train), ("dev", data.dev), ("test", data.test)):
             check_rows(table, f"{task} {split}")
+        check_unlabelled(data.unlabelled, f"{task} unlabelled")
     rows = all_rows(marketplace)
     _refuse("ids that are there twice", rows.filter(pl.col("id").is_duplicated())["id"])
     unknown = [language for language in rows["language"].unique() if not is_code(language)]

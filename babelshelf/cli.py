@@ -83,6 +83,20 @@ def init(*, qc: str | None, qi: str | None, language: str, columns: tuple[str, .
 
 
 @main.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("submission"), help="Folder to write; default: submission."
+)
+def submit(*, out: Path) -> None:
+    """Write, check and zip the competition's submission; before: dvc repro predict@qc predict@qi."""
+    from babelshelf.params.load import load  # noqa: PLC0415
+    from babelshelf.params.prepare import PrepareParams  # noqa: PLC0415
+    from babelshelf.submission import submit as write_submissions  # noqa: PLC0415
+
+    for line in write_submissions(load(PrepareParams, "prepare"), Path("data/predictions/submission"), out):
+        click.echo(line)
+
+
+@main.command()
 @click.argument("name")
 def profile(name: str) -> None:
     """Apply profiles/NAME.yaml to params.yaml."""

@@ -20,12 +20,12 @@ from babelshelf import profiles
 from babelshelf.column_roles import GRADES, NEGATIVE, POSITIVE, guess, separator
 from babelshelf.errors import InputError
 from babelshelf.languages import normalize
+from babelshelf.pairs.marketplace import SHOWN, counts, read_rows
+from babelshelf.pairs.readers import column_names, packed, read_file
+from babelshelf.pairs.rows import ROLES, SPLITS, bad_rows, described, files_like, label_keys
+from babelshelf.pairs.splits import KEPT, both_labels, settle
 from babelshelf.params.load import PARAMS_FILE, load_seed, read, section
 from babelshelf.params.prepare import FileParams, FilesParams
-from babelshelf.sources.files import SHOWN, counts, read_rows
-from babelshelf.sources.files.readers import column_names, packed, read_file
-from babelshelf.sources.files.rows import ROLES, SPLITS, bad_rows, described, files_like, label_keys
-from babelshelf.sources.files.splits import KEPT, both_labels, settle
 
 FORMATS = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), "csv"),

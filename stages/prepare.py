@@ -4,10 +4,10 @@
     python -m stages.prepare --qc data/demo --qi data/demo --original data/original ... (dvc.yaml has all of it)
 
 Nothing is written before all checks have passed, the train/test leak check among them. Writes, for each task,
-<original>/<task>/{train,dev,test}.parquet, <original>/<task>/truth/{groups,candidates}.parquet (for measuring only) and
-<catalogue>/<task>.parquet (all candidates); for all tasks <catalogue>/text.parquet (unlabelled text of the train side),
-held_out.parquet (keys of the queries that must not be trained on) and, if the source has them, glossary.tsv and
-<original>/rejects.csv (bad rows of the input).
+<original>/<task>/{train,dev,test}.parquet, unlabelled.parquet (rows to predict; few sources have some) and
+truth/{groups,candidates}.parquet (for measuring only), and <catalogue>/<task>.parquet (all candidates); for all tasks
+<catalogue>/text.parquet (unlabelled text of the train side), held_out.parquet (keys of the queries that must not be
+trained on) and, if the source has them, glossary.tsv and <original>/rejects.csv (bad rows of the input).
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def write_task(folder: Path, data: TaskData) -> None:
     write_rows(folder / "train.parquet", data.train)
     write_rows(folder / "dev.parquet", data.dev)
     write_rows(folder / "test.parquet", data.test)
+    write_table(folder / "unlabelled.parquet", data.unlabelled)
     write_truth(folder / "truth", data.truth)
 
 

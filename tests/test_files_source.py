@@ -21,15 +21,16 @@ from ruamel.yaml import YAML
 from babelshelf.checks import check
 from babelshelf.errors import InputError
 from babelshelf.files import read_json
+from babelshelf.pairs import readers
+from babelshelf.pairs.marketplace import read_rows
+from babelshelf.pairs.readers import read_file
+from babelshelf.pairs.rows import PROBLEMS
 from babelshelf.params.check import check as check_params
 from babelshelf.params.load import read as read_params
 from babelshelf.params.load import section
 from babelshelf.params.prepare import FilesParams
 from babelshelf.sources import files
 from babelshelf.sources.base import Marketplace
-from babelshelf.sources.files import readers
-from babelshelf.sources.files.readers import read_file
-from babelshelf.sources.files.rows import PROBLEMS
 from babelshelf.statistics import statistics
 from babelshelf.text import key, keys
 from stages.prepare import main
@@ -265,7 +266,7 @@ def test_a_broken_row_is_an_error_that_says_all(tmp_path: Path, problem: str) ->
     with pytest.raises(InputError) as raised:
         read(file, params(FULL, max_bad_share=0.0))
     total, line = raised.value.message.splitlines()
-    assert total.startswith("1 of 41 qc rows are bad (2.44%), prepare.files.max_bad_share allows 0.00%")
+    assert total.startswith("1 of 41 qc rows are bad (2.44%), max_bad_share allows 0.00%")
     _, what, mend = PROBLEMS[problem]
     assert line == f"a.csv, row 41 (line 42), column {column!r}: {value!r}: {what}: {mend}"
 
@@ -309,7 +310,7 @@ def test_bytes_in_no_encoding_are_found_in_their_row(tmp_path: Path) -> None:
 def test_labels(tmp_path: Path, labels: dict[str, Any], given_: list[str], expected: list[int | None]) -> None:
     rows = [extra(query=f"q {n}", label=value) for n, value in enumerate(given_)]
     file = write(tmp_path / "a.csv", [*rows, extra(query="last", label="x")])
-    found = files.read_rows({"qc": file}, params({"labels": labels}))
+    found = read_rows({"qc": file}, params({"labels": labels}))
     assert found["label"].to_list()[: len(expected)] == expected
 
 

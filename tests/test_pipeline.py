@@ -23,6 +23,7 @@ import pytest
 
 from babelshelf import tables
 from babelshelf.files import read_json
+from tests.cikm2025_folder import write_folder
 from tests.workspace import MINUTES, Workspace
 
 pytestmark = pytest.mark.pipeline
@@ -450,3 +451,31 @@ def test_own_pairs_with_bad_rows_from_init_to_metrics(unbuilt: Workspace, tmp_pa
     assert pl.read_csv(workspace.folder / "data" / "original" / "rejects.csv").height == 3
     assert read_json(metrics / "summarize.json")["tasks"].keys() == {"qc"}
     assert workspace.repro("summarize") == []
+
+
+# --- the competition's folder ---
+
+
+def test_the_competitions_folder_from_prepare_to_a_submission(unbuilt: Workspace, tmp_path: Path) -> None:
+    workspace = unbuilt.copy(tmp_path / "repository")
+    write_folder(workspace.folder / "data" / "cikm2025", 800, 60)
+    workspace.set_params((workspace.folder / "profiles" / "cikm2025.yaml").read_text(encoding="utf-8"))
+    assert [stage for stage in workspace.repro("summarize") if stage.startswith("predict")] == []
+    assert workspace.repro("predict@qc", "predict@qi") == ["predict@qc", "predict@qi"]
+    submit = [sys.executable, "-m", "babelshelf.cli", "submit"]
+    subprocess.run(submit, cwd=workspace.folder, env=workspace.environment, check=True, timeout=MINUTES)
+    for task in ("qc", "qi"):
+        answered = tables.read_table(workspace.folder / f"data/predictions/submission/{task}/predictions.parquet")
+        threshold = read_json(workspace.folder / "metrics" / "calibrate" / f"{task}.json")["threshold"]
+        expected = answered.select((pl.col("p_yes") >= threshold).cast(pl.Int8).fill_null(1)).to_series()
+        assert answered["prediction"].to_list() == expected.to_list()
+        assert answered["p_yes"].n_unique() > 20  # scored, and not all alike
+    assert sorted(file.name for file in (workspace.folder / "submission").iterdir()) == [
+        *("dev", "dev.zip", "test", "test.zip"),
+    ]
+    assert workspace.repro("predict@qc", "predict@qi") == []
+
+
+def test_without_prediction_sets_nothing_is_predicted(workspace: Workspace) -> None:
+    assert workspace.repro("predict@qi") == ["predict@qi"]
+    assert tables.read_table(workspace.folder / "data/predictions/submission/qi/predictions.parquet").is_empty()

@@ -61,6 +61,7 @@ def test_taxonomy_writes_the_whole_contract(prepare: Prepare) -> None:
         "original/qc/train.parquet",
         "original/qc/truth/candidates.parquet",
         "original/qc/truth/groups.parquet",
+        "original/qc/unlabelled.parquet",
     ]
     held_out = pl.read_parquet("data/catalogue/held_out.parquet")["key"].to_list()
     queries = [read_rows(Path(f"data/original/qc/{split}.parquet"))["query"] for split in ("dev", "test")]
@@ -95,7 +96,9 @@ def test_demo_writes_both_tasks(prepare: Prepare, root: Path) -> None:
 def test_unknown_source_is_an_error_before_any_work(prepare: Prepare) -> None:
     result = prepare(source="bazaar")
     assert result.exit_code == 1
-    assert result.output.startswith("Error: params.yaml: prepare.source: Input should be 'demo', 'taxonomy' or 'files'")
+    assert result.output.startswith(
+        "Error: params.yaml: prepare.source: Input should be 'demo', 'taxonomy', 'files' or"
+    )
     assert not Path("data").exists()
 
 

@@ -24,7 +24,7 @@ from babelshelf.params.train import TrainParams
 from babelshelf.params.translate import TranslateParams
 
 # The tasks that each source has data for; params.yaml may have fewer.
-TASKS = {"demo": ("qc", "qi"), "taxonomy": ("qc",)}  # those of source files are prepare.files.tasks
+TASKS = {"demo": ("qc", "qi"), "taxonomy": ("qc",)}  # other sources have prepare.<source>.tasks
 
 # Stages with one section for all tasks, and stages that may have a part of theirs under tasks.<task>.<stage>.
 SHARED: dict[str, type[Section]] = {
@@ -104,16 +104,16 @@ def _check_names(values: dict[str, Any], file: Path) -> None:
 def _check_tasks(values: dict[str, Any], file: Path) -> None:
     prepare = values.get("prepare")
     source = prepare.get("source") if isinstance(prepare, dict) else None
-    known = _tasks_of_files(prepare) if source == "files" else TASKS.get(str(source), ("qc", "qi"))
+    known = TASKS.get(str(source)) or _tasks_of(prepare, source)
     unknown = [task for task in _tasks(values) if task not in known]
     if unknown:
         lines = [f"tasks.{task}: the source {source!r} has no such task, only {', '.join(known)}" for task in unknown]
         raise InputError("\n".join(f"{file}: {line}" for line in lines))
 
 
-def _tasks_of_files(prepare: Any) -> list[str]:  # noqa: ANN401 - whatever YAML holds
-    files = prepare.get("files")
-    tasks = files.get("tasks") if isinstance(files, dict) else None
+def _tasks_of(prepare: Any, source: Any) -> list[str]:  # noqa: ANN401 - whatever YAML holds
+    own = prepare.get(source) if isinstance(prepare, dict) and isinstance(source, str) else None
+    tasks = own.get("tasks") if isinstance(own, dict) else None
     return tasks if isinstance(tasks, list) else ["qc", "qi"]
 
 

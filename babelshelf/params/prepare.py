@@ -153,14 +153,12 @@ class FileParams(Section):
         return self
 
 
-class SplitParams(Section):
-    """Train, dev and test: what the files call them, and how they are cut where the files don't say."""
+class CutParams(Section):
+    """How dev and test are cut out of labelled rows."""
 
-    names: dict[Literal["train", "dev", "test"], list[str]]  # values of columns.split
     dev_share: float = Field(gt=0, lt=0.5)  # of query groups
     test_share: float = Field(gt=0, lt=0.5)
     holdout_languages: list[str]  # kept out of train, as a stand-in for languages without labels
-    leaks: Literal["error", "drop"]  # rows whose query another split holds: drop them from train, then from dev
 
     @field_validator("holdout_languages")
     @classmethod
@@ -169,6 +167,13 @@ class SplitParams(Section):
         if unknown:
             raise ValueError(f"{unknown[0]!r} is no code of ISO 639-1, such as de")
         return codes
+
+
+class SplitParams(CutParams):
+    """Train, dev and test: what the files call them, and how they are cut where the files don't say."""
+
+    names: dict[Literal["train", "dev", "test"], list[str]]  # values of columns.split
+    leaks: Literal["error", "drop"]  # rows whose query another split holds: drop them from train, then from dev
 
 
 class CharactersPerText(Section):
@@ -191,6 +196,16 @@ class FilesParams(Section):
     long: CharactersPerText  # longer texts are counted
 
 
+class Cikm2025Params(Section):
+    """The competition's folder; its format is known."""
+
+    tasks: list[Literal["qc", "qi"]] = Field(min_length=1)  # that there are files of
+    split: CutParams
+    max_bad_share: float = Field(ge=0, lt=1)  # of train rows; up to it, bad rows are dropped and written to a table
+    conflicts: Literal["keep", "drop", "majority"]  # a pair with both labels
+    long: CharactersPerText  # longer texts are counted
+
+
 class InputParams(Section):
     """A file or folder for each task: the same path twice where one holds both, or where there is but one task."""
 
@@ -201,8 +216,9 @@ class InputParams(Section):
 class PrepareParams(Section):
     """The source, its input, and the sources' own params."""
 
-    source: Literal["demo", "taxonomy", "files"]
+    source: Literal["demo", "taxonomy", "files", "cikm2025"]
     input: InputParams
     demo: DemoParams
     taxonomy: TaxonomyParams
     files: FilesParams
+    cikm2025: Cikm2025Params

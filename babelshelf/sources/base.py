@@ -11,6 +11,7 @@ import polars as pl
 
 from babelshelf.errors import InputError
 from babelshelf.truth import Truth
+from babelshelf.unlabelled import no_unlabelled
 
 Inputs = Mapping[str, Path]  # a task's file or folder
 
@@ -36,6 +37,7 @@ class TaskData:
         candidates: columns `candidate` (unique) and `in_train` (bool: it may be mined as a training negative; a
             candidate of dev or test alone may not, or it would be known by label 0).
         truth: see `Truth`.
+        unlabelled: rows to predict, `unlabelled.UNLABELLED_SCHEMA`; none where the source has no prediction sets.
     """
 
     train: pl.DataFrame
@@ -43,6 +45,7 @@ class TaskData:
     test: pl.DataFrame
     candidates: pl.DataFrame
     truth: Truth
+    unlabelled: pl.DataFrame = field(default_factory=no_unlabelled)
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,17 @@
 """A user's own labelled pairs: CSV, TSV, JSON lines or Parquet, whatever its columns and labels are called.
 
-`babelshelf init` writes the params; docs/sources/files.md explains them. Each row is kept, or counted under the reason
-why it is not: the metrics are, by task, `read`, `kept`, `dropped` by reason, and `noticed` (rows that are kept).
+`babelshelf init` writes the params; docs/sources/files.md explains them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import polars as pl
-
-from babelshelf.errors import InputError
-from babelshelf.sources.base import Inputs, Marketplace, TaskData
-from babelshelf.sources.files.rows import PROBLEMS, SPLITS, bad_rows, counted, described, read_task
-from babelshelf.sources.files.splits import KEPT, both_labels, settle
-from babelshelf.tables import ROW_SCHEMA
-from babelshelf.truth import no_truth
+from babelshelf.pairs.marketplace import marketplace, read_rows
+from babelshelf.sources.base import Inputs, Marketplace
 
 if TYPE_CHECKING:
     from babelshelf.params.prepare import FilesParams
-
-SHOWN = 20  # bad rows that a message shows
-NOTICED = ("cleaned", "control", "mojibake", "long")
 
 
 def read(inputs: Inputs, settings: FilesParams, seed: int) -> Marketplace:
@@ -32,98 +22,7 @@ def read(inputs: Inputs, settings: FilesParams, seed: int) -> Marketplace:
         settings: the mapping of columns and labels, splits, and policies.
         seed: of the cut.
 
-    Returns:
-        The tasks of `settings.tasks`; without truth, with the texts of train, and with the bad rows.
-
     Raises:
-        InputError: files are missing or can't be read, more rows are bad than `max_bad_share` allows (the first of them
-            and their count), a query is in two splits, or a split lacks a class.
+        InputError: files are missing or can't be read, or `marketplace` says why their rows won't do.
     """
-    rows = read_rows(inputs, settings)
-    rejects = bad_rows(rows, settings)
-    check_share(rows, rejects, settings)
-    pairs = both_labels_by_task(rows)
-    settled = settle(rows, settings, seed)
-    tasks: dict[str, TaskData] = {task: _task_data(settled.filter(KEPT, task=task)) for task in settings.tasks}
-    for task, data in tasks.items():
-        _check_splits(task, data)
-    return Marketplace(
-        tasks=tasks,
-        texts=_texts(tasks),
-        counts={task: counts(settled.filter(task=task)) | {"pairs_with_both_labels": pairs[task]} for task in tasks},
-        rejects=rejects,
-    )
-
-
-def read_rows(inputs: Inputs, settings: FilesParams) -> pl.DataFrame:
-    """All records of all tasks (see `rows.read_task`), numbered in `order`; raise the InputErrors of all."""
-    tables, problems = [], []
-    for task in settings.tasks:
-        try:
-            tables.append(read_task(task, inputs[task], settings))
-        except InputError as error:
-            problems += error.message.splitlines()
-    if problems:
-        raise InputError("\n".join(dict.fromkeys(problems)))
-    return pl.concat(tables).with_row_index("order")
-
-
-def check_share(rows: pl.DataFrame, rejects: pl.DataFrame, settings: FilesParams) -> None:
-    """Raise InputError with the first bad rows and their count if a task has more than `max_bad_share`, or no rows."""
-    for task in settings.tasks:
-        read, bad = rows.filter(task=task).height, rejects.filter(task=task).height
-        if not read:
-            raise InputError(f"{task}: no rows: give a file that has some")
-        if bad > settings.max_bad_share * read:
-            lines = described(rejects.head(SHOWN))
-            most = f"prepare.files.max_bad_share allows {settings.max_bad_share:.2%}"
-            total = (
-                f"{bad} of {read} {task} rows are bad ({bad / read:.2%}), {most}; in all {rejects.height}, the first:"
-            )
-            raise InputError("\n".join([total, *lines]))
-
-
-def counts(rows: pl.DataFrame) -> dict[str, Any]:
-    """`read`, `kept`, `dropped` by reason, and `noticed`, of the rows of one task."""
-    kept = rows.filter(KEPT)
-    return {
-        "read": rows.height,
-        "kept": kept.height,
-        "bad": rows.filter(pl.col("drop").is_in(list(PROBLEMS))).height,
-        "dropped": dict(counted(rows)),
-        "noticed": {name: int(kept[name].sum()) for name in NOTICED},
-    }
-
-
-def both_labels_by_task(rows: pl.DataFrame) -> dict[str, int]:
-    """Pairs with both labels, by task."""
-    return {str(task): both_labels(part) for (task,), part in rows.group_by("task")}
-
-
-def _task_data(rows: pl.DataFrame) -> TaskData:
-    table = rows.with_columns(
-        origin=pl.lit("original"), parent_id=pl.lit(None, dtype=pl.String), group=pl.col("key")
-    ).select("split", *ROW_SCHEMA.names())
-    train, dev, test = (table.filter(split=split).drop("split") for split in SPLITS)
-    candidates = rows.group_by("candidate").agg(in_train=(pl.col("split") == "train").any()).sort("candidate")
-    return TaskData(train=train, dev=dev, test=test, candidates=candidates, truth=no_truth())
-
-
-def _check_splits(task: str, data: TaskData) -> None:
-    for split, table in (("train", data.train), ("dev", data.dev), ("test", data.test)):
-        if table["label"].n_unique() < 2:
-            raise InputError(
-                f"{task}: {split} has {table.height} rows, and not both relevant and irrelevant pairs: give more rows, "
-                f"correct prepare.files.{task}.labels, or change the shares of prepare.files.split"
-            )
-
-
-def _texts(tasks: dict[str, TaskData]) -> pl.DataFrame:
-    """Queries and candidates of train, sorted, so that nothing tells which pair up.
-
-    A candidate counts as of the language that most of its rows have.
-    """
-    train = pl.concat([data.train for data in tasks.values()])
-    asked = train.select(text="query", language="language", kind=pl.lit("query"))
-    offered = train.group_by(text="candidate").agg(language=pl.col("language").mode().min(), kind=pl.lit("candidate"))
-    return pl.concat([asked, offered.select(asked.columns)]).unique().sort("text", "language", "kind")
+    return marketplace(read_rows(inputs, settings), settings, seed)

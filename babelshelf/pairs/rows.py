@@ -15,7 +15,7 @@ import polars as pl
 
 from babelshelf.errors import InputError
 from babelshelf.languages import find
-from babelshelf.sources.files.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_file
+from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_file
 from babelshelf.text import keys
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
         except InputError as error:
             problems.append(error.message)
             continue
-        tables.append(_understood(raw, own, settings, split).with_columns(file=pl.lit(name)))
+        tables.append(understood(raw, own, settings, split).with_columns(file=pl.lit(name)))
     if problems:
         raise InputError("\n".join(problems))
     rows = pl.concat(tables).with_columns(task=pl.lit(task))
@@ -164,8 +164,18 @@ def described(rejects: pl.DataFrame) -> list[str]:
 # --- a file ---
 
 
-def _understood(raw: pl.DataFrame, own: FileParams, settings: FilesParams, split: str) -> pl.DataFrame:
-    """Texts cleaned, labels and languages read, and `drop` and `value` for what isn't right."""
+def understood(raw: pl.DataFrame, own: FileParams, settings: FilesParams, split: str) -> pl.DataFrame:
+    """The records of `readers.read_file` with texts cleaned, labels and languages read, and the reasons for dropping.
+
+    Args:
+        raw: with the columns that the file has of `ROLES`.
+        own: of the task.
+        settings: of the source.
+        split: of all rows, "" where they say it or are cut here.
+
+    Returns:
+        As `read_task`, without `task` and `file`, ids as they are.
+    """
     says_split = "split" in raw.columns
     given = {role: pl.col(role) if role in raw.columns else pl.lit(None, pl.String) for role in ROLES}
     rows = raw.with_columns(**given).with_columns(

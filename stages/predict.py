@@ -1,0 +1,46 @@
+"""Answer the rows of the prediction sets, with the final model and the threshold that was chosen on dev.
+
+\b
+    python -m stages.predict qc --unlabelled data/original/qc/unlabelled.parquet ... (dvc.yaml has all of it)
+
+Writes <out>/predictions.parquet, which `babelshelf submit` makes a submission of.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import polars as pl
+
+from babelshelf.files import read_json, work_dir
+from babelshelf.fingerprint import fingerprint
+from babelshelf.params.load import load
+from babelshelf.params.score import ScoreParams
+from babelshelf.predictions import Thresholds
+from babelshelf.resources import recorded
+from babelshelf.scorers.base import load_scorer, score_pairs
+from babelshelf.tables import write_table
+from babelshelf.unlabelled import SCORABLE, answers, read_unlabelled
+
+
+@click.command(help=__doc__)
+@click.argument("task")
+@click.option("--unlabelled", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--base", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--model", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--calibrated", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@recorded
+def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Path, out: Path) -> None:
+    settings = load(ScoreParams, "score")
+    rows = read_unlabelled(unlabelled)
+    known = rows.filter(SCORABLE)
+    done = work_dir() / "predict" / fingerprint(task, unlabelled, base, model, settings)
+    scores = score_pairs(known, load_scorer(base, model, settings), done)
+    scored = Thresholds.of(read_json(calibrated)).answer(known.with_columns(p_yes=pl.Series(scores, dtype=pl.Float64)))
+    write_table(out / "predictions.parquet", answers(rows, scored.select("id", "p_yes", "yes")))
+
+
+if __name__ == "__main__":
+    main()
