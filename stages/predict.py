@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 import polars as pl
 
-from babelshelf.files import read_json, work_dir
-from babelshelf.fingerprint import fingerprint
+from babelshelf.files import read_json
+from babelshelf.fingerprint import partial_work
 from babelshelf.params.load import load
 from babelshelf.params.score import ScoreParams
 from babelshelf.predictions import Thresholds
@@ -36,10 +36,12 @@ def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Pa
     settings = load(ScoreParams, "score")
     rows = read_unlabelled(unlabelled)
     known = rows.filter(SCORABLE)
-    done = work_dir() / "predict" / fingerprint(task, unlabelled, base, model, settings)
-    scores = score_pairs(known, load_scorer(base, model, settings), done)
-    scored = Thresholds.of(read_json(calibrated)).answer(known.with_columns(p_yes=pl.Series(scores, dtype=pl.Float64)))
-    write_table(out / "predictions.parquet", answers(rows, scored.select("id", "p_yes", "yes")))
+    scorer = load_scorer(base, model, settings)
+    thresholds = Thresholds.of(read_json(calibrated))
+    with partial_work("predict", task, unlabelled, base, model, settings) as done:
+        p_yes = pl.Series(score_pairs(known, scorer, done), dtype=pl.Float64)
+        scored = thresholds.answer(known.with_columns(p_yes=p_yes))
+        write_table(out / "predictions.parquet", answers(rows, scored.select("id", "p_yes", "yes")))
 
 
 if __name__ == "__main__":
