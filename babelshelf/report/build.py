@@ -11,6 +11,7 @@ import polars as pl
 from babelshelf.errors import InputError
 from babelshelf.files import replacing, work_dir
 from babelshelf.ladder import LADDER_FILE, Row, experiments, read_ladder
+from babelshelf.params.check import check
 from babelshelf.params.load import PARAMS_FILE, load_seed, read
 from babelshelf.report import data, gains, sections
 from babelshelf.report.comparison import Settings, Step, steps
@@ -51,6 +52,7 @@ def report(out: Path, revision: str) -> Path:
     Raises:
         InputError: there is nothing to report, ladder.yaml or params.yaml is wrong, or `out` is in use.
     """
+    check()
     _check_out(out)
     params = read(PARAMS_FILE)
     rows = read_ladder(params) if LADDER_FILE.is_file() else []
