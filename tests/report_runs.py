@@ -66,7 +66,7 @@ def run(
     own: bool = False,
     lock: str = "",
 ) -> Run:
-    """A run of both tasks on `n` test rows; the higher `signal`, the better its answers; `own` thresholds are per language."""
+    """A run of both tasks on `n` test rows; the higher `signal`, the better it is; `own`: thresholds by language."""
     recipe = {"method": "sft", "train_on": "filtered", "filter_on": "negatives", "negatives_on": "translated"}
     tasks = {task: recipe | {"calibrate": {"threshold": threshold}} for task in ("qc", "qi")}
     params = {"seed": seed, "tasks": tasks, "calibrate": CALIBRATE, "evaluate": EVALUATE}

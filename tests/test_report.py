@@ -206,7 +206,7 @@ def test_the_marker_of_the_threshold_stands_at_its_own_f1(monkeypatch: pytest.Mo
     monkeypatch.setattr(Axes, "plot", lambda self, *a, **kw: drawn.append(a) or plot(self, *a, **kw))
     curve = pl.DataFrame({"threshold": [0.0, 0.5, 1.0], "f1": [0.5, 0.6, 0.1]})
     figures.threshold(curve, 0.3, 0.55, 0.5)
-    assert ([0.3], [0.55], "D") in drawn
+    assert drawn[-1] == ([0.3], [0.55], "D")
 
 
 def test_time_and_memory_are_by_stage_alone(document: Document) -> None:
@@ -416,7 +416,7 @@ def test_a_wrong_revision_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatc
 def test_experiments_are_read_from_their_commits_and_dvcs_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row with two seeds, one of which was run, and another one; the working tree has other contents, and then the cache is lost."""
+    """A row with two seeds, one of which was run, and with a third; then the working tree and the cache are lost."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
 

@@ -75,9 +75,10 @@ def thresholds(findings: Findings) -> Iterator[Section]:
         blocks.append(
             Text(
                 "F1 per language is that of the run's own thresholds, one for each language, where it has such: on the "
-                "rows that they were tuned on, as is F1 on dev. The last three columns compare one shared threshold with "
-                "one for each language, shrunk to the shared one (calibrate.shrinkage), on dev rows whose query groups were left out of the tuning. They are empty "
-                "where the threshold is fixed. The param calibrate.per_language turns thresholds per language on."
+                "rows that they were tuned on, as is F1 on dev. The last three columns compare one shared threshold "
+                "with one for each language, shrunk to the shared one (calibrate.shrinkage), on dev rows whose query "
+                "groups were left out of the tuning. They are empty where the threshold "
+                "is fixed. The param calibrate.per_language turns thresholds per language on."
             )
         )
     yield Section("thresholds", "Thresholds", blocks)
@@ -143,8 +144,8 @@ def resources(records: pl.DataFrame) -> Iterator[Section]:
         "Time and memory",
         [
             Text(
-                "Each stage's last record in the working tree and under each name of an experiment that ran it, of this "
-                "commit or an earlier one: their sum is of no run. What DVC took from its cache was not run. "
+                "Each stage's last record in the working tree and under each name of an experiment that ran it, of "
+                "this commit or an earlier one: their sum is of no run. What DVC took from its cache was not run. "
                 "Seconds are of the whole process, after a kill those of its last start; the peak is the largest "
                 "resident memory of one process."
             ),
