@@ -108,9 +108,11 @@ def best_threshold(labels: Labels, p_yes: Floats) -> float:
         p_yes: shape (n_rows,), from 0 to 1.
 
     Returns:
-        A threshold of `DIGITS` decimals.
+        A threshold of `DIGITS` decimals; 0, "yes" to everything, where all scores are 0.
     """
     edges = np.unique(np.append(p_yes, 0.0))
+    if len(edges) == 1:
+        return 0.0
     middles = np.round((edges[:-1] + edges[1:]) / 2, DIGITS)
     f1 = scores_at(labels, p_yes, middles)["f1"].to_numpy()
     widest = np.argmax(np.where(f1 == f1.max(), np.diff(edges), -1))

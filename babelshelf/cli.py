@@ -124,10 +124,10 @@ def ladder(rows: tuple[str, ...], seeds: list[int]) -> None:
 
 
 def _seeds(text: str | None) -> list[int]:
-    try:
-        return list(dict.fromkeys(int(seed) for seed in text.split(",") if int(seed) >= 0)) if text else []
-    except ValueError as error:
-        raise click.BadParameter(f"expected whole numbers with commas between them, found {text!r}") from error
+    parts = text.split(",") if text else []
+    if not all(part.strip().isdecimal() for part in parts):
+        raise click.BadParameter(f"expected whole numbers, none negative, with commas between them, found {text!r}")
+    return list(dict.fromkeys(map(int, parts)))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +33,7 @@ from dvc.config import Config
 from dvc.dependency.param import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc.utils.serialize import dump_yaml, load_yaml
+from dvc.utils.serialize import dump_yaml, load_yaml, parse_yaml
 from ruamel.yaml.comments import CommentedMap
 
 from babelshelf import profiles
@@ -67,7 +67,7 @@ class Plan(NamedTuple):
         digest: of the commands, the params and the content of all that no stage makes.
         metrics: paths that git keeps, from the root: metrics and plots of the stages of this recipe.
         others: the same of all other stages: of other recipes, so that they are no part of this experiment.
-        inputs: paths that no stage makes.
+        inputs: paths that no stage makes; one outside of the repository as it was given, mostly absolute.
         stages: names of this recipe's stages.
     """
 
@@ -85,6 +85,8 @@ class Copy:
     root: Path
     head: str
     lock: int  # a descriptor
+    new: Sequence[str]  # paths that git tracks and `head` does not have
+    cache: Any  # DVC's CacheManager
     known: dict[str, Any]  # entries of dvc.lock by stage: the user's, replaced by those of experiments that were run
 
     @property
@@ -97,12 +99,12 @@ class Copy:
         return f"refs/exps/{self.head[:2]}/{self.head[2:]}/{name}"
 
     def is_up_to_date(self, name: str, plan: Plan) -> bool:
-        """Whether the experiment `name` was run with just what `plan` depends on."""
+        """Whether the experiment `name` was run with just what `plan` depends on, and the cache still has its outs."""
         try:
             message = _git(self.root, "log", "-1", "--format=%B", self.ref(name), "--")
         except InputError:
             return False
-        return f"{DIGEST}{plan.digest}" in message.splitlines()
+        return f"{DIGEST}{plan.digest}" in message.splitlines() and self._has_outs(name, plan)
 
     def read(self, name: str, path: str) -> dict[str, Any]:
         """A JSON file of the experiment `name`."""
@@ -171,12 +173,27 @@ class Copy:
         git = partial(_git, self.root, folder=self.tree, environment=index)
         git("read-tree", self.head)
         git("add", "--update", ".")
-        git("add", "--force", "--", LOCK_FILE, *plan.metrics)
-        git("rm", "--cached", "--quiet", "--ignore-unmatch", "--", *plan.others)
+        new = [path for path in self.new if os.path.lexists(self.tree / path)]
+        git("add", "--force", "--", LOCK_FILE, *plan.metrics, *new)
+        if plan.others:
+            git("rm", "--cached", "--quiet", "--ignore-unmatch", "--", *plan.others)
         tree = git("write-tree").strip()
         message = f"{title}\n\n{DIGEST}{plan.digest}\n"
         commit = _git(self.root, "commit-tree", tree, "-p", self.head, "-m", message, environment=AUTHOR).strip()
         _git(self.root, "update-ref", self.ref(name), commit)
+
+    def _has_outs(self, name: str, plan: Plan) -> bool:
+        lock = parse_yaml(_git(self.root, "show", f"{self.ref(name)}:{LOCK_FILE}"), LOCK_FILE)
+        outs = [out for stage in lock["stages"].values() for out in stage.get("outs", [])]
+        return all(self._is_cached(out["md5"]) for out in outs if out["path"] not in plan.metrics)
+
+    def _is_cached(self, md5: str) -> bool:
+        """Whether the cache has a file, or the list of a folder and all that it lists."""
+        files = self.cache.local
+        if not files.exists(md5):
+            return False
+        listed = json.loads(Path(files.oid_to_path(md5)).read_bytes()) if md5.endswith(".dir") else []
+        return all(files.exists(entry["md5"]) for entry in listed)
 
     def _environment(self, name: str) -> dict[str, str]:
         return os.environ | {
@@ -194,13 +211,16 @@ def copied(root: Path) -> Iterator[Copy]:
         InputError: another process has one, or `root` is not the root of a git and DVC repository with a commit.
     """
     with _locked(root) as lock:
-        copy = Copy(root, _head(root), lock, _stages(root))
+        head = _head(root)
+        paths = _paths(root, "ls-files")
+        new = sorted(set(paths) - set(_paths(root, "ls-tree", "-r", "--name-only", head)))
+        copy = Copy(root, head, lock, new, _cache(root), _stages(root))
         shutil.rmtree(root / FOLDER, ignore_errors=True)  # of a call that was killed
         try:
-            for path in filter(None, _git(root, "ls-files", "-z").split("\0")):
+            for path in paths:
                 _copy_file(root / path, copy.tree / path)
             _copy_file(root / PARAMS_FILE, root / FOLDER / PARAMS_FILE)  # that each experiment begins with
-            _configure(root, copy.tree)
+            _configure(copy)
             yield copy
         finally:
             shutil.rmtree(root / FOLDER, ignore_errors=True)
@@ -223,8 +243,10 @@ def _locked(root: Path) -> Iterator[int]:
 
 def untracked_inputs(copy: Copy, plan: Plan) -> list[str]:
     """Files that stages read and git does not know or ignores: no experiment's commit has them."""
-    listed = _git(copy.root, "ls-files", "-z", "--others", "--directory", "--", *plan.inputs)
-    return [path for path in listed.split("\0") if path and "__pycache__" not in Path(path).parts]
+    outside = [path for path in plan.inputs if Path(path).is_absolute() or ".." in Path(path).parts]
+    inside = [path for path in plan.inputs if path not in outside]
+    listed = _paths(copy.root, "ls-files", "--others", "--directory", "--", *inside) if inside else []
+    return [*outside, *(path for path in listed if "__pycache__" not in Path(path).parts)]
 
 
 def reason(output: str) -> str:
@@ -258,6 +280,7 @@ def _head(root: Path) -> str:
 def _git(root: Path, *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> str:
     """What git prints; GIT_OPTIONAL_LOCKS=0 keeps it from refreshing the user's index."""
     of_git = {"GIT_DIR": str(root / ".git"), "GIT_WORK_TREE": str(root), "GIT_OPTIONAL_LOCKS": "0"}
+    of_git["GIT_LITERAL_PATHSPECS"] = "1"  # a path may hold what git takes for a pattern
     done = subprocess.run(
         ["git", *arguments],
         cwd=folder or root,
@@ -271,16 +294,24 @@ def _git(root: Path, *arguments: str, folder: Path | None = None, environment: M
     return done.stdout
 
 
-def _configure(root: Path, tree: Path) -> None:
+def _paths(root: Path, *arguments: str) -> list[str]:
+    """The paths that a command of git lists."""
+    return [path for path in _git(root, arguments[0], "-z", *arguments[1:]).split("\0") if path]
+
+
+def _cache(root: Path) -> Any:  # noqa: ANN401 - DVC has no types
+    with Repo(str(root)) as repo:
+        return repo.cache
+
+
+def _configure(copy: Copy) -> None:
     """The DVC configuration of the copy: the user's, with their cache and without git."""
     for name in ("config", "config.local"):
-        _copy_file(root / ".dvc" / name, tree / ".dvc" / name)
-    (tree / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
-    with Repo(str(root)) as repo:
-        cache = repo.cache.local_cache_dir
-    with Config(str(tree / ".dvc")).edit("local") as config:
-        config.setdefault("core", {}).update({"no_scm": True, "site_cache_dir": str(root / FOLDER / "site")})
-        config.setdefault("cache", {})["dir"] = cache
+        _copy_file(copy.root / ".dvc" / name, copy.tree / ".dvc" / name)
+    (copy.tree / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
+    with Config(str(copy.tree / ".dvc")).edit("local") as config:
+        config.setdefault("core", {}).update({"no_scm": True, "site_cache_dir": str(copy.root / FOLDER / "site")})
+        config.setdefault("cache", {})["dir"] = copy.cache.local_cache_dir
 
 
 def _plan(root: Path, tree: Path) -> Plan:
@@ -324,7 +355,9 @@ def _params(stage: Any) -> dict[str, Any]:  # noqa: ANN401 - DVC has no types
 
 
 def _relative(out: Any, tree: Path) -> str:  # noqa: ANN401 - DVC has no types
-    return os.path.relpath(out.fs_path, tree)
+    """The path from the root; outside of the repository it is absolute, as from the copy it would be another one."""
+    root = tree.parents[len(FOLDER.parts)]
+    return os.path.relpath(out.fs_path, tree) if Path(out.fs_path).is_relative_to(root) else str(out.fs_path)
 
 
 def _overlap(one: Path, other: Path) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-import resource
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +20,9 @@ import polars as pl
 import psutil
 
 from babelshelf.files import work_dir
+
+if sys.platform != "win32":
+    import resource
 
 RESOURCES_SCHEMA = pl.Schema(
     {
@@ -57,14 +60,27 @@ def read_resources(file: Path) -> pl.DataFrame:
 
 
 def _measured() -> dict[str, str | float | None]:
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {
         "stage": os.environ.get("DVC_STAGE", Path(sys.argv[0]).stem),
         "experiment": os.environ.get("DVC_EXP_NAME"),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - psutil.Process().create_time(), 2),
-        "peak_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1),  # bytes on macOS, else KiB
+        "peak_mib": round(_peak() / 2**20, 1),
     }
+
+
+def _peak() -> float:
+    """Largest resident set, in bytes, of this process or of one that it started and waited for (not on Windows)."""
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset)
+    unit = 1 if sys.platform == "darwin" else 2**10
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+    if sys.platform == "linux":
+        # Not RUSAGE_SELF, which begins with the peak of the process that started this one (DVC). A child inherits in
+        # this way, too, but no more than the peak here.
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return max(int(re.findall(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)[0]) * 2**10, children)
+    return max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, children)
 
 
 def _append(file: Path, record: dict[str, str | float | None]) -> None:

@@ -55,14 +55,26 @@ def test_rows(n: int, seed: int, task: str) -> pl.DataFrame:
     return rows(n, 100 + seed, task)
 
 
-def run(name: str, *, n: int, signal: float, seed: int = 1, threshold: float | str = "tuned", noise: int = 0) -> Run:
-    """A run of both tasks on `n` test rows; the higher `signal`, the better its answers."""
+def run(
+    name: str,
+    *,
+    n: int,
+    signal: float,
+    seed: int = 1,
+    threshold: float | str = "tuned",
+    noise: int = 0,
+    own: bool = False,
+    lock: str = "",
+) -> Run:
+    """A run of both tasks on `n` test rows; the higher `signal`, the better it is; `own`: thresholds by language."""
     recipe = {"method": "sft", "train_on": "filtered", "filter_on": "negatives", "negatives_on": "translated"}
     tasks = {task: recipe | {"calibrate": {"threshold": threshold}} for task in ("qc", "qi")}
     params = {"seed": seed, "tasks": tasks, "calibrate": CALIBRATE, "evaluate": EVALUATE}
     files: dict[str, bytes] = {"metrics/prepare.json": _json({task: _prepared(n, seed, task) for task in tasks})}
     for task in tasks:
-        files |= _measured(task, n, signal, seed=seed, threshold=threshold, noise=noise) | _training_sets(task, n, seed)
+        files |= _training_sets(task, n, seed)
+        files |= _measured(task, n, signal, seed=seed, threshold=threshold, noise=noise, own=own)
+    files |= {"dvc.lock": lock.encode()} if lock else {}
     return Run(name, params, files.get)
 
 
@@ -100,7 +112,9 @@ def records() -> pl.DataFrame:
     return pl.DataFrame(listed, schema=RESOURCES_SCHEMA, orient="row")
 
 
-def _measured(task: str, n: int, signal: float, *, seed: int, threshold: float | str, noise: int) -> dict[str, bytes]:
+def _measured(
+    task: str, n: int, signal: float, *, seed: int, threshold: float | str, noise: int, own: bool
+) -> dict[str, bytes]:
     predictions = {}
     for split, size in (("dev", n // 2), ("test", n)):
         labelled = test_rows(size, seed, task)
@@ -109,7 +123,9 @@ def _measured(task: str, n: int, signal: float, *, seed: int, threshold: float |
         predictions[split] = labelled.with_columns(p_yes=pl.Series(np.clip(p_yes, 0, 1))).select(
             list(PREDICTION_SCHEMA)
         )
-    calibrated = calibrate(predictions["dev"], CalibrateParams(threshold=threshold, **CALIBRATE), seed)
+    calibrated = calibrate(
+        predictions["dev"], CalibrateParams(threshold=threshold, **CALIBRATE | {"per_language": own}), seed
+    )
     in_train = [language for language in LANGUAGES if language not in ABSENT]
     evaluated = evaluate(predictions["test"], in_train, Thresholds.of(calibrated), EvaluateParams(**EVALUATE), seed)
     steps = np.arange(1, 61)

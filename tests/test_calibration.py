@@ -43,6 +43,12 @@ def test_the_threshold_is_the_middle_of_the_best_cut() -> None:
     assert result["average_precision"] == pytest.approx((1 + 1 + 3 / 4) / 3)
 
 
+def test_scores_that_are_all_0_give_yes_to_everything() -> None:
+    assert best_threshold(LABELS, np.zeros(6)) == 0
+    result = calibrate(dev(LABELS, np.zeros(6)), params(), 1)
+    assert (result["threshold"], result["f1"]) == (0, pytest.approx(2 / 3))
+
+
 def test_flipped_labels_move_the_threshold() -> None:
     assert best_threshold(~LABELS, P_YES) < 0.1
 
@@ -158,14 +164,16 @@ def test_cross_validation_prefers_the_shared_threshold_where_own_ones_are_chance
 
 
 def test_rows_are_answered_by_thresholds_of_other_groups() -> None:
-    # memorable: the own score of each group would be told by its own threshold, were it in the tuning rows
-    rows = two_languages(400)
-    answers = cross_validated(rows, params(), 1)["shared_f1"]
-    changed = rows.with_columns(
-        label=pl.when(pl.col("group") == "g0").then(1 - pl.col("label")).otherwise("label").cast(pl.Int8)
-    )
-    in_g0 = (rows["group"] == "g0").to_numpy()
-    assert (cross_validated(changed, params(), 1)["shared_f1"][in_g0] == answers[in_g0]).all()
+    generator = np.random.default_rng(3)  # scores are chance: each group moves the threshold
+    rows = dev(generator.random(60) < 0.5, generator.random(60), "en de")
+    answers = cross_validated(rows, params(shrinkage=0, folds=30), 1)  # so that a fold is a group
+    for name, shrinkage in (("shared_f1", None), ("per_language_f1", 0.0)):
+        expected = [
+            tuned(rows.filter(pl.col("group") != row["group"][0]), shrinkage).answer(row)["yes"][0]
+            for row in rows.iter_slices(1)
+        ]
+        assert answers[name].tolist() == expected
+        assert tuned(rows, shrinkage).answer(rows)["yes"].to_list() != expected  # as it would be with the own group
 
 
 def test_too_few_groups_for_the_folds_are_not_cross_validated() -> None:

@@ -79,6 +79,21 @@ def test_show_without_results_says_what_to_run() -> None:
     assert result.output == "Error: metrics/summarize.json: no such file; run `dvc repro summarize`\n"
 
 
+@pytest.mark.parametrize("seeds", ["1,-2", "1,x", "1,,2", "1.5"])
+def test_a_seed_that_is_no_whole_number_is_refused(seeds: str) -> None:
+    result = _run("ladder", "--seeds", seeds)
+    assert result.exit_code == 2
+    assert f"expected whole numbers, none negative, with commas between them, found '{seeds}'" in result.output
+
+
+def test_report_begins_with_a_check_of_the_params(copy: Path) -> None:
+    params = (copy / "params.yaml").read_text()
+    (copy / "params.yaml").write_text(params.replace("reliability_bins: 10", "reliability_bins: ten"))
+    result = _run("report")
+    assert result.exit_code == 1
+    assert "params.yaml: evaluate.reliability_bins: " in result.output
+
+
 def test_readme_gets_the_results_between_its_markers(copy: Path) -> None:
     _write_results(copy / "metrics")
     (copy / "README.md").write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nThe end.\n", encoding="utf-8")

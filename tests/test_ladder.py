@@ -69,6 +69,15 @@ def test_all_shipped_rows_set_the_same_params(root: Path, params: dict[str, Any]
     assert {tuple(sorted(row.set)) for row in rows} == {tuple(sorted(rows[0].set))}
 
 
+def test_shipped_rows_mean_the_same_where_params_have_a_threshold_per_language(
+    root: Path, params: dict[str, Any]
+) -> None:
+    """A threshold per language is also refused where a row fixes the threshold."""
+    params["calibrate"]["per_language"] = True
+    for row in ladder.read_ladder(params, root / "ladder.yaml"):
+        assert ladder.with_set(params, row.set)["calibrate"]["per_language"] is False
+
+
 def test_experiments_are_rows_times_seeds_in_order(tmp_path: Path, params: dict[str, Any]) -> None:
     rows = ladder.read_ladder(params, _ladder(tmp_path))
     made = ladder.experiments(rows, own_seed=1)

@@ -11,20 +11,25 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from click.testing import CliRunner
+from matplotlib.axes import Axes
+from sklearn.metrics import f1_score
 
 from babelshelf.bootstrap import Difference, Pair, paired_difference
 from babelshelf.cli import main
 from babelshelf.errors import InputError
+from babelshelf.report import figures
 from babelshelf.report.build import compose, write
-from babelshelf.report.comparison import RESAMPLES, Settings, language_gains, mean_and_deviation, steps
+from babelshelf.report.comparison import RESAMPLES, Settings, language_gains, steps
 from babelshelf.report.document import Document, Section, Table, Text, html, markdown, plain
 from babelshelf.report.findings import gain, verdict
 from babelshelf.report.runs import ladder_runs
 from tests import report_runs
 
 QUICK = Settings(confidence=0.95, seed=1, bins=10, resamples=200)
+NO_RECORDS = report_runs.records().clear()
 VOID = {"meta", "br", "img", "link", "hr", "path", "use", "rect", "circle"}
 
 
@@ -119,9 +124,95 @@ def test_only_seeds_of_both_rows_make_a_gain() -> None:
     assert steps(ladder.rows, runs, "qc", QUICK)[1].gain is None
 
 
-def test_mean_and_deviation_over_seeds() -> None:
-    assert mean_and_deviation([0.80, 0.82, 0.84]) == pytest.approx((0.82, 0.02))
-    assert mean_and_deviation([0.8]) == (0.8, None)
+def test_runs_on_different_test_rows_have_no_gain_and_both_are_named() -> None:
+    ladder = report_runs.ladder(2, n=390)
+    runs = dict(ladder.runs) | {"row1": {1: report_runs.run("row1", n=351, signal=0.3)}}
+    step = steps(ladder.rows, runs, "qc", QUICK)[1]
+    assert (step.gain, step.other_rows) == (None, (1,))
+    document = compose(report_runs.Ladder(ladder.rows, runs, 1), report_runs.nothing(), ["qc"], QUICK, NO_RECORDS)
+    warning = "Warning: row1 and row0 were run on different test rows (seed 1), which make no gain; run both again."
+    assert warning in texts(document)
+    assert warning in document.lead
+    assert "Warning: row0 and row1 were run on different test rows: no gains; run both again." in texts(document)
+
+
+LOCK = """
+schema: '2.0'
+stages:
+  prepare:
+    cmd: x
+    deps: [{{path: babelshelf/text.py, md5: {code}}}, {{path: outside.csv, md5: {data}}}]
+    params: {{params.yaml: {{seed: {seed}, train: {{epochs: {epochs}, lora: {{r: {rank}}}}}}}}}
+    outs: [{{path: data/original, md5: {made}.dir}}]
+  train:
+    cmd: x
+    deps: [{{path: data/original/qc/train.parquet, md5: {made}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "differs"),
+    [
+        ({}, ()),
+        ({"code": "b"}, ("babelshelf/text.py",)),
+        ({"data": "b", "epochs": 2}, ("outside.csv", "train.epochs")),
+        ({"made": "b", "rank": 2, "seed": 2}, ()),  # what a stage made, a param that the row sets, the seed
+    ],
+)
+def test_runs_of_different_code_data_or_params_are_told(changes: dict[str, object], differs: tuple[str, ...]) -> None:
+    same: dict[str, object] = {"code": "a", "data": "a", "made": "a", "epochs": 1, "rank": 1, "seed": 1}
+    locks = [LOCK.format(**same), LOCK.format(**same | changes)]
+    ladder = report_runs.ladder(2, n=39)
+    rows = [ladder.rows[0], ladder.rows[1].model_copy(update={"set": {"train.lora.r": 2}})]
+    runs = {f"row{i}": {1: report_runs.run(f"row{i}", n=39, signal=0.3, lock=lock)} for i, lock in enumerate(locks)}
+    assert steps(rows, runs, "qc", QUICK)[1].differs == differs
+    document = compose(report_runs.Ladder(rows, runs, 1), report_runs.nothing(), ["qc"], QUICK, NO_RECORDS)
+    warning = f"Warning: row1 and row0 were run with different {', '.join(differs)}: the gain is not of the step alone"
+    assert (warning in texts(document) and warning in " ".join(document.lead)) == bool(differs)
+
+
+def test_a_gain_of_several_seeds_has_its_deviation_and_one_of_a_single_seed_says_so(document: Document) -> None:
+    row = table(document, "qc: F1 on test").rows[1]
+    ladder = report_runs.ladder(3, n=390, seeds=(1, 2))
+    first, second = steps(ladder.rows, ladder.runs, "qc", QUICK)[:2]
+    gains = [second.values[seed][0] - first.values[seed][0] for seed in (1, 2)]
+    assert row[3] == f"{100 * np.std(gains, ddof=1):.1f}"
+    assert "(one run)" not in row[4]
+    single = report_runs.ladder(2, n=390)
+    of_one = compose(single, report_runs.nothing(), ["qc"], QUICK, NO_RECORDS)
+    row = table(of_one, "qc: F1 on test").rows[1]
+    assert row[3] == "–"
+    assert row[4].endswith(" (one run)")
+    assert "not what training with another seed would give" in texts(of_one)
+
+
+def test_the_shared_threshold_stands_beside_its_own_f1() -> None:
+    own = report_runs.run("workspace", n=780, signal=0.1, own=True)
+    document = compose(report_runs.Ladder([], {}, 1), own, ["qc"], QUICK, NO_RECORDS)
+    row = table(document, "Thresholds, chosen on dev").rows[0]
+    calibrated, dev = own.json("metrics/calibrate/qc.json"), own.parquet("data/predictions/test/qc/dev.parquet")
+    assert calibrated is not None
+    assert dev is not None
+    shared = f1_score(dev["label"], dev["p_yes"] >= calibrated["threshold"])
+    assert row[3:5] == [f"{100 * shared:.1f}", f"{100 * calibrated['f1']:.1f}"]
+    assert row[3] != row[4]
+    alt = next(figure.alt for figure in document.figures() if figure.name == "threshold-qc")
+    assert f"with F1 {shared:.3f}" in alt
+
+
+def test_the_marker_of_the_threshold_stands_at_its_own_f1(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    plot = Axes.plot
+    monkeypatch.setattr(Axes, "plot", lambda self, *a, **kw: drawn.append(a) or plot(self, *a, **kw))
+    curve = pl.DataFrame({"threshold": [0.0, 0.5, 1.0], "f1": [0.5, 0.6, 0.1]})
+    figures.threshold(curve, 0.3, 0.55, 0.5)
+    assert drawn[-1] == ([0.3], [0.55], "D")
+
+
+def test_time_and_memory_are_by_stage_alone(document: Document) -> None:
+    """Records of earlier commits are there, too, so that a sum by experiment would be of no run."""
+    blocks = next(section.blocks for section in document.sections if section.anchor == "resources")
+    assert [block.caption for block in blocks if isinstance(block, Table)] == ["By stage"]
 
 
 def test_p_values_of_languages_are_corrected_for_their_number() -> None:
@@ -167,7 +258,7 @@ def test_the_ladder_lists_rows_with_seeds_and_those_not_run(document: Document) 
     rows = table(document, "qc: F1 on test").rows
     assert [row[-1] for row in rows] == ["1, 2", "1, 2", "1, 2", "not run"]
     assert re.fullmatch(r"\d\d\.\d ± \d+\.\d", rows[0][1])
-    assert [row[4] for row in rows[:3]] == ["–", "+0.25", "+0.25"]
+    assert [row[5] for row in rows[:3]] == ["–", "+0.25", "+0.25"]
     assert "row3, row3-seed2" in " ".join(document.lead)
     assert "Its words are rare in test." in texts(document)
 
@@ -186,7 +277,7 @@ def test_a_row_with_the_same_signal_gives_no_evidence() -> None:
     runs = dict(ladder.runs) | {"row1": {1: report_runs.run("row1", n=390, signal=0.2, noise=7)}}
     alike = report_runs.Ladder(ladder.rows, runs, 1)
     document = compose(alike, report_runs.nothing(), ["qc"], QUICK, report_runs.records())
-    assert [row[3] for row in table(document, "qc: F1 on test").rows] == ["–", "no evidence", "–"]
+    assert [row[4] for row in table(document, "qc: F1 on test").rows] == ["–", "no evidence (one run)", "–"]
     assert "no evidence in F1" in texts(document)
 
 
@@ -319,13 +410,13 @@ def test_a_report_replaces_the_one_before(document: Document, tmp_path: Path) ->
 def test_a_wrong_revision_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
     with pytest.raises(InputError, match=r"^--rev no-such-commit: [^\n]*$"):
-        ladder_runs(report_runs.ladder(1, n=39).rows, 1, "no-such-commit")
+        ladder_runs(report_runs.ladder(1, n=39).rows, "no-such-commit")
 
 
 def test_experiments_are_read_from_their_commits_and_dvcs_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row with two seeds, one of which was run; the working tree has other contents, and then the cache is lost."""
+    """A row with two seeds, one of which was run, and with a third; then the working tree and the cache are lost."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
 
@@ -345,6 +436,11 @@ def test_experiments_are_read_from_their_commits_and_dvcs_cache(
     (predictions / "test.parquet").write_bytes(simulated.read("data/predictions/test/qc/test.parquet") or b"")
     metrics.parent.mkdir(parents=True)
     metrics.write_bytes(simulated.read("metrics/calibrate/qc.json") or b"")
+    Path("params.yaml").write_text("seed: 7\ntasks: {qc: {}}\n")
+    command("add", "params.yaml")
+    command("commit", "--quiet", "-m", "other seed")
+    for name in ("row0-seed7", "row0-x-seed7", "row00"):  # the latter two are no seeds of the row
+        command("update-ref", f"refs/exps/{head[:2]}/{head[2:]}/{name}", "HEAD")
     Path("params.yaml").write_text("seed: 1\ntasks: {qc: {}}\n")
     command("dvc", "add", "--quiet", str(predictions))
     command("add", ".")
@@ -354,8 +450,8 @@ def test_experiments_are_read_from_their_commits_and_dvcs_cache(
     assert not metrics.exists()
 
     rows = report_runs.ladder(1, n=39, seeds=(1, 2)).rows[:1]
-    runs = ladder_runs(rows, 1, "HEAD")
-    assert {seed: run.name for seed, run in runs["row0"].items()} == {1: "row0"}
+    runs = ladder_runs(rows, "HEAD")
+    assert {seed: run.name for seed, run in runs["row0"].items()} == {1: "row0", 7: "row0-seed7"}
     answers = runs["row0"][1].answers("qc", "test")
     expected = simulated.answers("qc", "test")
     assert answers is not None
@@ -364,4 +460,4 @@ def test_experiments_are_read_from_their_commits_and_dvcs_cache(
     assert runs["row0"][1].json("metrics/evaluate/qc.json") is None
     shutil.rmtree(".dvc/cache")
     shutil.rmtree(predictions, ignore_errors=True)
-    assert ladder_runs(rows, 1, head)["row0"][1].answers("qc", "test") is None
+    assert ladder_runs(rows, head)["row0"][1].answers("qc", "test") is None

@@ -11,6 +11,7 @@ import polars as pl
 from babelshelf.errors import InputError
 from babelshelf.files import replacing, work_dir
 from babelshelf.ladder import LADDER_FILE, Row, experiments, read_ladder
+from babelshelf.params.check import check
 from babelshelf.params.load import PARAMS_FILE, load_seed, read
 from babelshelf.report import data, gains, sections
 from babelshelf.report.comparison import Settings, Step, steps
@@ -51,11 +52,12 @@ def report(out: Path, revision: str) -> Path:
     Raises:
         InputError: there is nothing to report, ladder.yaml or params.yaml is wrong, or `out` is in use.
     """
+    check()
     _check_out(out)
     params = read(PARAMS_FILE)
     rows = read_ladder(params) if LADDER_FILE.is_file() else []
     seed = load_seed()
-    ladder = Ladder(rows, ladder_runs(rows, seed, revision) if rows else {}, seed)
+    ladder = Ladder(rows, ladder_runs(rows, revision) if rows else {}, seed)
     settings = Settings(params["evaluate"]["confidence"], seed, params["evaluate"]["reliability_bins"])
     document = compose(
         ladder, workspace(), list(params["tasks"]), settings, read_resources(work_dir() / "resources.jsonl")
@@ -125,6 +127,8 @@ def _lead(findings: Findings, missing: Mapping[str, Sequence[str]]) -> list[str]
     if missing:
         names = ", ".join(name for names in missing.values() for name in names)
         lead.append(f"Rows of the ladder that were not run: {names}. The command ‘babelshelf ladder’ runs them.")
+    steps = [(task, step) for task, of_task in findings.steps.items() for step in of_task]
+    lead += dict.fromkeys(warning for task, step in steps for warning in gains.warnings(step, task))
     return lead
 
 

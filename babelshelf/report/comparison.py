@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from babelshelf.bootstrap import METRICS, Difference, Sample, difference, mean_sample, resample
@@ -27,11 +26,13 @@ class Gain:
     Attributes:
         seeds: whose mean it is: those that both rows were run with.
         by_metric: the difference in each of `bootstrap.METRICS`.
+        by_seed: the difference in F1 of each seed.
         test: McNemar's, of the first of the seeds.
     """
 
     seeds: tuple[int, ...]
     by_metric: Mapping[str, Difference]
+    by_seed: Sequence[float]
     test: McNemar
 
 
@@ -43,7 +44,10 @@ class Step:
         row: as ladder.yaml has it.
         runs: by seed; empty where the row was not run, or its predictions are not here.
         values: `METRICS` on test by seed, shape (n_metrics,) each.
-        gain: over `row.after`; None where there is no such row, or none that was run with one of the seeds.
+        gain: over `row.after`; None where there is no such row, or none that was run with one of the seeds on the same
+            test rows.
+        other_rows: seeds of both rows whose test rows differ: they make no gain.
+        differs: files and params, besides what the two rows set, that differ among the runs of the two rows.
         published: the published gain in points of F1, None where there is none.
     """
 
@@ -51,6 +55,8 @@ class Step:
     runs: Mapping[int, Run]
     values: Mapping[int, Any]
     gain: Gain | None
+    other_rows: tuple[int, ...]
+    differs: tuple[str, ...]
     published: float | None
 
 
@@ -78,6 +84,7 @@ class _Known:
     """What the steps of a task are computed from; `published` is F1 in per cent by row."""
 
     task: str
+    rows: Mapping[str, Row]
     answered: Answered
     samples: Mapping[Key, Sample]
     published: Mapping[str, float]
@@ -98,7 +105,9 @@ def steps(rows: Sequence[Row], runs: Mapping[str, Mapping[int, Run]], task: str,
             if answers is not None:
                 answered[row.name, seed] = run, answers
     published = {row.name: row.published[task] for row in of_task if task in row.published}
-    known = _Known(task, answered, _samples(answered, settings), published, settings)
+    known = _Known(
+        task, {row.name: row for row in of_task}, answered, _samples(answered, settings), published, settings
+    )
     return [_step(row, known) for row in of_task]
 
 
@@ -118,18 +127,20 @@ def language_gains(before: pl.DataFrame, after: pl.DataFrame, settings: Settings
     return [LanguageGain(language, gain, corrected[language]) for language, gain in found.items()]
 
 
-def mean_and_deviation(values: Iterable[float]) -> tuple[float, float | None]:
-    """Mean and standard deviation (of a sample: n - 1) over seeds; no deviation of a single one."""
-    listed = list(values)
-    return float(np.mean(listed)), float(np.std(listed, ddof=1)) if len(listed) > 1 else None
+def same_rows(before: pl.DataFrame, after: pl.DataFrame) -> bool:
+    """Whether two runs answered the same pairs, with the same labels: only then can they be compared."""
+    return _identity(before) == _identity(after)
+
+
+def _identity(answers: pl.DataFrame) -> bytes:
+    return answers.select("id", "group", "label").sort("id").hash_rows().to_numpy().tobytes()
 
 
 def _samples(answered: Answered, settings: Settings) -> dict[Key, Sample]:
     """Resampled metrics of all runs; runs with the same test rows are resampled alike."""
     groups: dict[bytes, list[Key]] = {}
     for key, (_, answers) in answered.items():
-        rows = answers.select("id", "group", "label").sort("id")
-        groups.setdefault(rows.hash_rows().to_numpy().tobytes(), []).append(key)
+        groups.setdefault(_identity(answers), []).append(key)
     samples: dict[Key, Sample] = {}
     for data, keys in enumerate(groups.values()):
         tables = [answered[key][1] for key in keys]
@@ -143,16 +154,40 @@ def _step(row: Row, known: _Known) -> Step:
     after = row.after.get(known.task)
     runs = {seed: run for (name, seed), (run, _) in known.answered.items() if name == row.name}
     values = {seed: known.samples[row.name, seed].value for seed in runs}
-    shared = tuple(seed for seed in runs if (after, seed) in known.answered)
-    gain = None
-    if after is not None and shared:
-        before, own = (mean_sample([known.samples[name, seed] for seed in shared]) for name in (after, row.name))
-        tables = [known.answered[name, shared[0]][1] for name in (after, row.name)]
-        by_metric = difference(before, own, known.settings.confidence)
-        gain = Gain(shared, by_metric, mcnemar(tables[0], tables[1]))
+    if after is None:
+        return Step(row, runs, values, None, (), (), None)
+    both = [seed for seed in runs if (after, seed) in known.answered]
+    shared = [seed for seed in both if same_rows(known.answered[after, seed][1], known.answered[row.name, seed][1])]
+    gain = _gain(after, row.name, shared, known) if shared else None
     published = known.published
-    rung = after is not None and after in published and row.name in published
-    return Step(row, runs, values, gain, published[row.name] - published[str(after)] if rung else None)
+    rung = after in published and row.name in published
+    return Step(
+        row,
+        runs,
+        values,
+        gain,
+        other_rows=tuple(seed for seed in both if seed not in shared),
+        differs=_differences(known.rows[after], row, known),
+        published=published[row.name] - published[after] if rung else None,
+    )
+
+
+def _gain(after: str, name: str, seeds: Sequence[int], known: _Known) -> Gain:
+    before, own = ([known.samples[row, seed] for seed in seeds] for row in (after, name))
+    by_seed = [float(b.value[index("f1")] - a.value[index("f1")]) for a, b in zip(before, own, strict=True)]
+    by_metric = difference(mean_sample(before), mean_sample(own), known.settings.confidence)
+    tables = [known.answered[row, seeds[0]][1] for row in (after, name)]
+    return Gain(tuple(seeds), by_metric, by_seed, mcnemar(tables[0], tables[1]))
+
+
+def _differences(before: Row, row: Row, known: _Known) -> tuple[str, ...]:
+    """What differs among the runs of two rows and is not what the rows are about, as far as several of them have it."""
+    meant = {"seed", *before.set, *row.set}
+    values: dict[str, set[str]] = {}
+    for (name, _), (run, _) in known.answered.items():
+        for path, value in run.made_from.items() if name in {before.name, row.name} else ():
+            values.setdefault(path, set()).add(value)
+    return tuple(sorted(path for path, found in values.items() if len(found) > 1 and path not in meant))
 
 
 def index(metric: str) -> int:

@@ -85,14 +85,12 @@ def gains(bars: Sequence[Bar]) -> str:
     return canvas.svg
 
 
-def threshold(curve: pl.DataFrame, chosen: float, all_yes_f1: float) -> str:
-    """F1 over the threshold on dev, with the chosen one."""
+def threshold(curve: pl.DataFrame, chosen: float, at: float, all_yes_f1: float) -> str:
+    """F1 over the threshold on dev, with the chosen one, which gives the F1 `at`."""
     with _drawn() as canvas:
         axes = canvas.axes
-        f1 = curve["f1"].to_numpy()
-        axes.plot(curve["threshold"].to_numpy(), f1, color=COLOURS[0], label="F1 on dev")
+        axes.plot(curve["threshold"].to_numpy(), curve["f1"].to_numpy(), color=COLOURS[0], label="F1 on dev")
         axes.axhline(all_yes_f1, color=COLOURS[1], linestyle="--", label='"yes" to everything')
-        at = f1[round(chosen * (len(f1) - 1))]
         axes.plot([chosen], [at], "D", color=INK, label=f"threshold {chosen:.3f}")
         axes.set_xlabel("threshold")
         axes.set_ylabel("F1")

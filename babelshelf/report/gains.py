@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import stdev
 from typing import Any
 
+from babelshelf.ladder import in_percent
 from babelshelf.report import figures
-from babelshelf.report.comparison import Settings, Step, index, language_gains, mean_and_deviation
+from babelshelf.report.comparison import Gain, LanguageGain, Settings, Step, index, language_gains, same_rows
 from babelshelf.report.document import Block, Figure, Section, Table, Text
 from babelshelf.report.findings import NONE, Findings, gain, p_value, percent, verdict
+
+NAMED = 5  # files and params in a warning
 
 
 def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator[Section]:
@@ -18,7 +22,9 @@ def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator
     explanation = (
         f"Gains are on test, in points, each with its {100 * findings.settings.confidence:g} % interval: a paired "
         f"bootstrap over query groups with {findings.settings.resamples:,} resamples, averaged over seeds that both "
-        "rows were run with. Where the interval spans zero there is no evidence of a gain or a loss. McNemar's p is of "
+        "rows were run with. Where the interval spans zero there is no evidence of a gain or a loss. The interval "
+        "covers which test queries were drawn, not what training with another seed would give: the verdict on one "
+        "seed is of one run; of several, the standard deviation of the gain stands beside it. McNemar's p is of "
         "the first of these seeds, and of right and wrong answers, not of F1; it takes rows as independent, which rows "
         "of one query are not. Published gains are those of arXiv 2510.21671, Table 2, on its dev set, with other "
         "models and other data: gains can be set beside each other, the levels behind them cannot."
@@ -36,7 +42,20 @@ def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator
         blocks += [_ladder_table(task, steps, findings.settings, missing), *_all_yes(findings, task)]
         blocks.append(_rank_table(task, steps))
         blocks += [Text(_sentence(step)) for step in steps if _needs_sentence(step)]
+        blocks += [Text(sentence) for step in steps for sentence in warnings(step, task)]
         yield Section(f"ladder-{task}", f"The ladder of {task}", blocks, level=3)
+
+
+def warnings(step: Step, task: str) -> Iterator[str]:
+    """Why a row and the one that it builds on cannot be compared, or only with care."""
+    pair = f"{step.row.name} and {step.row.after.get(task)}"
+    if step.other_rows:
+        seeds = ", ".join(map(str, step.other_rows))
+        yield f"Warning: {pair} were run on different test rows (seed {seeds}), which make no gain; run both again."
+    if step.differs:
+        more = f" and {len(step.differs) - NAMED} more" if len(step.differs) > NAMED else ""
+        what = ", ".join(step.differs[:NAMED]) + more
+        yield f"Warning: {pair} were run with different {what}: the gain is not of the step alone; run both again."
 
 
 def languages(findings: Findings) -> Iterator[Section]:
@@ -64,12 +83,15 @@ def _bar(step: Step) -> figures.Bar:
 
 
 def _ladder_table(task: str, steps: Sequence[Step], settings: Settings, missing: Mapping[str, Sequence[str]]) -> Table:
-    headings = ["Row", "F1", "Gain in F1", "Verdict on F1", "Published gain", "McNemar's p", "Over", "Seeds"]
+    of_gain = ["Gain in F1", "Its SD over seeds", "Verdict on F1", "Published gain", "McNemar's p", "Over"]
+    headings = ["Row", "F1", *of_gain, "Seeds"]
     rows = []
     for step in steps:
         f1 = _over_seeds(step, "f1") if step.runs else NONE
         gained = (
-            [NONE, NONE] if step.gain is None else [gain(step.gain.by_metric["f1"]), verdict(step.gain.by_metric["f1"])]
+            [NONE, NONE, NONE]
+            if step.gain is None
+            else [gain(step.gain.by_metric["f1"]), _deviation(step.gain), _verdict(step.gain)]
         )
         published = NONE if step.published is None else f"{step.published:+.2f}"
         p = NONE if step.gain is None else p_value(step.gain.test.p)
@@ -106,8 +128,17 @@ def _seeds(step: Step, missing: Mapping[str, Sequence[str]]) -> str:
 
 
 def _over_seeds(step: Step, metric: str) -> str:
-    mean, deviation = mean_and_deviation(values[index(metric)] for values in step.values.values())
-    return percent(mean) if deviation is None else f"{percent(mean)} ± {percent(deviation)}"
+    return in_percent([float(values[index(metric)]) for values in step.values.values()])
+
+
+def _deviation(found: Gain) -> str:
+    return percent(stdev(found.by_seed)) if len(found.by_seed) > 1 else NONE
+
+
+def _verdict(found: Gain) -> str:
+    """That of the interval; of a single seed it says that it is of one run."""
+    of_interval = verdict(found.by_metric["f1"])
+    return of_interval if len(found.seeds) > 1 else f"{of_interval} (one run)"
 
 
 def _needs_sentence(step: Step) -> bool:
@@ -139,11 +170,9 @@ def _language_blocks(findings: Findings, task: str, evaluated: Mapping[str, Mapp
     caption = f"{task}: F1 on test in each language, of {runs}."
     alt = f"{caption} Absent from train: {', '.join(absent) or 'none'}. The table below has the figures."
     yield Figure(f"languages-{task}", alt, caption, figures.languages(f1, absent))
-    gains = {}
-    if task in findings.base:
-        tables = [named.run.answers(task, "test") for named in findings.compared(task)]
-        if tables[0] is not None and tables[1] is not None:
-            gains = {found.language: found for found in language_gains(tables[0], tables[1], findings.settings)}
+    gains = _language_gains(findings, task)
+    if task in findings.base and not gains:
+        yield Text(f"Warning: {runs} were run on different test rows: no gains; run both again.")
     rows = []
     for language in sorted(shown):
         cells = [f"{language} (absent)" if language in absent else language, f"{shown[language]['rows']:,}"]
@@ -156,3 +185,12 @@ def _language_blocks(findings: Findings, task: str, evaluated: Mapping[str, Mapp
     headings = ["Language", "Rows", *(f"F1 of {name}" for name in evaluated), f"AP of {findings.shown[task].name}"]
     headings += ["Gain in F1", "Corrected p", "Verdict"] if gains else []
     yield Table(f"{task}: test, in per cent, by language", headings, rows)
+
+
+def _language_gains(findings: Findings, task: str) -> dict[str, LanguageGain]:
+    """What the run that is shown gains over the base in each language; nothing where they cannot be compared."""
+    tables = [named.run.answers(task, "test") for named in findings.compared(task)]
+    before, after = tables[0], tables[-1]
+    if task not in findings.base or before is None or after is None or not same_rows(before, after):
+        return {}
+    return {found.language: found for found in language_gains(before, after, findings.settings)}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,16 @@ import polars as pl
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc.utils.serialize import parse_yaml
 from ruamel.yaml import YAML
 
 from babelshelf.errors import InputError
-from babelshelf.ladder import Row, experiments
+from babelshelf.ladder import Row
 from babelshelf.params.load import PARAMS_FILE
 from babelshelf.predictions import Thresholds
 
 WORKSPACE = "workspace"
+LOCK_FILE = "dvc.lock"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,22 @@ class Run:
         calibrated = self.json(f"metrics/calibrate/{task}.json")
         return None if predictions is None or calibrated is None else Thresholds.of(calibrated).answer(predictions)
 
+    @cached_property
+    def made_from(self) -> dict[str, str]:
+        """What its stages read and none of them made: hashes of files by path, values of params by dotted path."""
+        content = self.read(LOCK_FILE)
+        stages = parse_yaml(content, LOCK_FILE)["stages"].values() if content else []
+        made = [Path(out["path"]) for stage in stages for out in stage.get("outs", [])]
+        found = {}
+        for stage in stages:
+            for dep in stage.get("deps", []):
+                path = Path(dep["path"])
+                if not any(path.is_relative_to(out) or out.is_relative_to(path) for out in made):
+                    found[dep["path"]] = str(dep.get("md5"))
+            for params in stage.get("params", {}).values():
+                found |= dict(_flat(params))
+        return found
+
     def variants(self, task: str) -> list[str]:
         """The training sets that the task's recipe makes, from `original` to the one that it trains on."""
         recipe = self.params["tasks"][task]
@@ -77,19 +97,22 @@ def workspace() -> Run:
     return Run(WORKSPACE, _params(PARAMS_FILE.read_bytes()), lambda path: _file(Path(path)))
 
 
-def ladder_runs(rows: Iterable[Row], own_seed: int, revision: str) -> dict[str, dict[int, Run]]:
-    """The experiments on the commit `revision` that the rows ask for, `{row: {seed: run}}`; a row may have none.
+def ladder_runs(rows: Iterable[Row], revision: str) -> dict[str, dict[int, Run]]:
+    """The experiments of the rows on the commit `revision`, `{row: {seed: run}}`; a row may have none.
+
+    All that are there, whether the seed is one that ladder.yaml asks for or was given to the command; the former first.
 
     Raises:
         InputError: there is no such commit.
     """
     found = _experiments(revision)
-    runs: dict[str, dict[int, Run]] = {}
-    for experiment in experiments(rows, own_seed):
-        of_row = runs.setdefault(experiment.row.name, {})
-        if experiment.name in found:
-            of_row[experiment.seed] = _run(experiment.name, found[experiment.name])
-    return runs
+    return {row.name: _by_seed(row, found) for row in rows}
+
+
+def _by_seed(row: Row, found: Mapping[str, str]) -> dict[int, Run]:
+    name = re.compile(rf"{re.escape(row.name)}(-seed[0-9]+)?")
+    runs = {run.params["seed"]: run for run in (_run(one, found[one]) for one in sorted(found) if name.fullmatch(one))}
+    return {seed: runs[seed] for seed in sorted(runs, key=lambda seed: (seed not in row.seeds, seed))}
 
 
 def _experiments(revision: str) -> dict[str, str]:
@@ -117,6 +140,14 @@ def _run(name: str, commit: str) -> Run:
     if params is None:
         raise InputError(f"experiment {name}: its commit has no {PARAMS_FILE}: run it again")
     return Run(name, _params(params), read)
+
+
+def _flat(params: Mapping[str, Any], parent: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{parent}{key}.")
+        else:
+            yield f"{parent}{key}", str(value)
 
 
 def _file(path: Path) -> bytes | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from babelshelf import summary
 from babelshelf.bootstrap import difference, resample
-from babelshelf.calibration import cross_validated
+from babelshelf.calibration import cross_validated, scores_at
 from babelshelf.params.calibrate import CalibrateParams
 from babelshelf.params.load import section
 from babelshelf.predictions import arrays, labelled
@@ -55,23 +57,28 @@ def thresholds(findings: Findings) -> Iterator[Section]:
     for task, named in findings.shown.items():
         calibrated = named.run.json(f"metrics/calibrate/{task}.json")
         curve = named.run.csv(f"metrics/calibrate/{task}.csv")
-        if calibrated is None or curve is None:
+        at = None if calibrated is None else _f1_of_shared(task, named.run, calibrated)
+        if calibrated is None or curve is None or at is None:
             continue
         chosen, all_yes = calibrated["threshold"], calibrated["all_yes_f1"]
         caption = f"{task}, run {named.name}: F1 over the threshold, on dev."
-        alt = f"{caption} The threshold is {chosen:.3f}, with F1 {calibrated['f1']:.3f}; all yes has {all_yes:.3f}."
-        blocks.append(Figure(f"threshold-{task}", alt, caption, figures.threshold(curve, chosen, all_yes)))
-        f1 = [percent(calibrated[name]) for name in ("f1", "f1_at_half", "all_yes_f1")]
+        alt = f"{caption} The threshold is {chosen:.3f}, with F1 {at:.3f}; all yes has {all_yes:.3f}."
+        blocks.append(Figure(f"threshold-{task}", alt, caption, figures.threshold(curve, chosen, at, all_yes)))
+        own = percent(calibrated["f1"]) if "thresholds" in calibrated else NONE
+        f1 = [percent(at), own, percent(calibrated["f1_at_half"]), percent(all_yes)]
         rows.append([task, named.name, f"{chosen:.3f}", *f1, *_per_language(task, named.run, findings.settings)])
-    headings = ["Task", "Run", "Threshold", "F1 on dev", "F1 at 0.5", 'All "yes" F1', "Shared, cross-validated F1",
-                "Per language, cross-validated F1", "Gain of per language"]  # fmt: skip
+    on_dev = ["F1 on dev", "F1 per language", "F1 at 0.5", 'All "yes" F1']
+    validated = ["Shared, cross-validated F1", "Per language, cross-validated F1", "Gain of per language"]
+    headings = ["Task", "Run", "Threshold", *on_dev, *validated]
     if rows:
         blocks.append(Table("Thresholds, chosen on dev alone; in per cent", headings, rows, text_columns=2))
         blocks.append(
             Text(
-                "The last three columns compare one shared threshold with one for each language, shrunk to the shared "
-                "one (calibrate.shrinkage), on dev rows whose query groups were left out of the tuning. They are empty "
-                "where the threshold is fixed. The param calibrate.per_language turns thresholds per language on."
+                "F1 per language is that of the run's own thresholds, one for each language, where it has such: on the "
+                "rows that they were tuned on, as is F1 on dev. The last three columns compare one shared threshold "
+                "with one for each language, shrunk to the shared one (calibrate.shrinkage), on dev rows whose query "
+                "groups were left out of the tuning. They are empty where the threshold "
+                "is fixed. The param calibrate.per_language turns thresholds per language on."
             )
         )
     yield Section("thresholds", "Thresholds", blocks)
@@ -119,35 +126,42 @@ def learning(findings: Findings) -> Iterator[Section]:
 
 
 def resources(records: pl.DataFrame) -> Iterator[Section]:
-    """Time and peak memory by stage, and by experiment; `records` as `babelshelf.resources` reads them."""
+    """Time and peak memory by stage; `records` as `babelshelf.resources` reads them."""
     if records.is_empty():
         yield Section(
             "resources", "Time and memory", [Text("Nothing is recorded: .cache/resources.jsonl is not here.")]
         )
         return
-    named = records.with_columns(pl.col("experiment").fill_null("workspace"))
-    by_stage = named.group_by("stage").agg(
+    by_stage = records.group_by("stage").agg(
         pl.len(), pl.col("seconds").mean(), most=pl.col("seconds").max(), peak=pl.col("peak_mib").max()
     )
-    by_run = named.group_by("experiment").agg(pl.len(), pl.col("seconds").sum(), peak=pl.col("peak_mib").max())
     stages = [
         [stage, str(n), f"{mean:.0f}", f"{most:.0f}", f"{peak:,.0f}"]
         for stage, n, mean, most, peak in by_stage.sort("stage").iter_rows()
     ]
-    runs = [[run, str(n), f"{s:.0f}", f"{peak:,.0f}"] for run, n, s, peak in by_run.sort("experiment").iter_rows()]
     yield Section(
         "resources",
         "Time and memory",
         [
             Text(
-                "Each stage's last record in each experiment that ran it; what DVC took from its cache was not run. "
+                "Each stage's last record in the working tree and under each name of an experiment that ran it, of "
+                "this commit or an earlier one: their sum is of no run. What DVC took from its cache was not run. "
                 "Seconds are of the whole process, after a kill those of its last start; the peak is the largest "
                 "resident memory of one process."
             ),
             Table("By stage", ["Stage", "Runs", "Seconds, mean", "Seconds, most", "Peak, MiB"], stages),
-            Table("By experiment", ["Experiment", "Stages run", "Seconds", "Peak, MiB"], runs),
         ],
     )
+
+
+def _f1_of_shared(task: str, run: Run, calibrated: Mapping[str, Any]) -> float | None:
+    """F1 on dev at the shared threshold; None where languages have their own and the predictions are not here."""
+    if "thresholds" not in calibrated:
+        return float(calibrated["f1"])
+    answers = run.answers(task, "dev")
+    if answers is None:
+        return None
+    return float(scores_at(*arrays(labelled(answers)), np.array([calibrated["threshold"]]))["f1"][0])
 
 
 def _per_language(task: str, run: Run, settings: Settings) -> list[str]:
