@@ -168,7 +168,9 @@ class Copy:
 
     def save(self, name: str, title: str, plan: Plan) -> None:
         """Commit what is in the copy as the experiment `name`, in place of an older one of this name."""
-        self.known.update(_stages(self.tree))
+        made = {stage: entry for stage, entry in sorted(_stages(self.tree).items()) if stage in plan.stages}
+        dump_yaml(str(self.tree / LOCK_FILE), {"schema": "2.0", "stages": made})  # in one order, whatever ran first
+        self.known.update(made)
         index = {"GIT_INDEX_FILE": str(self.root / FOLDER / "index"), "GIT_WORK_TREE": str(self.tree)}
         git = partial(_git, self.root, folder=self.tree, environment=index)
         git("read-tree", self.head)
