@@ -81,7 +81,7 @@ def gains(bars: Sequence[Bar]) -> str:
         axes.set_ylim(len(bars) - 0.5, -0.5)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("gain in F1, points")
-        axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, fontsize=9, handletextpad=0.3)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=1, fontsize=9, handletextpad=0.3)
     return canvas.svg
 
 
@@ -110,7 +110,7 @@ def languages(f1: Mapping[str, Mapping[str, float]], absent: Sequence[str]) -> s
         axes.set_yticks(places, [f"{name} (absent)" if name in absent else name for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlabel("F1 on test, per cent")
-        axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, fontsize=9, handletextpad=0.1)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=1, fontsize=9, handletextpad=0.1)
     return canvas.svg
 
 
