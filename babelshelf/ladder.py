@@ -211,7 +211,7 @@ def _line(problem: Any, values: dict[str, Any]) -> str:  # noqa: ANN401 - pydant
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key; remove it or correct its spelling"
     if problem["type"] == "missing":
-        return f"{where}: missing key; README.md explains the keys of a row"
+        return f"{where}: missing key; docs/ladder.md explains the keys of a row"
     return f"{where}: {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"
 
 
