@@ -331,7 +331,7 @@ def test_real_taxonomy() -> None:
     large = {"locales": locales, "rows_train": 300_000, "positive_share": 0.09}
     train_languages = ["en", "fr", "es", "ko", "pt", "ja"]
     params = TaxonomyParams.model_validate(settings().model_dump() | large | {"train_languages": train_languages})
-    shop = read(Path(os.environ["BABELSHELF_TAXONOMY"]), params, seed=1)
+    shop = read({"qc": Path(os.environ["BABELSHELF_TAXONOMY"])}, params, seed=1)
     check(shop)
     assert qc(shop).train.height == 300_000
     assert qc(shop).test["language"].n_unique() == 12
