@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from tqdm import tqdm
 
 from babelshelf.errors import InputError
+from babelshelf.pointer import weights
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -25,11 +26,11 @@ TIE_SLACK = 16  # neighbours that are searched beyond the asked ones, so that fe
 
 def load_embedder(folder: Path) -> SentenceTransformer:
     """The sentence-transformers model of a folder; nothing is looked up on the hub."""
-    if not (folder / "modules.json").is_file():
+    if not (weights(folder) / "modules.json").is_file():
         raise InputError(
             f"{folder}: no sentence-transformers model (no modules.json in it); run `dvc repro base_model`"
         )
-    return SentenceTransformer(str(folder), local_files_only=True)
+    return SentenceTransformer(str(weights(folder)), local_files_only=True)
 
 
 def encode(embedder: SentenceTransformer, texts: Sequence[str], batch_size: int) -> FloatArray:

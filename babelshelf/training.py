@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.trainer_pt_utils import DistributedLengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
 
+from babelshelf.pointer import weights
 from babelshelf.prompts import Encoded, answer_ids, encode, parse
 
 if TYPE_CHECKING:
@@ -170,12 +171,12 @@ def at_answer(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Any:  
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Tokenizer of a base model's folder."""
-    return AutoTokenizer.from_pretrained(folder)
+    return AutoTokenizer.from_pretrained(weights(folder))
 
 
 def load_model(folder: Path, attention: str) -> PreTrainedModel:
     """Causal LM of a base model's folder, in fp32; `attention` is transformers' `attn_implementation`."""
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention)
+    return AutoModelForCausalLM.from_pretrained(weights(folder), dtype=torch.float32, attn_implementation=attention)
 
 
 def with_lora(model: PreTrainedModel, lora: LoraParams, seed: int) -> PreTrainedModel:

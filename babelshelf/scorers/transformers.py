@@ -16,6 +16,7 @@ import polars as pl
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from babelshelf.pointer import weights
 from babelshelf.prompts import Template, answer_ids, encode, parse
 
 if TYPE_CHECKING:
@@ -79,16 +80,16 @@ def load(base: Path, model: Path, settings: ScoreParams) -> TransformersScorer:
     prompt = json.loads((model / "prompt.json").read_text(encoding="utf-8"))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     adapted = (model / "adapter_config.json").is_file()
-    weights = AutoModelForCausalLM.from_pretrained(
-        base if adapted else model, dtype=torch.float32, attn_implementation=settings.attention
+    lm = AutoModelForCausalLM.from_pretrained(
+        weights(base) if adapted else model, dtype=torch.float32, attn_implementation=settings.attention
     )
     if adapted:
         from peft import PeftModel  # noqa: PLC0415 - slow to import, and not every model has an adapter
 
-        weights = PeftModel.from_pretrained(weights, model).merge_and_unload()
-    tokenizer = AutoTokenizer.from_pretrained(base)
+        lm = PeftModel.from_pretrained(lm, model).merge_and_unload()
+    tokenizer = AutoTokenizer.from_pretrained(weights(base))
     template = parse(prompt["template"], str(model / "prompt.json"))
-    return TransformersScorer(weights.to(device), tokenizer, template, prompt["max_length"], settings)
+    return TransformersScorer(lm.to(device), tokenizer, template, prompt["max_length"], settings)
 
 
 def batches(prompts: Sequence[list[int]], tokens: int) -> Iterator[Sequence[list[int]]]:
