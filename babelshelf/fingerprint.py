@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from babelshelf.errors import InputError
 from babelshelf.files import work_dir
 
 
 @contextmanager
-def partial_work(stage: str, *parts: object) -> Iterator[Path]:
+def partial_work(stage: str, *parts: object, wait: bool = True) -> Iterator[Path]:
     """A folder for what a run must not lose when it is killed; not made, and where a killed run left one, that one.
 
     It is removed when the caller leaves without an error: leave when the outputs are saved. Another process that
@@ -24,11 +25,19 @@ def partial_work(stage: str, *parts: object) -> Iterator[Path]:
     Args:
         stage: a folder of `work_dir()`.
         parts: what the work depends on, see `fingerprint`; this package's code, as far as it is imported, is added.
+        wait: for another process that has the folder.
+
+    Raises:
+        InputError: another process has the folder, and this one is not to wait.
     """
     folder = work_dir() / stage / fingerprint(*code(), *parts)
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = folder.with_suffix(".lock")
-    with FileLock(lock):
+    try:
+        held = FileLock(lock).acquire(timeout=-1 if wait else 0)
+    except Timeout as error:
+        raise InputError(f"{folder}: another run does this very work: start again when it has ended") from error
+    with held:
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):  # on Windows, one that another process waits for

@@ -14,9 +14,11 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from babelshelf.batches import Examples
 from babelshelf.matching import Questions, matching_questions
 from babelshelf.prompts import Template, load_template, parse
-from babelshelf.training import AnswerTrainer, Examples, Schedule, fit
+from babelshelf.trainers import AnswerTrainer
+from babelshelf.training import Schedule, fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,6 +74,8 @@ def pretrain(
     model = new_model(tokenizer, settings, seed)
     schedule = Schedule(
         batch_size=settings.batch_size,
+        micro_batch_size=settings.batch_size,
+        packing="none",
         learning_rate=settings.learning_rate,
         embedding_learning_rate=settings.embedding_learning_rate,
         epochs=1,

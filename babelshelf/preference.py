@@ -20,21 +20,22 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 from trl.trainer.utils import use_adapter
 
+from babelshelf.batches import IGNORED, Batch, Collator, Examples, answers_of, at_answer, collator
+from babelshelf.errors import InputError
 from babelshelf.prompts import answer_ids, encode, parse
+from babelshelf.trainers import ScheduledTrainer
 from babelshelf.training import (
     CURVE,
-    Examples,
     FineTuned,
-    LeftPadding,
     Schedule,
-    ScheduledTrainer,
+    Trained,
     answered,
-    at_answer,
     counts,
     load_model,
     load_tokenizer,
     run,
     schedule_of,
+    trained_in_fp32,
     trainer_arguments,
 )
 
@@ -64,15 +65,14 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class PairPadding(LeftPadding):
-    """Collator of prompts with two answers each."""
+class PairCollator:
+    """Collator of prompts with two answers each; `collate` lays out the prompts."""
 
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Batch of `input_ids` and `attention_mask`, (rows, longest prompt), `chosen` and `rejected`, (rows,)."""
-        batch = super().__call__(rows)
-        batch["chosen"] = batch.pop("labels")[:, -1]
-        batch["rejected"] = torch.tensor([row["rejected"] for row in rows])
-        return batch
+    collate: Collator
+
+    def __call__(self, rows: list[dict[str, Any]]) -> Batch:
+        """Batch with the chosen answers as `labels`, and with `rejected`, (rows,)."""
+        return self.collate(rows) | {"rejected": torch.tensor([row["rejected"] for row in rows])}
 
 
 class PreferenceTrainer(ScheduledTrainer, DPOTrainer):  # type: ignore[misc]  # trl has no types
@@ -101,7 +101,7 @@ class PreferenceTrainer(ScheduledTrainer, DPOTrainer):  # type: ignore[misc]  # 
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """Mean of -log sigmoid(margin) over the pairs (arXiv 2305.18290, eq. 7).
+        """Mean of -log sigmoid(margin) over the pairs of the global batch (arXiv 2305.18290, eq. 7).
 
         Raises:
             NotImplementedError: `return_outputs`, which training does not use.
@@ -111,32 +111,53 @@ class PreferenceTrainer(ScheduledTrainer, DPOTrainer):  # type: ignore[misc]  # 
         reference = torch.stack(self.compute_ref_log_probs(model, inputs))
         rewards = self.beta * (torch.stack(log_probs(model, inputs)) - reference)
         margins = rewards[0] - rewards[1]
-        self._log_rewards(rewards.detach(), margins.detach())
-        return -torch.nn.functional.logsigmoid(margins).mean()
+        answers = answers_of(inputs)
+        self._log_rewards(rewards.detach(), margins.detach(), answers)
+        losses = torch.nn.functional.logsigmoid(margins) * -(answers != IGNORED).float()
+        return self.of_whole_batch(losses, answers, num_items_in_batch)
 
-    def _log_rewards(self, rewards: torch.Tensor, margins: torch.Tensor) -> None:
-        """Add to the means that the base class logs, under its names."""
+    def _log_rewards(self, rewards: torch.Tensor, margins: torch.Tensor, answers: torch.Tensor) -> None:
+        """Add to the means that the base class logs, under its names; with several parts, a mean a part."""
         values = torch.stack([rewards[0], rewards[1], margins, (margins > 0).float()], dim=1)
-        means = self.accelerator.gather(values).mean(dim=0).tolist()  # one wait for the device
+        values, answers = self.accelerator.gather((values, answers))
+        if (answers == IGNORED).all():  # fillers only
+            return
+        means = values[answers != IGNORED].mean(dim=0).tolist()  # one wait for the device
         mode = "train" if self.model.training else "eval"
         for name, mean in zip(("chosen", "rejected", "margins", "accuracies"), means, strict=True):
             self._metrics[mode][f"rewards/{name}"].append(mean)
 
 
 def log_probs(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probabilities of a batch's chosen and rejected answers, over the whole vocabulary, (rows,) each."""
-    of_all = at_answer(model, inputs).logits[:, -1].float().log_softmax(dim=-1)
-    chosen, rejected = of_all.gather(-1, torch.stack([inputs["chosen"], inputs["rejected"]], dim=-1)).unbind(-1)
+    """Log-probabilities of a batch's chosen and rejected answers, over the whole vocabulary, (rows,) each.
+
+    Those of a filler are of whatever token.
+    """
+    of_all = at_answer(model, inputs).float().log_softmax(dim=-1)
+    answers = torch.stack([answers_of(inputs).clamp(min=0), inputs["rejected"]], dim=-1)
+    chosen, rejected = of_all.gather(-1, answers).unbind(-1)
     return chosen, rejected
 
 
-def load_tuned(base: Path, model: Path, attention: str) -> PreTrainedModel:
-    """The model that `train` wrote, to be trained on: with its adapter if it has one, or all weights, in fp32."""
+def load_tuned(base: Path, model: Path, attention: str, dtype: str) -> PreTrainedModel:
+    """The model that `train` wrote, to be trained on: with its adapter if it has one, or all weights.
+
+    Args:
+        base: folder of the base model.
+        model: folder that `train` wrote.
+        attention: see `training.load_model`.
+        dtype: of the base model's weights under an adapter.
+
+    Raises:
+        InputError: all weights are to be trained, in bf16.
+    """
     if not (model / "adapter_config.json").is_file():
-        return load_model(model, attention)
+        if dtype != "fp32":
+            raise InputError(f"dpo.weights: {dtype} is for frozen weights, and {model} has no adapter: set fp32")
+        return load_model(model, attention, dtype)
     from peft import PeftModel  # noqa: PLC0415 - slow to import, and not every model has an adapter
 
-    return PeftModel.from_pretrained(load_model(base, attention), model, is_trainable=True)
+    return trained_in_fp32(PeftModel.from_pretrained(load_model(base, attention, dtype), model, is_trainable=True))
 
 
 def fit_preferences(
@@ -149,7 +170,7 @@ def fit_preferences(
     beta: float,
     checkpoints: Path,
     trainer_class: type[PreferenceTrainer] = PreferenceTrainer,
-) -> list[dict[str, float]]:
+) -> Trained:
     """Train `policy` in place, without dropout.
 
     Args:
@@ -164,23 +185,23 @@ def fit_preferences(
         trainer_class: what takes the loss.
 
     Returns:
-        The learning curve, see `training.fit`; `loss` is that of eq. 7, and there are `reward_margin` and
-        `reward_accuracy`, means since the point before.
+        See `training.fit`; `loss` is that of eq. 7, and the curve has `reward_margin` and `reward_accuracy`, means
+        since the point before.
     """
     arguments = trainer_arguments(schedule, checkpoints, len(pairs.rejected), trainer_class.sampling)
     trainer = trainer_class(
         model=policy,
         ref_model=reference,
         args=DPOConfig(**arguments, beta=beta),
-        data_collator=PairPadding(tokenizer.pad_token_id),
+        data_collator=PairCollator(collator(schedule.packing, tokenizer.pad_token_id)),
         train_dataset=_dataset(pairs),
         processing_class=tokenizer,
         embedding_learning_rate=schedule.embedding_learning_rate,
     )
-    curve = run(trainer, checkpoints, COLUMNS)
+    trained = run(trainer, checkpoints, COLUMNS)
     if reference is None:
         policy.delete_adapter(REFERENCE)
-    return curve
+    return trained
 
 
 def optimize(
@@ -202,11 +223,14 @@ def optimize(
     encoded = encode(rows, prompt, tokenizer, written["max_length"])
     labels, (no, yes) = rows["label"].to_list(), answer_ids(prompt, tokenizer)
     pairs = Pairs(answered(encoded, labels, (no, yes)), [no if label else yes for label in labels])
-    policy = load_tuned(base, model, settings.attention)
-    reference = None if hasattr(policy, "peft_config") else load_tuned(base, model, settings.attention)
+    policy = load_tuned(base, model, settings.attention, settings.weights)
+    adapted = hasattr(policy, "peft_config")
+    reference = None if adapted else load_tuned(base, model, settings.attention, settings.weights)
     schedule = schedule_of(settings, seed)
-    curve = fit_preferences(policy, reference, tokenizer, pairs, schedule, beta=settings.beta, checkpoints=checkpoints)
-    return FineTuned(policy, curve, counts(encoded, schedule))
+    trained = fit_preferences(
+        policy, reference, tokenizer, pairs, schedule, beta=settings.beta, checkpoints=checkpoints
+    )
+    return FineTuned(policy, trained, counts(encoded, schedule))
 
 
 def _dataset(pairs: Pairs) -> Dataset:

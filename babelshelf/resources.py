@@ -39,11 +39,16 @@ R = TypeVar("R")
 
 
 def recorded(main: Callable[P, R]) -> Callable[P, R]:
-    """Add a line to `<work_dir>/resources.jsonl` when the stage has succeeded; stages at a time do not mix lines."""
+    """Add a line to `<work_dir>/resources.jsonl` when the stage has succeeded; stages at a time do not mix lines.
+
+    A process that `accelerate launch` started adds none: it is one of several, and the stage that started them does.
+    """
 
     @functools.wraps(main)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         result = main(*args, **kwargs)
+        if "TORCHELASTIC_RUN_ID" in os.environ:  # as torch.distributed.is_torchelastic_launched, without torch
+            return result
         _append(work_dir() / "resources.jsonl", _measured())
         return result
 

@@ -1,8 +1,7 @@
 """Fine-tuning of a causal LM that answers "yes" or "no": TRL's SFTTrainer, with the loss at the answer alone.
 
-The paper's setting is supervised fine-tuning with LoRA on the one-word answer. TRL computes log-probabilities and
-entropies at every position of a prompt of which one position carries a label; here prompts are padded on the left, so
-that the answer is every row's last position, and the model's head runs on that position only.
+The paper's setting is supervised fine-tuning with LoRA on the one-word answer (`babelshelf.trainers` has the loss). In
+several processes (`babelshelf.distributed`) every function is called by all of them.
 """
 
 from __future__ import annotations
@@ -10,18 +9,24 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer
-from transformers.trainer_pt_utils import DistributedLengthGroupedSampler
-from trl import SFTConfig, SFTTrainer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.integrations import is_deepspeed_zero3_enabled
+from transformers.utils import is_flash_attn_2_available
+from trl import SFTConfig
 
+from babelshelf import distributed
+from babelshelf.batches import Examples, collator
+from babelshelf.errors import InputError
+from babelshelf.files import read_json, write_json
 from babelshelf.pointer import weights
 from babelshelf.prompts import Encoded, answer_ids, encode, parse
+from babelshelf.trainers import AnswerTrainer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,20 +36,21 @@ if TYPE_CHECKING:
 
 LOGGED_POINTS = 60  # of a learning curve
 CURVE = ("step", "epoch", "loss", "learning_rate")  # columns of a learning curve, as TRL logs them
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 CHECKPOINTS = 6  # of a run: what a kill loses is at most this part of it
 
 
 @dataclass(frozen=True)
-class Examples:
-    """What a model is trained on.
+class Trained:
+    """What `fit` gives.
 
     Attributes:
-        prompts: token ids of each prompt, without its answer.
-        labels: of each prompt's tokens, the id of the answer that follows it, -100 where none does.
+        curve: `step`, `epoch`, `loss` (nats an answer, mean since the point before), `learning_rate`.
+        state: the weights, whole, where processes share the model (FSDP, ZeRO-3), in the main one; None elsewhere.
     """
 
-    prompts: Sequence[list[int]]
-    labels: Sequence[list[int]]
+    curve: list[dict[str, float]]
+    state: dict[str, torch.Tensor] | None
 
 
 @dataclass(frozen=True)
@@ -53,12 +59,12 @@ class FineTuned:
 
     Attributes:
         model: with an adapter, or with all weights trained.
-        curve: see `fit`.
+        trained: see `fit`.
         counts: metrics: rows, prompt tokens, shortened candidates, steps.
     """
 
     model: PreTrainedModel
-    curve: list[dict[str, float]]
+    trained: Trained
     counts: dict[str, int]
 
 
@@ -66,7 +72,9 @@ class FineTuned:
 class Schedule:
     """How long and how fast; the learning rate falls along a cosine after its warm-up."""
 
-    batch_size: int
+    batch_size: int  # rows of a gradient step, over all processes
+    micro_batch_size: int  # rows that a process takes at once
+    packing: str  # none: padded prompts; padding_free: one prompt after another
     learning_rate: float
     embedding_learning_rate: float  # of the token embeddings, where they are trained at all
     epochs: float
@@ -77,106 +85,26 @@ class Schedule:
     seed: int
 
 
-class ScheduledTrainer(Trainer):  # type: ignore[misc]  # transformers is not followed
-    """What TRL's trainers share here, as the first of two bases: the rows' order, the embeddings' learning rate."""
-
-    sampling = "group_by_length"  # prompts of like length go together: little is padded
-
-    def __init__(self, *args: Any, embedding_learning_rate: float, **kwargs: Any) -> None:  # noqa: ANN401
-        self.embedding_learning_rate = embedding_learning_rate
-        super().__init__(*args, **kwargs)
-
-    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
-        """The base class's optimizer, the token embeddings in a group with a learning rate of their own.
-
-        A weight matrix's best rate falls with the model's width, an embedding's does not (arXiv 2203.03466, table 8),
-        and a row of it is touched only by the batches that hold its token.
-        """
-        optimizer: torch.optim.Optimizer = super().create_optimizer(model)
-        embedding = {id(weight) for weight in self.model.get_input_embeddings().parameters()}
-        for group in list(optimizer.param_groups):
-            moved = [weight for weight in group["params"] if id(weight) in embedding]
-            if moved:
-                group["params"] = [weight for weight in group["params"] if id(weight) not in embedding]
-                optimizer.add_param_group(group | {"params": moved, "lr": self.embedding_learning_rate})
-        return optimizer
-
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:  # noqa: ANN401 - a sampler
-        """The base class's sampler by length draws from the global generator, which a resumed run has not wound on.
-
-        This one draws each epoch's order from the seed and the epoch, so that a killed run ends with the same weights.
-        """
-        if self.sampling != "group_by_length":
-            return super()._get_train_sampler(train_dataset)
-        return DistributedLengthGroupedSampler(
-            self.args.train_batch_size,
-            num_replicas=1,
-            rank=0,
-            seed=self.args.seed,
-            lengths=self.train_dataset["length"][:],
-        )
-
-
-class AnswerTrainer(ScheduledTrainer, SFTTrainer):  # type: ignore[misc]  # trl has no types
-    """SFTTrainer that asks the model for the logits of the answer's position alone."""
-
-    def compute_loss(
-        self,
-        model: torch.nn.Module,
-        inputs: dict[str, torch.Tensor],
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> Any:  # noqa: ANN401 - the base class's signature
-        """Mean cross-entropy of the answers over the whole vocabulary, as plain SFT has it.
-
-        With gradient accumulation `num_items_in_batch` counts the answers of the whole batch, so that the gradient
-        does not depend on how the batch is cut.
-        """
-        outputs = at_answer(model, inputs)
-        answers = inputs["labels"][:, -1]
-        total = torch.nn.functional.cross_entropy(outputs.logits[:, -1].float(), answers, reduction="sum")
-        loss = total / (len(answers) if num_items_in_batch is None else num_items_in_batch)
-        return (loss, outputs) if return_outputs else loss
-
-
-@dataclass(frozen=True)
-class LeftPadding:
-    """Collator that pads on the left, so that the last token of every prompt is in the last column."""
-
-    pad_id: int
-
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Batch of `input_ids`, `attention_mask` and `labels`, each (rows, longest prompt)."""
-        longest = max(len(row["input_ids"]) for row in rows)
-        input_ids = torch.full((len(rows), longest), self.pad_id)
-        attention_mask = torch.zeros_like(input_ids)
-        labels = torch.full_like(input_ids, -100)
-        for index, row in enumerate(rows):
-            length = len(row["input_ids"])
-            input_ids[index, longest - length :] = torch.as_tensor(row["input_ids"])
-            attention_mask[index, longest - length :] = 1
-            labels[index, longest - length :] = torch.as_tensor(row["labels"])
-        return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
-
-
-def at_answer(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Any:  # noqa: ANN401 - a model's outputs
-    """Outputs for a batch that is padded on the left, its logits at the last position alone: (rows, 1, vocabulary)."""
-    return model(
-        input_ids=inputs["input_ids"],
-        attention_mask=inputs["attention_mask"],
-        logits_to_keep=1,
-        use_cache=False,
-    )
-
-
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Tokenizer of a base model's folder."""
     return AutoTokenizer.from_pretrained(weights(folder))
 
 
-def load_model(folder: Path, attention: str) -> PreTrainedModel:
-    """Causal LM of a base model's folder, in fp32; `attention` is transformers' `attn_implementation`."""
-    return AutoModelForCausalLM.from_pretrained(weights(folder), dtype=torch.float32, attn_implementation=attention)
+def load_model(folder: Path, attention: str, dtype: str) -> PreTrainedModel:
+    """Causal LM of a base model's folder.
+
+    Args:
+        folder: of the base model.
+        attention: transformers' `attn_implementation`.
+        dtype: of the weights, `fp32` or `bf16`.
+
+    Raises:
+        InputError: FlashAttention-2 can't be had here.
+    """
+    if attention == "flash_attention_2" and not (torch.cuda.is_available() and is_flash_attn_2_available()):
+        lacking = "the package flash-attn" if torch.cuda.is_available() else "a GPU with CUDA"
+        raise InputError(f"attention: flash_attention_2 needs {lacking}, which is not here; take sdpa or eager")
+    return AutoModelForCausalLM.from_pretrained(weights(folder), dtype=DTYPES[dtype], attn_implementation=attention)
 
 
 def with_lora(model: PreTrainedModel, lora: LoraParams, seed: int) -> PreTrainedModel:
@@ -193,7 +121,19 @@ def with_lora(model: PreTrainedModel, lora: LoraParams, seed: int) -> PreTrained
         modules_to_save=lora.modules_to_save or None,
         ensure_weight_tying=bool(lora.modules_to_save),
     )
-    return get_peft_model(model, config)
+    return trained_in_fp32(get_peft_model(model, config))
+
+
+def trained_in_fp32(model: PreTrainedModel) -> PreTrainedModel:
+    """The model, its frozen weights as they are and those that are trained in fp32.
+
+    In bf16, of three significant digits, most steps of a small learning rate would change nothing. Under ZeRO-3 all
+    weights of a model must have one type, and DeepSpeed keeps an fp32 copy of those that it trains.
+    """
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.to(model.dtype if is_deepspeed_zero3_enabled() else torch.float32)
+    return model
 
 
 def fit(
@@ -204,7 +144,7 @@ def fit(
     *,
     checkpoints: Path,
     trainer_class: type[AnswerTrainer] = AnswerTrainer,
-) -> list[dict[str, float]]:
+) -> Trained:
     """Train `model` in place.
 
     Args:
@@ -215,33 +155,70 @@ def fit(
         checkpoints: a folder for this very run's checkpoints; if an earlier, killed run left one there, this one
             goes on from it and ends with the same weights.
         trainer_class: what takes the loss.
-
-    Returns:
-        The learning curve: `step`, `epoch`, `loss` (nats an answer, mean since the point before), `learning_rate`.
     """
+    config = _config(schedule, checkpoints, examples, trainer_class)
+    return _fit(model, tokenizer, examples, schedule, config=config, trainer_class=trainer_class)
+
+
+def _config(
+    schedule: Schedule, checkpoints: Path, examples: Examples, trainer_class: type[AnswerTrainer] = AnswerTrainer
+) -> SFTConfig:
     arguments = trainer_arguments(schedule, checkpoints, len(examples.prompts), trainer_class.sampling)
+    return SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True})
+
+
+def _fit(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Examples,
+    schedule: Schedule,
+    *,
+    config: SFTConfig,
+    trainer_class: type[AnswerTrainer] = AnswerTrainer,
+) -> Trained:
     trainer = trainer_class(
         model=model,
-        args=SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}),
-        data_collator=LeftPadding(tokenizer.pad_token_id),
+        args=config,
+        data_collator=collator(schedule.packing, tokenizer.pad_token_id),
         train_dataset=_dataset(examples),
         processing_class=tokenizer,
         embedding_learning_rate=schedule.embedding_learning_rate,
     )
-    return run(trainer, checkpoints, {key: key for key in CURVE})
+    return run(trainer, Path(config.output_dir), {key: key for key in CURVE})
 
 
-def run(trainer: Any, checkpoints: Path, columns: dict[str, str]) -> list[dict[str, float]]:  # noqa: ANN401 - of TRL
+def run(trainer: Any, checkpoints: Path, columns: dict[str, str]) -> Trained:  # noqa: ANN401 - of TRL
     """Train, from the last checkpoint where there is one; for the rest see `fit`.
 
     Args:
         trainer: one of TRL's.
         checkpoints: its `output_dir`.
         columns: names of the learning curve's columns, each with the name under which the trainer logs it.
+
+    Raises:
+        InputError: a checkpoint can't be written, or is of another number of processes.
     """
-    trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
+    last = _last_checkpoint(checkpoints)
+    _same_processes(trainer.accelerator, checkpoints, last)
+    trainer.train(resume_from_checkpoint=last)
     entries = [entry for entry in trainer.state.log_history if "loss" in entry]
-    return [{column: entry[key] for column, key in columns.items()} for entry in entries]
+    curve = [{column: entry[key] for column, key in columns.items()} for entry in entries]
+    shared = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    return Trained(curve, trainer.accelerator.get_state_dict(trainer.model_wrapped) if shared else None)
+
+
+def _same_processes(accelerator: Any, checkpoints: Path, last: str | None) -> None:  # noqa: ANN401 - of accelerate
+    """Raise unless the run goes on as it began: its optimizer, its dropout and its shards are of just so many."""
+    file = checkpoints / "processes.json"
+    now = {"processes": accelerator.num_processes, "type": accelerator.distributed_type.value}
+    if last is None and accelerator.is_main_process:
+        write_json(file, now)
+    began = read_json(file) if last is not None and file.is_file() else now
+    if began != now:
+        raise InputError(
+            f"{last}: this run began with {began['processes']} processes ({began['type']}), now there are "
+            f"{now['processes']} ({now['type']}): start as many again, or remove {checkpoints} to begin anew"
+        )
 
 
 def fine_tune(
@@ -258,30 +235,22 @@ def fine_tune(
         checkpoints: see `fit`.
     """
     tokenizer = load_tokenizer(base)
-    model = load_model(base, settings.attention)
-    if settings.adapter == "lora":
-        model = with_lora(model, settings.lora, seed)
     prompt = parse(template, settings.template)
     encoded = encode(rows, prompt, tokenizer, settings.max_length)
     examples = answered(encoded, rows["label"].to_list(), answer_ids(prompt, tokenizer))
     schedule = schedule_of(settings, seed)
-    curve = fit(model, tokenizer, examples, schedule, checkpoints=checkpoints)
-    return FineTuned(model, curve, counts(encoded, schedule))
+    config = _config(schedule, checkpoints, examples)  # before the model: ZeRO-3 shards it as it is loaded
+    model = load_model(base, settings.attention, settings.weights)
+    if settings.adapter == "lora":
+        model = with_lora(model, settings.lora, seed)
+    trained = _fit(model, tokenizer, examples, schedule, config=config)
+    return FineTuned(model, trained, counts(encoded, schedule))
 
 
 def schedule_of(settings: ScheduleParams, seed: int) -> Schedule:
     """The schedule of a stage's params."""
-    return Schedule(
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        embedding_learning_rate=settings.embedding_learning_rate,
-        epochs=settings.epochs,
-        warmup_share=settings.warmup_share,
-        weight_decay=settings.weight_decay,
-        precision=settings.precision,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        seed=seed,
-    )
+    shared = [field.name for field in fields(Schedule) if field.name != "seed"]
+    return Schedule(**{name: getattr(settings, name) for name in shared}, seed=seed)
 
 
 def answered(encoded: Encoded, labels: Sequence[int], answers: tuple[int, int]) -> Examples:
@@ -300,9 +269,18 @@ def counts(encoded: Encoded, schedule: Schedule) -> dict[str, int]:
     }
 
 
-def save(model: PreTrainedModel, folder: Path, prompt: dict[str, Any]) -> None:
-    """Write the weights (an adapter, or all) and, beside them, the prompt that they were trained with."""
-    model.save_pretrained(folder)
+def save(
+    model: PreTrainedModel, folder: Path, prompt: dict[str, Any], state: dict[str, torch.Tensor] | None = None
+) -> None:
+    """Write the weights (an adapter, or all) and, beside them, the prompt that they were trained with.
+
+    Args:
+        model: its weights are written, unless `state` has them.
+        folder: to be made.
+        prompt: `template` and `max_length`.
+        state: see `Trained`.
+    """
+    model.save_pretrained(folder, state_dict=state)
     (folder / "README.md").unlink(missing_ok=True)  # the trainer's model card names nothing of this run
     (folder / "prompt.json").write_text(json.dumps(prompt, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -330,9 +308,13 @@ def _dataset(examples: Examples) -> Dataset:
 def trainer_arguments(schedule: Schedule, checkpoints: Path, rows: int, sampling: str) -> dict[str, Any]:
     """What the configurations of all of TRL's trainers share."""
     steps = _steps(rows, schedule)
+    processes = distributed.state().num_processes
     return {
         "output_dir": str(checkpoints),
-        "per_device_train_batch_size": schedule.batch_size,
+        "per_device_train_batch_size": schedule.micro_batch_size,
+        "gradient_accumulation_steps": distributed.accumulation(
+            schedule.batch_size, schedule.micro_batch_size, processes
+        ),
         "learning_rate": schedule.learning_rate,
         "num_train_epochs": schedule.epochs,
         "lr_scheduler_type": "cosine",

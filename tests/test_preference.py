@@ -16,11 +16,12 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 from trl import DPOConfig, DPOTrainer
 
+from babelshelf.batches import LeftPadding, answers_of
 from babelshelf.params.dpo import DpoParams
 from babelshelf.params.score import ScoreParams
 from babelshelf.params.train import LoraParams
 from babelshelf.preference import (
-    PairPadding,
+    PairCollator,
     Pairs,
     PreferenceTrainer,
     _dataset,
@@ -58,27 +59,32 @@ def flipped(rows: pl.DataFrame = ROWS) -> pl.DataFrame:
 
 
 def batch_of(some: Pairs) -> dict[str, torch.Tensor]:
-    return PairPadding(TOKENIZER.pad_token_id)(list(_dataset(some)))
+    return PairCollator(LeftPadding(TOKENIZER.pad_token_id))(list(_dataset(some)))
 
 
 def schedule(**changes: float) -> Schedule:
     """Fifteen steps: two checkpoints and a last one, and a second epoch."""
     values = {
         "batch_size": 4,
+        "micro_batch_size": 4,
         "learning_rate": 0.003,
         "embedding_learning_rate": 0.003,
         "epochs": 1.8,
         "warmup_share": 0.1,
         "weight_decay": 0.01,
     }
-    return Schedule(**values | changes, precision="fp32", gradient_checkpointing=False, seed=1)
+    return Schedule(**values | changes, packing="none", precision="fp32", gradient_checkpointing=False, seed=1)
 
 
 def dpo_params() -> DpoParams:
     return DpoParams.model_validate(
         {
             "beta": BETA,
+            "accelerate": "one",
+            "micro_batch_size": 4,
             "precision": "fp32",
+            "weights": "fp32",
+            "packing": "none",
             "attention": "eager",
             "gradient_checkpointing": False,
             "warmup_share": 0.1,
@@ -94,7 +100,7 @@ def dpo_params() -> DpoParams:
 def saved(folder: Path, adapter: str, modules_to_save: list[str] | None = None) -> tuple[Path, Path]:
     """Folders of a base model, and of a model that stands for what `train` leaves: its adapter is not zero."""
     base = tiny_lm.save_base(folder / "base")
-    model = load_model(base, "eager")
+    model = load_model(base, "eager", "fp32")
     if adapter == "lora":
         lora = LoraParams(
             r=8, alpha=16, dropout=0.1, target_modules="all-linear", modules_to_save=modules_to_save or []
@@ -117,7 +123,7 @@ def trainer_of(
         model=policy,
         ref_model=reference,
         args=DPOConfig(**arguments, beta=BETA),
-        data_collator=PairPadding(TOKENIZER.pad_token_id),
+        data_collator=PairCollator(LeftPadding(TOKENIZER.pad_token_id)),
         train_dataset=_dataset(some),
         processing_class=TOKENIZER,
         embedding_learning_rate=schedule().embedding_learning_rate,
@@ -127,7 +133,7 @@ def trainer_of(
 def models(folder: Path, adapter: str, modules_to_save: list[str]) -> tuple[PreTrainedModel, PreTrainedModel | None]:
     """Policy and reference as `optimize` loads them."""
     base, sft = saved(folder, adapter, modules_to_save)
-    return load_tuned(base, sft, "eager"), None if adapter == "lora" else load_tuned(base, sft, "eager")
+    return load_tuned(base, sft, "eager", "fp32"), None if adapter == "lora" else load_tuned(base, sft, "eager", "fp32")
 
 
 def step_away(policy: PreTrainedModel) -> None:
@@ -179,10 +185,10 @@ def assert_equal_weights(model: PreTrainedModel, other: PreTrainedModel) -> None
 def test_a_batch_holds_the_right_answer_as_chosen_and_the_other_as_rejected() -> None:
     batch = batch_of(pairs())
     relevant = ROWS["label"].to_numpy() == 1
-    np.testing.assert_array_equal(batch["chosen"], np.where(relevant, YES, NO))
+    np.testing.assert_array_equal(answers_of(batch), np.where(relevant, YES, NO))
     np.testing.assert_array_equal(batch["rejected"], np.where(relevant, NO, YES))
     assert (batch["attention_mask"][:, -1] == 1).all()
-    assert batch.keys() == {"input_ids", "attention_mask", "chosen", "rejected"}
+    assert batch.keys() == {"input_ids", "attention_mask", "labels", "rejected"}
 
 
 @ADAPTERS
@@ -321,8 +327,8 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_weights(
     base, sft = saved(tmp_path, adapter, modules_to_save)
 
     def fitted(folder: Path, trainer_class: type[PreferenceTrainer]) -> PreTrainedModel:
-        policy = load_tuned(base, sft, "eager")
-        reference = None if adapter == "lora" else load_tuned(base, sft, "eager")
+        policy = load_tuned(base, sft, "eager", "fp32")
+        reference = None if adapter == "lora" else load_tuned(base, sft, "eager", "fp32")
         arguments = {"beta": BETA, "checkpoints": folder, "trainer_class": trainer_class}
         fit_preferences(policy, reference, TOKENIZER, pairs(), schedule(), **arguments)
         return policy
@@ -371,11 +377,11 @@ def test_optimizing_counts_what_it_read_and_draws_a_curve(tmp_path: Path) -> Non
     tuned = optimize(ROWS, base, sft, settings=dpo_params(), seed=1, checkpoints=tmp_path / "run")
     tokens = sum(map(len, pairs().chosen.prompts))
     assert tuned.counts == {"rows": 30, "prompt_tokens": tokens, "shortened_candidates": 0, "steps": 16}
-    assert [point["step"] for point in tuned.curve] == list(range(1, 17))
-    first, last = tuned.curve[0], tuned.curve[-1]
+    assert [point["step"] for point in tuned.trained.curve] == list(range(1, 17))
+    first, last = tuned.trained.curve[0], tuned.trained.curve[-1]
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-4)
     assert first["reward_margin"] == pytest.approx(0, abs=1e-6)
     assert last["loss"] < first["loss"]
     assert last["reward_margin"] > 0
     assert last["reward_accuracy"] > 0.7
-    assert max(point["learning_rate"] for point in tuned.curve) == pytest.approx(0.003)
+    assert max(point["learning_rate"] for point in tuned.trained.curve) == pytest.approx(0.003)

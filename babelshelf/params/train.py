@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from babelshelf.params.load import Section
 from babelshelf.params.schedule import ScheduleParams
@@ -27,3 +27,9 @@ class TrainParams(ScheduleParams):
     lora: LoraParams
     template: Literal["short", "alpaca"]
     max_length: int = Field(ge=16)
+
+    @model_validator(mode="after")
+    def _bf16_is_for_frozen_weights(self) -> Self:
+        if self.weights == "bf16" and self.adapter == "none":
+            raise ValueError("weights: bf16 is for frozen weights: it needs adapter: lora")
+        return self
