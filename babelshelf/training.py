@@ -322,6 +322,7 @@ def trainer_arguments(schedule: Schedule, checkpoints: Path, rows: int, sampling
         "weight_decay": schedule.weight_decay,
         "bf16": schedule.precision == "bf16",
         "use_cpu": not torch.cuda.is_available(),
+        "ddp_find_unused_parameters": False,  # all that is trained is used in each step
         "activation_checkpointing": schedule.gradient_checkpointing,
         "train_sampling_strategy": sampling,
         "logging_steps": max(1, steps // LOGGED_POINTS),

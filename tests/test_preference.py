@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from transformers import PreTrainedModel
 from trl import DPOConfig, DPOTrainer
 
 from babelshelf.batches import LeftPadding, answers_of
+from babelshelf.errors import InputError
 from babelshelf.params.dpo import DpoParams
 from babelshelf.params.score import ScoreParams
 from babelshelf.params.train import LoraParams
@@ -385,3 +387,28 @@ def test_optimizing_counts_what_it_read_and_draws_a_curve(tmp_path: Path) -> Non
     assert last["reward_margin"] > 0
     assert last["reward_accuracy"] > 0.7
     assert max(point["learning_rate"] for point in tuned.trained.curve) == pytest.approx(0.003)
+
+
+def test_frozen_weights_in_bf16_are_for_a_model_with_an_adapter(tmp_path: Path) -> None:
+    base, sft = saved(tmp_path, "none")
+    with pytest.raises(InputError, match=r"bf16 is for frozen weights, and .* has no adapter"):
+        load_tuned(base, sft, "eager", "bf16")
+    base, sft = saved(tmp_path / "lora", "lora")
+    model = load_tuned(base, sft, "eager", "bf16")
+    assert {(weight.requires_grad, weight.dtype) for weight in model.parameters()} == {
+        (True, torch.float32),
+        (False, torch.bfloat16),
+    }
+
+
+def test_parts_and_prompts_without_padding_give_the_weights_of_whole_padded_batches(tmp_path: Path) -> None:
+    found = []
+    for packing, micro_batch_size in [("none", 4), ("none", 2), ("padding_free", 2)]:
+        policy = tiny_lm.model()
+        how = dataclasses.replace(schedule(), packing=packing, micro_batch_size=micro_batch_size)
+        folder = tmp_path / f"{packing}-{micro_batch_size}"
+        fit_preferences(policy, tiny_lm.model(), TOKENIZER, pairs(), how, beta=BETA, checkpoints=folder)
+        found.append(weights(policy))
+    for other in found[1:]:
+        for name, weight in found[0].items():
+            torch.testing.assert_close(other[name], weight, rtol=0, atol=1e-3)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import PreTrainedModel
 from trl import SFTConfig
 
 from babelshelf.batches import Examples, LeftPadding
+from babelshelf.errors import InputError
 from babelshelf.matching import Questions
 from babelshelf.nano_lm import QuestionTrainer, encode_questions
 from babelshelf.params.score import ScoreParams
@@ -25,6 +29,7 @@ from babelshelf.training import (
     _last_checkpoint,
     fine_tune,
     fit,
+    load_model,
     save,
     with_lora,
 )
@@ -374,3 +379,90 @@ def test_half_of_the_heads_begin_with_equal_queries_and_keys_in_all_layers_but_t
     first, second = (layer.self_attn for layer in tiny_lm.model().model.layers)
     equal = [(one.q_proj.weight == one.k_proj.weight).all(dim=1).tolist() for one in (first, second)]
     assert equal == [[False] * 32, [True] * 16 + [False] * 16]
+
+
+# --- memory, and what can't be had ---
+
+
+def test_frozen_weights_stay_in_bf16_and_the_adapter_is_trained_and_saved_in_fp32(tmp_path: Path) -> None:
+    base = tiny_lm.save_base(tmp_path / "base")
+    changes = {"weights": "bf16", "precision": "bf16"}
+    settings = TrainParams.model_validate(train_params("lora", lora()).model_dump() | changes)
+    tuned = fine_tune(ROWS, base, tiny_lm.SHORT, settings=settings, seed=1, checkpoints=tmp_path / "run")
+    for name, weight in tuned.model.named_parameters():
+        assert weight.dtype == (torch.float32 if weight.requires_grad else torch.bfloat16), name
+    frozen = {name: weight for name, weight in weights(tuned.model).items() if "lora_" not in name}
+    before = weights(load_model(base, "eager", "bf16"))
+    assert {name.replace(".base_layer", "").removeprefix("base_model.model.") for name in frozen} == before.keys()
+    for name, weight in frozen.items():
+        assert torch.equal(weight, before[name.replace(".base_layer", "").removeprefix("base_model.model.")])
+    save(tuned.model, tmp_path / "model", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
+    saved = load_file(tmp_path / "model" / "adapter_model.safetensors")
+    assert {weight.dtype for weight in saved.values()} == {torch.float32}
+    scores = load(base, tmp_path / "model", SCORING).score(ROWS)
+    relevant = ROWS["label"].to_numpy() == 1
+    assert scores[relevant].min() > 0.5 > scores[~relevant].max()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": "bf16", "precision": "bf16", "adapter": "none"}, "it needs adapter: lora"),
+        ({"weights": "bf16", "precision": "fp32"}, "needs precision: bf16"),
+    ],
+)
+def test_bf16_weights_are_refused_where_they_would_be_trained_or_used_as_fp32(
+    changes: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        TrainParams.model_validate(train_params("lora", lora()).model_dump() | changes)
+
+
+def test_flash_attention_is_refused_where_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="flash_attention_2 needs a GPU with CUDA, which is not here; take sdpa"):
+        load_model(tiny_lm.save_base(tmp_path / "base"), "flash_attention_2", "fp32")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(InputError, match="flash_attention_2 needs the package flash-attn"):
+        load_model(tmp_path / "base", "flash_attention_2", "fp32")
+
+
+def test_parts_and_prompts_without_padding_give_the_weights_of_whole_padded_batches(tmp_path: Path) -> None:
+    expected = weights(fitted(tmp_path / "whole", AnswerTrainer))
+    for packing, micro_batch_size in [("none", 2), ("padding_free", 4), ("padding_free", 1)]:
+        folder = tmp_path / f"{packing}-{micro_batch_size}"
+        found = weights(fitted(folder, AnswerTrainer, packing=packing, micro_batch_size=micro_batch_size))
+        for name, weight in expected.items():
+            torch.testing.assert_close(found[name], weight, rtol=0, atol=1e-3)
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from tests.test_training import fitted, AnswerTrainer, trainer_that_counts
+
+class FillingTrainer(AnswerTrainer):
+    def compute_loss(self, *args, **kwargs):
+        if self.state.global_step == 4:  # the first checkpoint, of step 3, is written
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        return super().compute_loss(*args, **kwargs)
+
+try:
+    fitted(Path(sys.argv[1]), FillingTrainer)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits on files' sizes")
+def test_a_checkpoint_that_does_not_fit_is_one_error_and_the_one_before_is_kept(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "run")]
+    told = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True).stdout
+    assert f"InputError {tmp_path / 'run' / 'checkpoint-6'}: the checkpoint can't be written (" in told
+    assert "File too large" in told
+    assert "the run goes on from its last complete checkpoint" in told
+    assert [path.name for path in (tmp_path / "run").glob("checkpoint-*")] == ["checkpoint-3"]
+    counting, steps = trainer_that_counts()
+    assert_equal_weights(fitted(tmp_path / "run", counting), fitted(tmp_path / "other", AnswerTrainer))
+    assert steps == list(range(4, 16))
