@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 from trl.trainer.utils import use_adapter
 
+from babelshelf.pointer import load_tokenizer
 from babelshelf.prompts import answer_ids, encode, parse
 from babelshelf.training import (
     CURVE,
@@ -32,7 +33,6 @@ from babelshelf.training import (
     at_answer,
     counts,
     load_model,
-    load_tokenizer,
     run,
     schedule_of,
     trainer_arguments,

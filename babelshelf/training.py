@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from transformers.trainer_pt_utils import DistributedLengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
 
-from babelshelf.pointer import weights
+from babelshelf.pointer import load_tokenizer, weights
 from babelshelf.prompts import Encoded, answer_ids, encode, parse
 
 if TYPE_CHECKING:
@@ -167,11 +167,6 @@ def at_answer(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Any:  
         logits_to_keep=1,
         use_cache=False,
     )
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Tokenizer of a base model's folder."""
-    return AutoTokenizer.from_pretrained(weights(folder))
 
 
 def load_model(folder: Path, attention: str) -> PreTrainedModel:

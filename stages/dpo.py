@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import polars as pl
 
-from babelshelf import preference, tables, training
+from babelshelf import pointer, preference, tables, training
 from babelshelf.files import read_json, replacing, write_json
 from babelshelf.fingerprint import partial_work
 from babelshelf.params.dpo import DpoParams
@@ -30,6 +30,7 @@ from babelshelf.resources import recorded
 @recorded
 def main(*, task: str, train: Path, base: Path, model: Path, out: Path, metrics: Path, curve: Path) -> None:
     settings, seed = load(DpoParams, "dpo", task), load_seed()
+    pointer.check_base(base, model)
     rows = tables.read_rows(train).filter(pl.col("label").is_not_null())
     with partial_work("dpo", train, base, model, settings, seed) as checkpoints:
         tuned = preference.optimize(rows, base, model, settings=settings, seed=seed, checkpoints=checkpoints)

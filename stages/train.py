@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import polars as pl
 
-from babelshelf import prompts, tables, training
+from babelshelf import pointer, prompts, tables, training
 from babelshelf.files import replacing, write_json
 from babelshelf.fingerprint import partial_work
 from babelshelf.params.load import load, load_seed
@@ -34,7 +34,8 @@ def main(*, task: str, train: Path, base: Path, out: Path, metrics: Path, curve:
     with partial_work("train", train, base, text, settings, seed) as checkpoints:
         tuned = training.fine_tune(rows, base, text, settings=settings, seed=seed, checkpoints=checkpoints)
         with replacing(out) as folder:
-            training.save(tuned.model, folder, {"template": text, "max_length": settings.max_length})
+            prompt = {"template": text, "max_length": settings.max_length, "base": pointer.identity(base)}
+            training.save(tuned.model, folder, prompt)
     write_json(metrics, tuned.counts)
     tables.write_csv(curve, pl.DataFrame(tuned.curve))
 
