@@ -9,6 +9,13 @@ from pathlib import Path
 
 import click
 
+LADDER = click.option(
+    "--file",
+    type=click.Path(path_type=Path),
+    default=Path("ladder.yaml"),
+    help="The ladder; default: ladder.yaml, and the paper's is profiles/ladder/paper.yaml.",
+)
+
 
 @click.group()
 @click.version_option(package_name="babelshelf")
@@ -41,11 +48,12 @@ def show() -> None:
     "--out", type=click.Path(path_type=Path), default=Path("report"), help="Folder to write; default: report."
 )
 @click.option("--rev", default="HEAD", help="Commit that the ladder's experiments were run on; default: HEAD.")
-def report(*, out: Path, rev: str) -> None:
+@LADDER
+def report(*, out: Path, rev: str, file: Path) -> None:
     """Write report.html and report.md, of the ladder's experiments and the last run."""
     from babelshelf.report.build import report as write_report  # noqa: PLC0415
 
-    click.echo(write_report(out, rev))
+    click.echo(write_report(out, rev, file))
 
 
 @main.command()
@@ -114,13 +122,14 @@ def profile(name: str) -> None:
 @click.option(
     "--seeds", callback=lambda _context, _option, value: _seeds(value), help="Instead of the rows' own: 1,2,3."
 )
-def ladder(rows: tuple[str, ...], seeds: list[int]) -> None:
-    """Run the rows of ladder.yaml, each as a DVC experiment; all of them, or just the named ones."""
+@LADDER
+def ladder(*, rows: tuple[str, ...], seeds: list[int], file: Path) -> None:
+    """Run the rows of a ladder, each as a DVC experiment; all of them, or just the named ones."""
     from rich.console import Console  # noqa: PLC0415
 
     from babelshelf.ladder_run import run  # noqa: PLC0415
 
-    run(rows, seeds, Console())
+    run(rows, seeds, file, Console())
 
 
 def _seeds(text: str | None) -> list[int]:

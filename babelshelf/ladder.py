@@ -20,8 +20,6 @@ from babelshelf.errors import InputError
 from babelshelf.params.check import TASKS, check_values
 from babelshelf.params.load import PARAMS_FILE, Section, read
 
-LADDER_FILE = Path("ladder.yaml")
-
 # Those that some source has; one that params.yaml leaves out is left out of the ladder, too.
 KNOWN_TASKS = tuple(dict.fromkeys(task for tasks in TASKS.values() for task in tasks))
 
@@ -117,7 +115,7 @@ class Line(NamedTuple):
     gain: list[float]
 
 
-def read_ladder(params: Mapping[str, Any], file: Path = LADDER_FILE) -> list[Row]:
+def read_ladder(params: Mapping[str, Any], file: Path) -> list[Row]:
     """The rows of `file` for the tasks that `params` (all of params.yaml) has.
 
     What a row says of another task is left out; a row that has no other task is left out altogether.
@@ -145,7 +143,7 @@ def select(rows: Sequence[Row], names: Iterable[str]) -> list[Row]:
     known = [row.name for row in rows]
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise InputError(f"{LADDER_FILE}: no row {unknown[0]!r}; there are {', '.join(known)}")
+        raise InputError(f"the ladder has no row {unknown[0]!r}; there are {', '.join(known)}")
     return [row for row in rows if not wanted or row.name in wanted]
 
 

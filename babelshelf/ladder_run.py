@@ -32,15 +32,21 @@ class Outcome:
     failed: list[str] = field(default_factory=list)
 
 
-def run(names: Sequence[str], seeds: Sequence[int], console: Console) -> None:
-    """Run the named rows (none: all) that are not up to date, with `seeds` (none: the rows' own), and print the table.
+def run(names: Sequence[str], seeds: Sequence[int], file: Path, console: Console) -> None:
+    """Run rows of the ladder `file` that are not up to date, and print the table.
+
+    Args:
+        names: of the rows; none: all.
+        seeds: none: the rows' own.
+        file: of the ladder.
+        console: to print on.
 
     Raises:
-        InputError: before any work, something is wrong with ladder.yaml, params.yaml or the repository; or in the end,
+        InputError: before any work, something is wrong with `file`, params.yaml or the repository; or in the end,
             an experiment failed.
     """
     check()
-    rows = ladder.read_ladder(read(PARAMS_FILE))
+    rows = ladder.read_ladder(read(PARAMS_FILE), file)
     wanted = ladder.experiments(ladder.select(rows, names), load_seed(), seeds)
     outcome = Outcome()
     with copied(Path.cwd()) as copy:

@@ -21,12 +21,12 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from babelshelf.errors import InputError
 
 if TYPE_CHECKING:
-    from babelshelf.params.base_model import EmbedderParams
+    from babelshelf.params.base_model import NanoEmbedderParams
 
 FloatArray = npt.NDArray[np.float32]
 
 
-def build(texts: pl.DataFrame, settings: EmbedderParams, seed: int) -> SentenceTransformer:
+def build(texts: pl.DataFrame, settings: NanoEmbedderParams, seed: int) -> SentenceTransformer:
     """Train a tokenizer and a vector a token; texts that share words, or words of the same texts, come out close.
 
     Only candidates are learnt from, since only candidates are embedded: the dimensions that queries in other languages
@@ -49,7 +49,7 @@ def build(texts: pl.DataFrame, settings: EmbedderParams, seed: int) -> SentenceT
     if settings.dimension >= rank:
         raise InputError(
             f"the embedder has {settings.dimension} dimensions, but the catalogue only {len(corpus)} candidates "
-            f"of {tokenizer.get_vocab_size()} tokens: lower base_model.embedder.dimension below {rank}"
+            f"of {tokenizer.get_vocab_size()} tokens: lower base_model.embedder.nano.dimension below {rank}"
         )
     static = StaticEmbedding(tokenizer, embedding_weights=token_vectors(corpus, tokenizer, settings.dimension, seed))
     return SentenceTransformer(modules=[static, Normalize()], device="cpu")

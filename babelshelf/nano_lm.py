@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from babelshelf.params.base_model import LmParams
+    from babelshelf.params.base_model import NanoLmParams
 
 PAD, END = "<|pad|>", "<|end|>"
 TOKENIZER_SAMPLE = 5000  # texts with questions, so that the answers become tokens of their own
@@ -57,7 +57,7 @@ class QuestionTrainer(AnswerTrainer):
 
 
 def pretrain(
-    texts: pl.DataFrame, settings: LmParams, seed: int, checkpoints: Path
+    texts: pl.DataFrame, settings: NanoLmParams, seed: int, checkpoints: Path
 ) -> tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]:
     """Make and train the LM.
 
@@ -119,7 +119,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     )
 
 
-def new_model(tokenizer: PreTrainedTokenizerFast, settings: LmParams, seed: int) -> Qwen3ForCausalLM:
+def new_model(tokenizer: PreTrainedTokenizerFast, settings: NanoLmParams, seed: int) -> Qwen3ForCausalLM:
     """Qwen3 (arXiv 2505.09388) with random weights and tied embeddings, some heads set to attend to equal tokens.
 
     At the usual scale of 0.02 a narrow model's layers add next to nothing to its embeddings: matching was hardly

@@ -22,6 +22,7 @@ from trl.trainer.utils import use_adapter
 
 from babelshelf.batches import IGNORED, Batch, Collator, Examples, answers_of, at_answer, collator
 from babelshelf.errors import InputError
+from babelshelf.pointer import load_tokenizer
 from babelshelf.prompts import answer_ids, encode, parse
 from babelshelf.trainers import ScheduledTrainer
 from babelshelf.training import (
@@ -32,7 +33,6 @@ from babelshelf.training import (
     answered,
     counts,
     load_model,
-    load_tokenizer,
     run,
     schedule_of,
     trained_in_fp32,

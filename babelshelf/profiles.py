@@ -85,12 +85,14 @@ def merge(values: CommentedMap, overlay: CommentedMap, prefix: str = "") -> list
         old = values.get(key)
         if isinstance(old, CommentedMap) and isinstance(new, CommentedMap):
             changes += merge(old, new, f"{prefix}{key}.")
+            _close_up(values, key)
         elif old != new:
             changes.append(Change(f"{prefix}{key}", _shown(old), _shown(new)))
             if new is None:
                 del values[key]
             else:
                 values[key] = new
+                _close_up(values, key)
     return changes
 
 
@@ -99,6 +101,13 @@ def _yaml() -> YAML:
     yaml.preserve_quotes = True
     yaml.width = 4096  # never fold a long line
     return yaml
+
+
+def _close_up(values: CommentedMap, key: str) -> None:
+    """Keep a comment one space behind its value: it would stay in its column, away from a shorter one."""
+    comment = values.ca.items.get(key, [None] * 3)[2]
+    if comment is not None and not comment.value.startswith("\n"):
+        comment.column = 0
 
 
 def _write(params: Path, values: CommentedMap, name: str) -> None:

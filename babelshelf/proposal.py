@@ -472,7 +472,7 @@ def _overlay(
             "input": {task: str(inputs.get(task, path)) for task in ("qc", "qi")},
             "files": used,
         },
-        "base_model": {"embedder": {"dimension": _dimension(sum(sizes.values()))}},
+        "base_model": {"embedder": {"nano": {"dimension": _dimension(sum(sizes.values()))}}},
         "translate": {"languages": []},
     }
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.utils import is_flash_attn_2_available
 from trl import SFTConfig
@@ -24,7 +24,7 @@ from babelshelf import distributed
 from babelshelf.batches import Examples, collator
 from babelshelf.errors import InputError
 from babelshelf.files import read_json, write_json
-from babelshelf.pointer import weights
+from babelshelf.pointer import load_tokenizer, weights
 from babelshelf.prompts import Encoded, answer_ids, encode, parse
 from babelshelf.trainers import AnswerTrainer
 
@@ -83,11 +83,6 @@ class Schedule:
     precision: str  # fp32, or bf16 by autocast: the weights stay fp32
     gradient_checkpointing: bool
     seed: int
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Tokenizer of a base model's folder."""
-    return AutoTokenizer.from_pretrained(weights(folder))
 
 
 def load_model(folder: Path, attention: str, dtype: str) -> PreTrainedModel:

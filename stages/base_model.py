@@ -1,4 +1,4 @@
-"""Make the base LM and the embedder from the catalogue's unlabelled text.
+"""Make the base LM and the embedder from the catalogue's unlabelled text, or point to those that params.yaml names.
 
 \b
     python -m stages.base_model --catalogue data/catalogue ... (dvc.yaml has all of it)
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from babelshelf import nano_embedder, nano_lm, tables
+from babelshelf import nano_embedder, nano_lm, pointer, tables
 from babelshelf.files import replacing
 from babelshelf.fingerprint import partial_work
-from babelshelf.params.base_model import BaseModelParams
+from babelshelf.params.base_model import NANO, NEWEST, BaseModelParams, LmParams, SourceParams, is_folder
 from babelshelf.params.load import load, load_seed
 from babelshelf.resources import recorded
 
@@ -25,14 +25,37 @@ from babelshelf.resources import recorded
 @recorded
 def main(*, catalogue: Path, lm: Path, embedder: Path) -> None:
     settings, seed = load(BaseModelParams, "base_model"), load_seed()
-    texts = tables.read_table(catalogue / "text.parquet")
-    with partial_work("base_model", catalogue / "text.parquet", settings.lm, seed) as checkpoints:
-        model, tokenizer = nano_lm.pretrain(texts, settings.lm, seed, checkpoints)
-        with replacing(lm) as folder:
+    text = catalogue / "text.parquet"
+    if settings.lm.model == NANO:
+        make_lm(text, settings.lm, seed, lm)
+    else:
+        point("lm", settings.lm, lm)
+    if settings.embedder.model == NANO:
+        with replacing(embedder) as folder:
+            nano_embedder.build(tables.read_table(text), settings.embedder.nano, seed).save(str(folder))
+    else:
+        point("embedder", settings.embedder, embedder)
+
+
+def make_lm(text: Path, settings: LmParams, seed: int, out: Path) -> None:
+    """Train the nano LM on the catalogue's text and save it."""
+    texts = tables.read_table(text)
+    with partial_work("base_model", text, settings.nano, seed) as checkpoints:
+        model, tokenizer = nano_lm.pretrain(texts, settings.nano, seed, checkpoints)
+        with replacing(out) as folder:
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
-    with replacing(embedder) as folder:
-        nano_embedder.build(texts, settings.embedder, seed).save(str(folder))
+
+
+def point(name: str, source: SourceParams, out: Path) -> None:
+    """Write a pointer to a folder, or to a model of the hub, which is downloaded; say what a branch was resolved to."""
+    if is_folder(source.model):
+        pointer.write(out, pointer.to_folder(source.model))
+        return
+    found = pointer.to_hub(source.model, None if source.revision == NEWEST else source.revision)
+    pointer.write(out, found)
+    if source.revision == NEWEST:
+        click.echo(f"{source.model} is not pinned: set base_model.{name}.revision to {found['revision']}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import polars as pl
 
-from babelshelf import distributed, preference, tables, training
+from babelshelf import distributed, pointer, preference, tables, training
 from babelshelf.files import read_json, replacing, write_json
 from babelshelf.params.dpo import DpoParams
 from babelshelf.params.load import load, load_seed
@@ -34,6 +34,7 @@ def main(
     *, task: str, train: Path, base: Path, model: Path, out: Path, metrics: Path, curve: Path, accelerate: Path
 ) -> None:
     settings, seed = load(DpoParams, "dpo", task), load_seed()
+    pointer.check_base(base, model)
     batch = {"batch_size": settings.batch_size, "micro_batch_size": settings.micro_batch_size}
     if distributed.launched(accelerate, "stages.dpo", **batch):
         return

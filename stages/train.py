@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import polars as pl
 
-from babelshelf import distributed, prompts, tables, training
+from babelshelf import distributed, pointer, prompts, tables, training
 from babelshelf.files import replacing, write_json
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.train import TrainParams
@@ -40,7 +40,7 @@ def main(*, task: str, train: Path, base: Path, out: Path, metrics: Path, curve:
         tuned = training.fine_tune(rows, base, text, settings=settings, seed=seed, checkpoints=checkpoints)
         if distributed.is_main():
             with replacing(out) as folder:
-                prompt = {"template": text, "max_length": settings.max_length}
+                prompt = {"template": text, "max_length": settings.max_length, "base": pointer.identity(base)}
                 training.save(tuned.model, folder, prompt, tuned.trained.state)
     if distributed.is_main():
         write_json(metrics, tuned.counts)

@@ -127,7 +127,7 @@ def test_a_task_that_params_do_not_have_is_left_out(tmp_path: Path, params: dict
         ({"set": {"tasks.qc.train": {}}}, "set.tasks.qc.train: is a section of params.yaml; set its keys one by one"),
         ({"set": {"seed": 2}}, "set.seed: give the seeds of a row as `seeds`"),
         ({"set": {"tasks.qc.train_on": "translatd"}}, "row 'translation': set: tasks.qc.train_on: "),
-        ({"set": {"base_model.lm.layers": 0}}, "row 'translation': set: base_model.lm.layers: "),
+        ({"set": {"base_model.lm.nano.layers": 0}}, "row 'translation': set: base_model.lm.nano.layers: "),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_by_row_and_key(

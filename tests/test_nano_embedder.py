@@ -15,7 +15,7 @@ from sklearn.preprocessing import normalize
 from babelshelf.embeddings import encode, load_embedder
 from babelshelf.errors import InputError
 from babelshelf.nano_embedder import build, train_tokenizer
-from babelshelf.params.base_model import EmbedderParams
+from babelshelf.params.base_model import NanoEmbedderParams
 
 TREE = {
     "Shoes > Women": ["Sneakers", "Ankle Boots", "Sandals", "Ballet Flats", "Slippers"],
@@ -29,7 +29,7 @@ TITLES = [
     for brand in ("Brelnox", "Tulvexa", "Kyzeno")
     for extra in ("black", "for women", "2024 new")
 ]
-SETTINGS = EmbedderParams(vocab_size=512, dimension=12)
+SETTINGS = NanoEmbedderParams(vocab_size=512, dimension=12)
 
 
 def texts(candidates: list[str], queries: list[str]) -> pl.DataFrame:

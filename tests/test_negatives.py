@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from babelshelf import embeddings, nano_embedder, negatives, tables
 from babelshelf.errors import InputError
 from babelshelf.files import read_json
-from babelshelf.params.base_model import EmbedderParams
+from babelshelf.params.base_model import NanoEmbedderParams
 from babelshelf.params.load import section
 from babelshelf.params.mine_negatives import MineNegativesParams
 from babelshelf.truth import FACTS_SCHEMA, Truth, no_truth
@@ -284,7 +284,7 @@ def run_stage(folder: Path, held_out: str) -> tuple[pl.DataFrame, dict[str, obje
     tables.write_table(folder / "truth/groups.parquet", no_truth().groups)
     tables.write_table(folder / "truth/candidates.parquet", no_truth().candidates)
     texts = pl.DataFrame({"text": candidates, "language": "en", "kind": "candidate"})
-    nano_embedder.build(texts, EmbedderParams(vocab_size=512, dimension=3), 1).save(str(folder / "embedder"))
+    nano_embedder.build(texts, NanoEmbedderParams(vocab_size=512, dimension=3), 1).save(str(folder / "embedder"))
     options = "--train train.parquet --candidates candidates.parquet --embedder embedder --truth truth"
     arguments = ["qc", *options.split(), "--out", "negatives", "--metrics", "metrics.json"]
     CliRunner().invoke(main, arguments, catch_exceptions=False)

@@ -8,13 +8,13 @@ import polars as pl
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from babelshelf.nano_lm import new_model, train_tokenizer
-from babelshelf.params.base_model import LmParams
+from babelshelf.params.base_model import NanoLmParams
 from babelshelf.prompts import load_template, parse
 from babelshelf.tables import ROW_SCHEMA
 
 SHORT = load_template("short")
 TEMPLATE = parse(SHORT, "short")
-SETTINGS = LmParams(
+SETTINGS = NanoLmParams(
     vocab_size=512,
     hidden_size=32,
     intermediate_size=64,

@@ -10,7 +10,7 @@ import polars as pl
 
 from babelshelf.errors import InputError
 from babelshelf.files import replacing, work_dir
-from babelshelf.ladder import LADDER_FILE, Row, experiments, read_ladder
+from babelshelf.ladder import Row, experiments, read_ladder
 from babelshelf.params.check import check
 from babelshelf.params.load import PARAMS_FILE, load_seed, read
 from babelshelf.report import data, gains, sections
@@ -39,23 +39,24 @@ class Ladder:
         return found
 
 
-def report(out: Path, revision: str) -> Path:
+def report(out: Path, revision: str, ladder_file: Path) -> Path:
     """Write `report.html`, `report.md` and `figures/` into the folder `out`, which is replaced as a whole.
 
     Args:
         out: made where it is missing; a folder that holds anything else than a report is left alone.
         revision: the commit that the ladder's experiments were run on.
+        ladder_file: of the rows; without one, the last run alone is reported.
 
     Returns:
         Path of the HTML page.
 
     Raises:
-        InputError: there is nothing to report, ladder.yaml or params.yaml is wrong, or `out` is in use.
+        InputError: there is nothing to report, the ladder or params.yaml is wrong, or `out` is in use.
     """
     check()
     _check_out(out)
     params = read(PARAMS_FILE)
-    rows = read_ladder(params) if LADDER_FILE.is_file() else []
+    rows = read_ladder(params, ladder_file) if ladder_file.is_file() else []
     seed = load_seed()
     ladder = Ladder(rows, ladder_runs(rows, revision) if rows else {}, seed)
     settings = Settings(params["evaluate"]["confidence"], seed, params["evaluate"]["reliability_bins"])

@@ -12,6 +12,7 @@ import polars as pl
 from tqdm import tqdm
 
 from babelshelf.files import replacing
+from babelshelf.pointer import check_base
 
 if TYPE_CHECKING:
     from babelshelf.params.score import ScoreParams
@@ -32,7 +33,12 @@ class Scorer(Protocol):
 
 
 def load_scorer(base: Path, model: Path, settings: ScoreParams) -> Scorer:
-    """The scorer of `settings.backend`, a module of `babelshelf.scorers`, for the model in the folder `model`."""
+    """The scorer of `settings.backend`, a module of `babelshelf.scorers`, for the model in the folder `model`.
+
+    Raises:
+        InputError: the model was trained on another base.
+    """
+    check_base(base, model)
     backend = importlib.import_module(f"babelshelf.scorers.{settings.backend}")
     scorer: Scorer = backend.load(base, model, settings)
     return scorer

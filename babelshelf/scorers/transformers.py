@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from babelshelf.pointer import weights
+from babelshelf.pointer import load_tokenizer, weights
 from babelshelf.prompts import Template, answer_ids, encode, parse
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def load(base: Path, model: Path, settings: ScoreParams) -> TransformersScorer:
         from peft import PeftModel  # noqa: PLC0415 - slow to import, and not every model has an adapter
 
         lm = PeftModel.from_pretrained(lm, model).merge_and_unload()
-    tokenizer = AutoTokenizer.from_pretrained(weights(base))
+    tokenizer = load_tokenizer(base)
     template = parse(prompt["template"], str(model / "prompt.json"))
     return TransformersScorer(lm.to(device), tokenizer, template, prompt["max_length"], settings)
 
