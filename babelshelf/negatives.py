@@ -18,8 +18,8 @@ import numpy.typing as npt
 import polars as pl
 
 from babelshelf import text
-from babelshelf.embeddings import FloatArray, IntArray, nearest
 from babelshelf.errors import InputError
+from babelshelf.neighbours import FloatArray, IntArray, check_index, nearest
 from babelshelf.tables import ROW_SCHEMA
 from babelshelf.truth import Truth, relevant
 
@@ -51,7 +51,7 @@ class Mined:
 def mine(
     rows: pl.DataFrame,
     candidates: Sequence[str],
-    embed: Callable[[Sequence[str]], FloatArray],
+    embed: Callable[[Sequence[str], str], FloatArray],
     settings: MineNegativesParams,
     seed: int,
 ) -> Mined:
@@ -64,7 +64,8 @@ def mine(
         rows: the training set, `tables.ROW_SCHEMA`.
         candidates: unique texts that may be mined, the candidates of all anchors among them. A candidate of dev or
             test alone must not be here: the model would know it by label 0.
-        embed: unit vectors of texts, shape (n, dimension); called once.
+        embed: unit vectors, shape (n, dimension), of texts and the prompt that stands before each; called once for the
+            candidates, with no prompt, and once for the anchors' candidates where there is a `query_prompt`.
         settings: the window, the target, the guards.
         seed: of all that is drawn.
 
@@ -75,9 +76,10 @@ def mine(
         InputError: an anchor's candidate is not among the candidates, or the window starts beyond the last of them.
     """
     check_window(settings.window, len(candidates))
+    check_index(settings, len(candidates))
     pool = _pool(candidates)
     anchors = _anchors(rows, pool, settings.origins)
-    windows = rank_windows(embed(candidates), anchors["number"].to_numpy(), settings)
+    windows = rank_windows(candidates, anchors["number"].to_numpy(), embed, settings, seed)
     rng = np.random.default_rng([seed, STREAM])
     guards = {guard: forbidden(guard, rows, pool) for guard in settings.guards}
     drawn, refused = _draw(windows, anchors, guards | {"known_pair": _known_pairs(rows, pool)}, rng)
@@ -110,15 +112,23 @@ def check_window(window: tuple[int, int], candidates: int) -> None:
         )
 
 
-def rank_windows(vectors: FloatArray, positives: IntArray, settings: MineNegativesParams) -> IntArray:
+def rank_windows(
+    candidates: Sequence[str],
+    positives: IntArray,
+    embed: Callable[[Sequence[str], str], FloatArray],
+    settings: MineNegativesParams,
+    seed: int,
+) -> IntArray:
     """Candidates in the window of ranks around each positive.
 
     Ranks count unique candidates from 0, the positive itself left out; the window is [first, last).
 
     Args:
-        vectors: unit vectors of all candidates, shape (n_candidates, dimension).
+        candidates: unique texts.
         positives: number of each anchor's candidate, shape (n_anchors,).
+        embed: see `mine`.
         settings: the window, and how neighbours are searched.
+        seed: of an approximate index.
 
     Returns:
         Numbers of candidates, nearest first, shape (n_anchors, width); narrower than `last - first` where there are
@@ -126,9 +136,14 @@ def rank_windows(vectors: FloatArray, positives: IntArray, settings: MineNegativ
     """
     first, last = settings.window
     unique, position = np.unique(positives, return_inverse=True)
-    neighbours = nearest(vectors[unique], vectors, min(last + 1, len(vectors)), settings.index)
+    vectors = embed(candidates, "")
+    queries, rows = vectors, unique
+    if settings.query_prompt:
+        queries = embed([candidates[number] for number in unique], settings.query_prompt)
+        rows = np.arange(len(unique))
+    neighbours = nearest(queries, rows, vectors, min(last + 1, len(vectors)), settings=settings, seed=seed)
     others = neighbours != unique[:, None]
-    others[others.all(axis=1), -1] = False  # so many equals that the positive itself is not among its neighbours
+    others[others.all(axis=1), -1] = False  # the positive itself is not among them: so many equals, or missed
     ranked = neighbours[others].reshape(len(unique), neighbours.shape[1] - 1)
     windows: IntArray = ranked[position, first:last]
     return windows
