@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 EXAMPLES = 50  # of each guard's refusals that are written, for a person to read
 
 STREAM = 4  # this module's own stream of random numbers among those of the pipeline's seed
+LEVEL_END = "\x1f"  # between the levels of a path as it is compared: no key holds it
 SEPARATOR = re.compile(r" > |,(?! )")  # of a category path; a name may hold ", " where levels are separated by ","
 
 
@@ -267,7 +268,9 @@ def _in_pairs(draws: IntArray, anchors: pl.DataFrame, pairs: pl.DataFrame) -> np
     own = anchors.join(codes, on=key, how="left", maintain_order="left")["code"].to_numpy()
     coded = pairs.join(codes, on=key)
     size = 1 + max(draws.max(), coded["number"].to_numpy().max(initial=0))
-    return np.isin(own[:, None] * size + draws, (coded["code"] * size + coded["number"]).to_numpy())
+    codes_of_draws = pl.Series((own[:, None] * size + draws).ravel())
+    hits = codes_of_draws.is_in((coded["code"] * size + coded["number"]).implode())  # a hash join: np.isin sorts
+    return hits.to_numpy().reshape(draws.shape)
 
 
 def _share_out(found: pl.DataFrame, wanted: Mapping[str, int], rng: np.random.Generator) -> pl.DataFrame:
@@ -302,27 +305,31 @@ def _equal_text(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
 
 def _with_key(table: pl.DataFrame) -> pl.DataFrame:
     keys = table.select(pl.col("candidate").unique(maintain_order=True))
-    keys = keys.with_columns(key=pl.Series(map(text.key, keys["candidate"]), dtype=pl.String))
-    return table.join(keys, on="candidate")
+    return table.join(keys.with_columns(key=text.keys(keys["candidate"])), on="candidate")
 
 
 def _related_category(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
-    ancestors = _with_ancestors(positives).join(_with_path(pool), left_on="ancestor", right_on="path")
-    descendants = _with_path(positives).join(_with_ancestors(pool), left_on="path", right_on="ancestor")
-    return pl.concat([ancestors.select("group", "number"), descendants.select("group", "number")])
+    own, others = _with_path(positives.select("candidate").unique()), _with_path(pool)
+    ancestors = _with_ancestors(own).join(others, left_on="ancestor", right_on="path")
+    descendants = own.join(_with_ancestors(others), left_on="path", right_on="ancestor")
+    related = pl.concat([ancestors.select("candidate", "number"), descendants.select("candidate", "number")])
+    return positives.join(related, on="candidate")
 
 
 def _with_path(table: pl.DataFrame) -> pl.DataFrame:
-    """The table with each candidate's `path` from the root: the names of its levels, as they are compared."""
+    """The table with each candidate's `levels` from the root, as they are compared, and all in one: `path`."""
     paths = table.select(pl.col("candidate").unique(maintain_order=True))
-    levels = [[text.key(name) for name in SEPARATOR.split(path)] for path in paths["candidate"]]
-    return table.join(paths.with_columns(path=pl.Series(levels, dtype=pl.List(pl.String))), on="candidate")
+    split = pl.Series(map(SEPARATOR.split, paths["candidate"]), dtype=pl.List(pl.String))
+    names = split.explode().unique()
+    keys = dict(zip(names, text.keys(names), strict=True))  # many paths share a level's name
+    levels = pl.Series([[keys[name] for name in path] for path in split], dtype=pl.List(pl.String))
+    return table.join(paths.with_columns(levels=levels, path=levels.list.join(LEVEL_END)), on="candidate")
 
 
-def _with_ancestors(table: pl.DataFrame) -> pl.DataFrame:
+def _with_ancestors(pathed: pl.DataFrame) -> pl.DataFrame:
     """A row for each `ancestor` of a candidate, the candidate itself left out."""
-    pathed = _with_path(table).with_columns(depth=pl.int_ranges(1, pl.col("path").list.len())).explode("depth")
-    return pathed.drop_nulls("depth").with_columns(ancestor=pl.col("path").list.head(pl.col("depth")))
+    each = pathed.with_columns(depth=pl.int_ranges(1, pl.col("levels").list.len())).explode("depth").drop_nulls("depth")
+    return each.with_columns(ancestor=pl.col("levels").list.head(pl.col("depth")).list.join(LEVEL_END))
 
 
 _FORBIDDEN: dict[str, Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]] = {

@@ -63,7 +63,11 @@ def nearest(
     """
     if k > len(vectors):
         raise ValueError(f"{k} neighbours are asked of {len(vectors)} vectors")
-    index = build_index(vectors, settings, seed)
+    return search(build_index(vectors, settings, seed), queries, rows, vectors, k)
+
+
+def search(index: faiss.Index, queries: FloatArray, rows: IntArray, vectors: FloatArray, k: int) -> IntArray:
+    """Like `nearest`, of the index that `build_index` made of `vectors`."""
     found = np.empty((len(rows), k), dtype=np.int64)
     with tqdm(total=len(rows), desc="nearest candidates", unit="query") as progress:
         for start in range(0, len(rows), SEARCH_BLOCK):
