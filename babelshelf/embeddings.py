@@ -1,79 +1,150 @@
-"""Embed texts with a sentence-transformers model from a folder, and find each vector's nearest with FAISS."""
+"""Embed texts with a sentence-transformers model from a folder, in one process or one a device.
+
+Finished chunks of vectors are kept, so that a kill loses one chunk.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import faiss
 import numpy as np
 import numpy.typing as npt
+import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling
 from tqdm import tqdm
 
 from babelshelf.errors import InputError
+from babelshelf.files import replacing
 from babelshelf.pointer import weights
 
+if TYPE_CHECKING:
+    from babelshelf.params.mine_negatives import MineNegativesParams
+
 FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 
-FACTORY = {"flat": "Flat"}  # names of faiss.index_factory
-SEARCH_BLOCK = 1024  # queries between two steps of the progress bar
-TIE_DECIMALS = 5  # cosines in float32 that differ by less are one: the order of a sum may differ by text length
-TIE_SLACK = 16  # neighbours that are searched beyond the asked ones, so that few rows end within a tie
+CHUNK = 4096  # texts: what a kill loses at most
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def load_embedder(folder: Path) -> SentenceTransformer:
-    """The sentence-transformers model of a folder; nothing is looked up on the hub."""
+def load_embedder(folder: Path, settings: MineNegativesParams) -> SentenceTransformer:
+    """The sentence-transformers model of a folder; nothing is looked up on the hub.
+
+    Args:
+        folder: `models/base/embedder`, or any folder in sentence-transformers' format.
+        settings: device, precision, maximum length and dimensions.
+
+    Raises:
+        InputError: there is no model, it is too narrow for `truncate_dim`, or the device is missing.
+    """
     if not (weights(folder) / "modules.json").is_file():
         raise InputError(
             f"{folder}: no sentence-transformers model (no modules.json in it); run `dvc repro base_model`"
         )
-    return SentenceTransformer(str(weights(folder)), local_files_only=True)
-
-
-def encode(embedder: SentenceTransformer, texts: Sequence[str], batch_size: int) -> FloatArray:
-    """Unit vectors of `texts`, shape (n, dimension), with a progress bar."""
-    vectors = embedder.encode(
-        list(texts), batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=True
+    _check_devices(settings.devices)
+    one = len(settings.devices) == 1 and settings.devices[0] != "auto"
+    embedder = SentenceTransformer(
+        str(weights(folder)),
+        device=settings.devices[0] if one else None,
+        truncate_dim=None if settings.truncate_dim == "none" else settings.truncate_dim,
+        local_files_only=True,
     )
-    return np.ascontiguousarray(vectors, dtype=np.float32)
+    if settings.max_length != "none" and embedder.max_seq_length != np.inf:  # inf: a vector a token, of any length
+        embedder.max_seq_length = settings.max_length
+    _pad_left(embedder)
+    embedder.to(DTYPES[settings.precision])
+    if settings.truncate_dim != "none" and _dimension(embedder) < settings.truncate_dim:
+        raise InputError(
+            f"mine_negatives.truncate_dim is {settings.truncate_dim}, but {folder} has only {_dimension(embedder)}"
+        )
+    return embedder
 
 
-def nearest(queries: FloatArray, vectors: FloatArray, k: int, index: Literal["flat"]) -> IntArray:
-    """Indices of the `k` vectors nearest to each query by inner product, equal ones in their order in `vectors`.
+def encode(
+    embedder: SentenceTransformer, texts: Sequence[str], settings: MineNegativesParams, done: Path, prompt: str = ""
+) -> FloatArray:
+    """Unit vectors of `texts`, with a progress bar; a run that was killed goes on from its finished chunks.
 
     Args:
-        queries: shape (n, dimension).
-        vectors: what is searched, shape (m, dimension).
-        k: at most m.
-        index: `flat` compares with every vector.
+        embedder: what `load_embedder` gives.
+        texts: at least one. They are documents, with the prompt that the model's own configuration has for these
+            (Qwen3-Embedding has none: documents are embedded as they are).
+        settings: devices, batch size and precision. Several devices have a process each; their vectors equal those of
+            one process up to the rounding of sums, as a text may stand in another batch.
+        done: folder for the finished chunks of this very run's texts, model and settings.
+        prompt: makes the texts queries, and stands before each of them.
 
     Returns:
-        Shape (n, k), nearest first.
+        Shape (n, dimension), float32: a memory map of a file in `done`, as it may be larger than the memory.
     """
-    if k > len(vectors):
-        raise ValueError(f"{k} neighbours are asked of {len(vectors)} vectors")
-    searched = faiss.index_factory(vectors.shape[1], FACTORY[index], faiss.METRIC_INNER_PRODUCT)
-    searched.add(vectors)
-    found = np.empty((len(queries), k), dtype=np.int64)
-    with tqdm(total=len(queries), desc="nearest candidates", unit="query") as progress:
-        for start in range(0, len(queries), SEARCH_BLOCK):
-            block = queries[start : start + SEARCH_BLOCK]
-            found[start : start + len(block)] = _search(searched, block, k, TIE_SLACK)
-            progress.update(len(block))
-    return found
+    done.mkdir(parents=True, exist_ok=True)
+    state, file = done / "finished.json", done / "vectors.npy"
+    finished = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else 0
+    mode: Literal["r+", "w+"] = "r+" if finished else "w+"
+    vectors = np.lib.format.open_memmap(file, mode, np.float32, (len(texts), _dimension(embedder)))
+    with (
+        tqdm(total=len(texts), initial=finished, desc="embed", unit="text") as bar,
+        _encoder(embedder, settings) as run,
+    ):
+        for start in range(finished, len(texts), CHUNK):
+            part = texts[start : start + CHUNK]
+            vectors[start : start + len(part)] = run(part, prompt)
+            vectors.flush()  # before the chunk counts as finished
+            with replacing(state) as temporary:
+                temporary.write_text(json.dumps(start + len(part)), encoding="utf-8")
+            bar.update(len(part))
+    read: FloatArray = np.load(file, mmap_mode="r")
+    return read
 
 
-def _search(index: faiss.Index, queries: FloatArray, k: int, slack: int) -> IntArray:
-    """Like `nearest`; FAISS leaves open which of equal vectors it returns, so search on until the tie at k ends."""
-    wide = min(k + slack, index.ntotal)
-    scores, found = index.search(queries, wide)
-    scores = scores.round(TIE_DECIMALS)
-    order = np.lexsort((found, -scores), axis=1)[:, :k]
-    result: IntArray = np.take_along_axis(found, order, axis=1)
-    tied = np.flatnonzero(scores[:, k - 1] == scores[:, -1])
-    if wide < index.ntotal and len(tied):
-        result[tied] = _search(index, queries[tied], k, 4 * slack)
-    return result
+@contextmanager
+def _encoder(
+    embedder: SentenceTransformer, settings: MineNegativesParams
+) -> Iterator[Callable[[Sequence[str], str], FloatArray]]:
+    """A function of texts and a prompt that gives unit vectors; its processes, if several, end with the context."""
+    pool = embedder.start_multi_process_pool(settings.devices) if len(settings.devices) > 1 else None
+
+    def run(texts: Sequence[str], prompt: str) -> FloatArray:
+        options: dict[str, Any] = {"batch_size": settings.batch_size, "pool": pool, "show_progress_bar": False}
+        method = embedder.encode_query if prompt else embedder.encode_document
+        vectors: FloatArray = method(list(texts), prompt=prompt or None, normalize_embeddings=True, **options)
+        if settings.precision == "fp32":
+            return vectors
+        vectors = vectors.astype(np.float32)  # a length of 1 in bf16 is one of 0.996 to 1.004
+        unit: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
+
+    try:
+        yield run
+    finally:
+        if pool:
+            embedder.stop_multi_process_pool(pool)
+
+
+def _check_devices(devices: Sequence[str]) -> None:
+    for device in devices:
+        kind, _, number = device.partition(":")
+        missing = kind == "cuda" and int(number or 0) >= torch.cuda.device_count()
+        if missing or (kind == "mps" and not torch.backends.mps.is_available()):
+            raise InputError(
+                f"mine_negatives.devices: there is no {device} here ({torch.cuda.device_count()} CUDA GPUs)"
+            )
+
+
+def _dimension(embedder: SentenceTransformer) -> int:
+    """Dimensions of the vectors, after truncation."""
+    dimension: int | None = embedder.get_embedding_dimension()
+    if dimension is None:
+        raise InputError("the embedder does not say how many dimensions its vectors have: set truncate_dim to them")
+    return dimension
+
+
+def _pad_left(embedder: SentenceTransformer) -> None:
+    """Where the last token's vector is the text's, pad on the left, as Qwen3-Embedding is published and trained."""
+    last = any(isinstance(module, Pooling) and "lasttoken" in module.pooling_mode for module in embedder)
+    if last:
+        embedder.tokenizer.padding_side = "left"

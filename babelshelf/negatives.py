@@ -18,8 +18,8 @@ import numpy.typing as npt
 import polars as pl
 
 from babelshelf import text
-from babelshelf.embeddings import FloatArray, IntArray, nearest
 from babelshelf.errors import InputError
+from babelshelf.neighbours import FloatArray, IntArray, check_index, nearest
 from babelshelf.tables import ROW_SCHEMA
 from babelshelf.truth import Truth, relevant
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 EXAMPLES = 50  # of each guard's refusals that are written, for a person to read
 
 STREAM = 4  # this module's own stream of random numbers among those of the pipeline's seed
+LEVEL_END = "\x1f"  # between the levels of a path as it is compared: no key holds it
 SEPARATOR = re.compile(r" > |,(?! )")  # of a category path; a name may hold ", " where levels are separated by ","
 
 
@@ -51,7 +52,7 @@ class Mined:
 def mine(
     rows: pl.DataFrame,
     candidates: Sequence[str],
-    embed: Callable[[Sequence[str]], FloatArray],
+    embed: Callable[[Sequence[str], str], FloatArray],
     settings: MineNegativesParams,
     seed: int,
 ) -> Mined:
@@ -64,7 +65,8 @@ def mine(
         rows: the training set, `tables.ROW_SCHEMA`.
         candidates: unique texts that may be mined, the candidates of all anchors among them. A candidate of dev or
             test alone must not be here: the model would know it by label 0.
-        embed: unit vectors of texts, shape (n, dimension); called once.
+        embed: unit vectors, shape (n, dimension), of texts and the prompt that stands before each; called once for the
+            candidates, with no prompt, and once for the anchors' candidates where there is a `query_prompt`.
         settings: the window, the target, the guards.
         seed: of all that is drawn.
 
@@ -75,9 +77,10 @@ def mine(
         InputError: an anchor's candidate is not among the candidates, or the window starts beyond the last of them.
     """
     check_window(settings.window, len(candidates))
+    check_index(settings, len(candidates))
     pool = _pool(candidates)
     anchors = _anchors(rows, pool, settings.origins)
-    windows = rank_windows(embed(candidates), anchors["number"].to_numpy(), settings)
+    windows = rank_windows(candidates, anchors["number"].to_numpy(), embed, settings, seed)
     rng = np.random.default_rng([seed, STREAM])
     guards = {guard: forbidden(guard, rows, pool) for guard in settings.guards}
     drawn, refused = _draw(windows, anchors, guards | {"known_pair": _known_pairs(rows, pool)}, rng)
@@ -110,15 +113,23 @@ def check_window(window: tuple[int, int], candidates: int) -> None:
         )
 
 
-def rank_windows(vectors: FloatArray, positives: IntArray, settings: MineNegativesParams) -> IntArray:
+def rank_windows(
+    candidates: Sequence[str],
+    positives: IntArray,
+    embed: Callable[[Sequence[str], str], FloatArray],
+    settings: MineNegativesParams,
+    seed: int,
+) -> IntArray:
     """Candidates in the window of ranks around each positive.
 
     Ranks count unique candidates from 0, the positive itself left out; the window is [first, last).
 
     Args:
-        vectors: unit vectors of all candidates, shape (n_candidates, dimension).
+        candidates: unique texts.
         positives: number of each anchor's candidate, shape (n_anchors,).
+        embed: see `mine`.
         settings: the window, and how neighbours are searched.
+        seed: of an approximate index.
 
     Returns:
         Numbers of candidates, nearest first, shape (n_anchors, width); narrower than `last - first` where there are
@@ -126,9 +137,14 @@ def rank_windows(vectors: FloatArray, positives: IntArray, settings: MineNegativ
     """
     first, last = settings.window
     unique, position = np.unique(positives, return_inverse=True)
-    neighbours = nearest(vectors[unique], vectors, min(last + 1, len(vectors)), settings.index)
+    vectors = embed(candidates, "")
+    queries, rows = vectors, unique
+    if settings.query_prompt:
+        queries = embed([candidates[number] for number in unique], settings.query_prompt)
+        rows = np.arange(len(unique))
+    neighbours = nearest(queries, rows, vectors, min(last + 1, len(vectors)), settings=settings, seed=seed)
     others = neighbours != unique[:, None]
-    others[others.all(axis=1), -1] = False  # so many equals that the positive itself is not among its neighbours
+    others[others.all(axis=1), -1] = False  # the positive itself is not among them: so many equals, or missed
     ranked = neighbours[others].reshape(len(unique), neighbours.shape[1] - 1)
     windows: IntArray = ranked[position, first:last]
     return windows
@@ -252,7 +268,9 @@ def _in_pairs(draws: IntArray, anchors: pl.DataFrame, pairs: pl.DataFrame) -> np
     own = anchors.join(codes, on=key, how="left", maintain_order="left")["code"].to_numpy()
     coded = pairs.join(codes, on=key)
     size = 1 + max(draws.max(), coded["number"].to_numpy().max(initial=0))
-    return np.isin(own[:, None] * size + draws, (coded["code"] * size + coded["number"]).to_numpy())
+    codes_of_draws = pl.Series((own[:, None] * size + draws).ravel())
+    hits = codes_of_draws.is_in((coded["code"] * size + coded["number"]).implode())  # a hash join: np.isin sorts
+    return hits.to_numpy().reshape(draws.shape)
 
 
 def _share_out(found: pl.DataFrame, wanted: Mapping[str, int], rng: np.random.Generator) -> pl.DataFrame:
@@ -287,27 +305,31 @@ def _equal_text(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
 
 def _with_key(table: pl.DataFrame) -> pl.DataFrame:
     keys = table.select(pl.col("candidate").unique(maintain_order=True))
-    keys = keys.with_columns(key=pl.Series(map(text.key, keys["candidate"]), dtype=pl.String))
-    return table.join(keys, on="candidate")
+    return table.join(keys.with_columns(key=text.keys(keys["candidate"])), on="candidate")
 
 
 def _related_category(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
-    ancestors = _with_ancestors(positives).join(_with_path(pool), left_on="ancestor", right_on="path")
-    descendants = _with_path(positives).join(_with_ancestors(pool), left_on="path", right_on="ancestor")
-    return pl.concat([ancestors.select("group", "number"), descendants.select("group", "number")])
+    own, others = _with_path(positives.select("candidate").unique()), _with_path(pool)
+    ancestors = _with_ancestors(own).join(others, left_on="ancestor", right_on="path")
+    descendants = own.join(_with_ancestors(others), left_on="path", right_on="ancestor")
+    related = pl.concat([ancestors.select("candidate", "number"), descendants.select("candidate", "number")])
+    return positives.join(related, on="candidate")
 
 
 def _with_path(table: pl.DataFrame) -> pl.DataFrame:
-    """The table with each candidate's `path` from the root: the names of its levels, as they are compared."""
+    """The table with each candidate's `levels` from the root, as they are compared, and all in one: `path`."""
     paths = table.select(pl.col("candidate").unique(maintain_order=True))
-    levels = [[text.key(name) for name in SEPARATOR.split(path)] for path in paths["candidate"]]
-    return table.join(paths.with_columns(path=pl.Series(levels, dtype=pl.List(pl.String))), on="candidate")
+    split = pl.Series(map(SEPARATOR.split, paths["candidate"]), dtype=pl.List(pl.String))
+    names = split.explode().unique()
+    keys = dict(zip(names, text.keys(names), strict=True))  # many paths share a level's name
+    levels = pl.Series([[keys[name] for name in path] for path in split], dtype=pl.List(pl.String))
+    return table.join(paths.with_columns(levels=levels, path=levels.list.join(LEVEL_END)), on="candidate")
 
 
-def _with_ancestors(table: pl.DataFrame) -> pl.DataFrame:
+def _with_ancestors(pathed: pl.DataFrame) -> pl.DataFrame:
     """A row for each `ancestor` of a candidate, the candidate itself left out."""
-    pathed = _with_path(table).with_columns(depth=pl.int_ranges(1, pl.col("path").list.len())).explode("depth")
-    return pathed.drop_nulls("depth").with_columns(ancestor=pl.col("path").list.head(pl.col("depth")))
+    each = pathed.with_columns(depth=pl.int_ranges(1, pl.col("levels").list.len())).explode("depth").drop_nulls("depth")
+    return each.with_columns(ancestor=pl.col("levels").list.head(pl.col("depth")).list.join(LEVEL_END))
 
 
 _FORBIDDEN: dict[str, Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]] = {

@@ -3,6 +3,7 @@
 \b
     python -m stages.mine_negatives qc --train data/translated/qc/train.parquet ... (dvc.yaml has all of it)
 
+Killed, it goes on from the vectors that were finished.
 Writes the complete training set (train.parquet) and examples of what the guards refused (refused.parquet).
 """
 
@@ -15,6 +16,7 @@ import click
 from babelshelf import tables
 from babelshelf.embeddings import encode, load_embedder
 from babelshelf.files import write_json
+from babelshelf.fingerprint import fingerprint, partial_work
 from babelshelf.negatives import false_negatives, mine
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.mine_negatives import MineNegativesParams
@@ -34,18 +36,22 @@ from babelshelf.truth import read_truth
 def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Path, out: Path, metrics: Path) -> None:
     settings, seed = load(MineNegativesParams, "mine_negatives", task), load_seed()
     rows = tables.read_rows(train)
-    catalogue = tables.read_table(candidates)
-    model = load_embedder(embedder)
-    mined = mine(
-        rows,
-        catalogue.filter("in_train")["candidate"].to_list(),
-        lambda texts: encode(model, texts, settings.batch_size),
-        settings,
-        seed,
-    )
-    written = tables.concat(rows, mined.rows)
-    tables.write_rows(out / "train.parquet", written)
-    tables.write_table(out / "refused.parquet", mined.refused)
+    texts = tables.read_table(candidates).filter("in_train")["candidate"].to_list()
+    model = load_embedder(embedder, settings)
+    vectors_of = settings.model_dump(include={"devices", "batch_size", "precision", "max_length", "truncate_dim"})
+    with partial_work("mine_negatives", task, candidates, embedder, vectors_of) as done:
+        mined = mine(
+            rows,
+            texts,
+            lambda some, prompt: encode(
+                model, some, settings, done / (fingerprint(prompt, some) if prompt else "candidates"), prompt
+            ),
+            settings,
+            seed,
+        )
+        written = tables.concat(rows, mined.rows)
+        tables.write_rows(out / "train.parquet", written)
+        tables.write_table(out / "refused.parquet", mined.refused)
     false = false_negatives(mined.rows, read_truth(truth))
     shares = {"before": tables.positive_share(rows), "after": tables.positive_share(written)}
     write_json(metrics, mined.counts | ({"false_negatives": false} if false else {}) | {"positive_share": shares})

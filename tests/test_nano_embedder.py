@@ -12,10 +12,11 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
-from babelshelf.embeddings import encode, load_embedder
+from babelshelf.embeddings import load_embedder
 from babelshelf.errors import InputError
 from babelshelf.nano_embedder import build, train_tokenizer
 from babelshelf.params.base_model import NanoEmbedderParams
+from tests.test_embeddings import encoded, settings
 
 TREE = {
     "Shoes > Women": ["Sneakers", "Ankle Boots", "Sandals", "Ballet Flats", "Slippers"],
@@ -38,7 +39,7 @@ def texts(candidates: list[str], queries: list[str]) -> pl.DataFrame:
 
 
 def vectors_of(some: list[str], queries: list[str] | None = None) -> np.ndarray:
-    return encode(build(texts(PATHS + TITLES, queries or []), SETTINGS, 1), some, 32)
+    return encoded(build(texts(PATHS + TITLES, queries or []), SETTINGS, 1), some)
 
 
 def test_siblings_of_the_tree_are_nearer_than_all_others() -> None:
@@ -59,10 +60,10 @@ def test_the_nearest_title_is_of_the_same_product() -> None:
 def test_a_saved_model_is_loaded_as_any_embedder_and_gives_the_same_unit_vectors(tmp_path: Path) -> None:
     model = build(texts(PATHS, []), SETTINGS, 1)
     model.save(str(tmp_path / "embedder"))
-    vectors = encode(load_embedder(tmp_path / "embedder"), PATHS, 4)
+    vectors = encoded(load_embedder(tmp_path / "embedder", settings()), PATHS, batch_size=4)
     assert vectors.shape == (len(PATHS), 12)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
-    np.testing.assert_allclose(vectors, encode(model, PATHS, 32), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(vectors, encoded(model, PATHS), rtol=0, atol=1e-6)
 
 
 def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_similarities_are_those_of_latent_semantic_analysis() -> None:
 
 def test_the_model_itself_gives_unit_vectors_and_encode_makes_them_of_any() -> None:
     model = build(texts(PATHS, []), SETTINGS, 1)
-    for vectors in (model.encode(PATHS), encode(SentenceTransformer(modules=[model[0]]), PATHS, 32)):
+    for vectors in (model.encode(PATHS), encoded(SentenceTransformer(modules=[model[0]]), PATHS)):
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
 
 

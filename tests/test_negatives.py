@@ -10,28 +10,21 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from babelshelf import embeddings, nano_embedder, negatives, tables
+from babelshelf import nano_embedder, negatives, tables
 from babelshelf.errors import InputError
 from babelshelf.files import read_json
 from babelshelf.params.base_model import NanoEmbedderParams
-from babelshelf.params.load import section
 from babelshelf.params.mine_negatives import MineNegativesParams
 from babelshelf.truth import FACTS_SCHEMA, Truth, no_truth
 from stages.mine_negatives import main
+from tests import test_embeddings
 
 ALL_GUARDS = ["known_positive", "related_category", "equal_text"]
 
 
 def settings(**changes: object) -> MineNegativesParams:
-    values: dict[str, object] = {
-        "index": "flat",
-        "batch_size": 32,
-        "origins": ["original", "translated"],
-        "window": [0, 1],
-        "positive_share": 0.5,
-        "guards": ALL_GUARDS,
-    }
-    return section(MineNegativesParams, {"mine_negatives": values | changes}, "mine_negatives", None)
+    usual: dict[str, object] = {"origins": ["original", "translated"], "guards": ALL_GUARDS}
+    return test_embeddings.settings(**(usual | changes))
 
 
 def row(identity: str, query: str, candidate: str, label: int | None = 1, **changes: str | None) -> dict[str, object]:
@@ -43,7 +36,7 @@ def table(*rows: dict[str, object]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=tables.ROW_SCHEMA)
 
 
-def on_an_arc(texts: Sequence[str]) -> np.ndarray:
+def on_an_arc(texts: Sequence[str], prompt: str = "") -> np.ndarray:
     """The nearest to the first candidate are the second, the third, and so on."""
     angles = np.arange(len(texts)) * np.pi / (2 * len(texts))
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
@@ -71,7 +64,7 @@ def test_the_window_ends_with_the_candidates() -> None:
 
 
 def test_a_window_beyond_the_candidates_is_an_error_before_any_work() -> None:
-    def embed(texts: Sequence[str]) -> np.ndarray:
+    def embed(texts: Sequence[str], prompt: str) -> np.ndarray:
         raise AssertionError("embedded")
 
     with pytest.raises(InputError, match=r"starts at 9, but there are only 9 other candidates: lower .*window"):
@@ -241,19 +234,33 @@ def test_false_negatives_are_counted_over_what_the_truth_can_judge() -> None:
     assert negatives.false_negatives(rows, no_truth()) == {}
 
 
-def test_nearest_ranks_equals_by_their_order_whatever_the_last_bits_say() -> None:
-    angles = np.repeat([1e-3, 0, np.pi / 2], 100)  # the first two have the cosines 0.9999995 and 1 to the query
-    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    found = embeddings.nearest(vectors[[150, 250]], vectors, 5, "flat")
-    assert found.tolist() == [[0, 1, 2, 3, 4], [200, 201, 202, 203, 204]]
-
-
 def test_a_positive_lost_among_equals_is_not_its_own_negative() -> None:
     rows = table(*(row(f"r{i}", f"query {i}", "j") for i in range(20)))
     found = negatives.mine(
-        rows, LETTERS, lambda texts: np.ones((len(texts), 1), np.float32), settings(window=[0, 3]), 1
+        rows, LETTERS, lambda texts, prompt: np.ones((len(texts), 1), np.float32), settings(window=[0, 3]), 1
     )
     assert set(found.rows["candidate"]) == {"a", "b", "c"}
+
+
+def test_a_query_prompt_searches_from_the_positives_own_prompted_vectors() -> None:
+    asked: list[tuple[list[str], str]] = []
+
+    def embed(texts: Sequence[str], prompt: str) -> np.ndarray:
+        asked.append((list(texts), prompt))
+        return on_an_arc(LETTERS)[[LETTERS.index(text) + 5 * bool(prompt) for text in texts]]
+
+    rows = table(row("r1", "one", "b"), row("r2", "two", "a"), row("r3", "three", "b"))
+    found = negatives.mine(rows, LETTERS, embed, settings(window=[0, 1], query_prompt="like: "), 1)
+    assert asked == [(LETTERS, ""), (["a", "b"], "like: ")]
+    assert found.rows.select("parent_id", "candidate").rows() == [("r1", "g"), ("r2", "f"), ("r3", "g")]
+
+
+def test_too_many_clusters_are_an_error_before_any_work() -> None:
+    def embed(texts: Sequence[str], prompt: str) -> np.ndarray:
+        raise AssertionError("embedded")
+
+    with pytest.raises(InputError, match=r"ivf\.lists is 16, but 10 candidates are enough for 1"):
+        negatives.mine(table(row("r", "query", "a")), LETTERS, embed, settings(index="ivf"), 1)
 
 
 @pytest.mark.parametrize("window", [[3, 3], [5, 2], [-1, 4], [1], [1.5, 3]])
@@ -262,15 +269,21 @@ def test_a_window_that_is_none_is_refused(window: list[float]) -> None:
         settings(window=window)
 
 
-def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no sentence-transformers model"):
-        embeddings.load_embedder(tmp_path)
-
-
 PARAMS = """
 seed: 1
 tasks: {qc: {mine_negatives: {window: [0, 1], positive_share: 0.5, guards: [known_positive, equal_text]}}}
-mine_negatives: {index: flat, batch_size: 32, origins: [original]}
+mine_negatives:
+  devices: [cpu]
+  batch_size: 32
+  precision: fp32
+  max_length: none
+  truncate_dim: none
+  query_prompt: ""
+  index: flat
+  codes: fp32
+  ivf: {lists: 16, probes: 4}
+  hnsw: {links: 16, ef_construction: 100, ef_search: 100}
+  origins: [original]
 """
 
 

@@ -1,0 +1,259 @@
+r"""Mining at full size: indexes against the exact one, and the whole step beside sentence-transformers' own.
+
+\b
+    python -m benchmarks.mining indexes --taxonomy data/taxonomy --vectors 100000
+    python -m benchmarks.mining side-by-side --taxonomy data/taxonomy --candidates 100000 --rows 300000
+
+Texts are the paths of a category tree in all its languages (`babelshelf/sources/taxonomy/` has the format), embedded by
+a static embedder of 256 dimensions that is made of them. `--synthetic` measures clustered random vectors in place of
+these, as many as are asked for. Each line is measured in a process of its own, with as many threads as
+OMP_NUM_THREADS says; memory is the process's peak less what it held before. docs/benchmarks.md has results.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import polars as pl
+from datasets import Dataset
+from sentence_transformers.util import mine_hard_negatives
+
+from babelshelf import nano_embedder, negatives, neighbours, tables
+from babelshelf.embeddings import encode, load_embedder
+from babelshelf.params.base_model import EmbedderParams
+from babelshelf.params.load import section
+from babelshelf.params.mine_negatives import MineNegativesParams
+
+K = 51  # the window [20, 50) and the positive itself
+WINDOW = (20, 50)
+QUERIES = 10_000
+SEARCH = {
+    "devices": ["cpu"],
+    "batch_size": 256,
+    "precision": "fp32",
+    "max_length": "none",
+    "truncate_dim": "none",
+    "query_prompt": "",
+    "index": "flat",
+    "codes": "fp32",
+    "ivf": {"lists": 1024, "probes": 32},
+    "hnsw": {"links": 32, "ef_construction": 200, "ef_search": 200},
+    "origins": ["original"],
+    "window": list(WINDOW),
+    "positive_share": 0.6,
+    "guards": ["known_positive", "related_category", "equal_text"],
+}
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command()
+@click.option("--taxonomy", type=click.Path(path_type=Path, exists=True))
+@click.option("--synthetic", is_flag=True)
+@click.option("--vectors", default=100_000)
+@click.option("--dimension", default=256, help="of synthetic vectors")
+@click.option("--lists", default=1024)
+def indexes(*, taxonomy: Path | None, synthetic: bool, vectors: int, dimension: int, lists: int) -> None:
+    """Recall, times and memory of each index, and what it changes in the windows."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "vectors.npy"
+        if synthetic:
+            np.save(file, clustered(vectors, dimension))
+        elif taxonomy:
+            texts = paths(taxonomy)[:vectors]
+            np.save(file, _embed(texts, _save_embedder(texts, Path(folder)), Path(folder) / "done"))
+        else:
+            raise click.UsageError("give --taxonomy or --synthetic")
+        click.echo("| index | recall@50 | same window | build s | queries/s | memory MB |\n|---|---|---|---|---|---|")
+        exact: dict[str, Any] = {}
+        for name, changes in _choices(lists).items():
+            measured = alone(_measure_index, file, changes)
+            exact = exact or measured
+            click.echo(_index_line(name, measured, exact["found"]))
+
+
+def _choices(lists: int) -> dict[str, dict[str, Any]]:
+    choices: dict[str, dict[str, Any]] = {"flat": {}, "flat, fp16": {"codes": "fp16"}}
+    for probes in (16, 64, 128):
+        choices[f"ivf, {lists} lists, {probes} probes"] = {"index": "ivf", "ivf": {"lists": lists, "probes": probes}}
+    for codes in ("fp16", "sq8"):
+        choices[f"ivf, 64 probes, {codes}"] = {"index": "ivf", "ivf": {"lists": lists, "probes": 64}, "codes": codes}
+    for width in (100, 400):
+        hnsw = {"links": 32, "ef_construction": 100, "ef_search": width}
+        choices[f"hnsw, 32 links, ef_search {width}"] = {"index": "hnsw", "hnsw": hnsw}
+    return choices
+
+
+def _measure_index(file: Path, changes: dict[str, Any]) -> dict[str, Any]:
+    vectors = np.load(file, mmap_mode="r")
+    settings = _settings(**changes)
+    rows = np.sort(np.random.default_rng(0).permutation(len(vectors))[:QUERIES])
+    before, start = _peak(), time.perf_counter()
+    index = neighbours.build_index(vectors, settings, 1)
+    built = time.perf_counter() - start
+    memory, start = _peak() - before, time.perf_counter()
+    found = neighbours.search(index, vectors, rows, vectors, K)
+    return {"build": built, "rate": len(rows) / (time.perf_counter() - start), "memory": memory, "found": found}
+
+
+def _index_line(name: str, measured: dict[str, Any], exact: np.ndarray) -> str:
+    first, last = WINDOW
+    share = _overlap(measured["found"], exact, slice(1, K)), _overlap(measured["found"], exact, slice(first, last))
+    return (
+        f"| {name} | {share[0]:.3f} | {share[1]:.3f} | {measured['build']:.1f} | {measured['rate']:,.0f} "
+        f"| {measured['memory']:,.0f} |"
+    )
+
+
+def _overlap(found: np.ndarray, exact: np.ndarray, ranks: slice) -> float:
+    pairs = zip(found[:, ranks], exact[:, ranks], strict=True)
+    return float(np.mean([len(np.intersect1d(one, other)) / len(other) for one, other in pairs]))
+
+
+@main.command("side-by-side")
+@click.option("--taxonomy", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--candidates", default=100_000)
+@click.option("--rows", default=300_000)
+def side_by_side(*, taxonomy: Path, candidates: int, rows: int) -> None:
+    """The whole step: embed the candidates, search around each, draw a negative for each anchor."""
+    texts = paths(taxonomy)[:candidates]
+    with tempfile.TemporaryDirectory() as folder:
+        embedder = _save_embedder(texts, Path(folder))
+        click.echo(f"{len(texts)} candidates, {rows} rows\n\n| step | s | memory MB | negatives |\n|---|---|---|---|")
+        for name, function in (("this", _ours), ("mine_hard_negatives, use_faiss=True", _theirs)):
+            measured = alone(function, embedder, texts, rows)
+            click.echo(f"| {name} | {measured['s']:.1f} | {measured['memory']:,.0f} | {measured['negatives']:,} |")
+            click.echo("".join(f"{part}: {seconds:.1f} s\n" for part, seconds in measured.get("parts", {}).items()))
+
+
+def _ours(folder: Path, texts: list[str], number: int) -> dict[str, Any]:
+    rows, settings, parts = training_rows(texts, number), _settings(), dict[str, float]()
+    embedder = load_embedder(folder, settings)
+    for module, name in (
+        (neighbours, "build_index"),
+        (neighbours, "search"),
+        (negatives, "forbidden"),
+        (negatives, "_draw"),
+    ):
+        _timed(module, name, parts)
+    before, start = _peak(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as done:
+        found = negatives.mine(
+            rows, texts, lambda some, prompt: encode(embedder, some, settings, Path(done), prompt), settings, 1
+        )
+    seconds = time.perf_counter() - start
+    return {"s": seconds, "memory": _peak() - before, "negatives": found.rows.height, "parts": parts}
+
+
+def _theirs(folder: Path, texts: list[str], number: int) -> dict[str, Any]:
+    """From candidate to candidate, as here: each unique positive is an anchor once."""
+    rows = training_rows(texts, number)
+    positive = rows.filter(pl.col("label") == 1)["candidate"].unique(maintain_order=True).to_list()
+    embedder = load_embedder(folder, _settings())
+    before, start = _peak(), time.perf_counter()
+    made = mine_hard_negatives(
+        Dataset.from_dict({"anchor": positive, "positive": positive}),
+        embedder,
+        corpus=texts,
+        range_min=WINDOW[0],
+        range_max=WINDOW[1],
+        num_negatives=1,
+        sampling_strategy="random",
+        batch_size=256,
+        use_faiss=True,
+        verbose=False,
+    )
+    return {"s": time.perf_counter() - start, "memory": _peak() - before, "negatives": len(made)}
+
+
+def _timed(module: Any, name: str, parts: dict[str, float]) -> None:  # noqa: ANN401 - any module
+    function = getattr(module, name)
+
+    def run(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - any function
+        start = time.perf_counter()
+        result = function(*arguments, **options)
+        parts[name] = parts.get(name, 0.0) + time.perf_counter() - start
+        return result
+
+    setattr(module, name, run)
+
+
+def alone(function: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Any]:
+    """What `function` gives in a new process, whose peak of memory is its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def paths(taxonomy: Path) -> list[str]:
+    """Category paths of all languages, each once, shuffled."""
+    files = sorted(taxonomy.glob("*/categories.txt"))
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines() if " : " in line]
+    unique = list(dict.fromkeys(line.split(" : ", 1)[1].strip() for line in lines))
+    return [unique[number] for number in np.random.default_rng(0).permutation(len(unique))]
+
+
+def training_rows(texts: list[str], number: int) -> pl.DataFrame:
+    """Rows whose query is a candidate's last level and a word; 69 % positive."""
+    rng = np.random.default_rng(0)
+    chosen = np.concatenate([rng.permutation(len(texts)), rng.integers(len(texts), size=number)])[:number]
+    label = (rng.random(number) < 0.69).astype(np.int8)
+    queries = [f"{texts[one].rsplit(' > ', 1)[-1]} {turn % 7}" for turn, one in enumerate(chosen)]
+    return pl.DataFrame(
+        {
+            "id": [f"r{turn}" for turn in range(number)],
+            "task": "qc",
+            "language": "en",
+            "query": queries,
+            "candidate": [texts[one] for one in chosen],
+            "label": label,
+            "origin": "original",
+            "parent_id": None,
+            "group": queries,
+        },
+        schema=tables.ROW_SCHEMA,
+    )
+
+
+def clustered(number: int, dimension: int) -> np.ndarray:
+    """Unit vectors around one centre per 100, float32, shape (number, dimension)."""
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((max(number // 100, 1), dimension), dtype=np.float32)
+    vectors = centres[rng.integers(len(centres), size=number)]
+    vectors += 0.7 * rng.standard_normal(vectors.shape, dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def _save_embedder(texts: list[str], folder: Path) -> Path:
+    catalogue = pl.DataFrame({"text": texts, "kind": "candidate", "language": "en"})
+    made = nano_embedder.build(catalogue, EmbedderParams(vocab_size=2048, dimension=256), 1)
+    made.save(str(folder / "embedder"))
+    return folder / "embedder"
+
+
+def _embed(texts: list[str], folder: Path, done: Path) -> np.ndarray:
+    return encode(load_embedder(folder, _settings()), texts, _settings(), done)
+
+
+def _settings(**changes: Any) -> MineNegativesParams:  # noqa: ANN401 - values of params
+    return section(MineNegativesParams, {"mine_negatives": SEARCH | changes}, "mine_negatives", None)
+
+
+def _peak() -> float:
+    """The process's peak resident memory so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
