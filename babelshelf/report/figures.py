@@ -16,6 +16,7 @@ from textwrap import shorten
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -102,15 +103,29 @@ def threshold(curve: pl.DataFrame, chosen: float, at: float, all_yes_f1: float) 
 def languages(f1: Mapping[str, Mapping[str, float]], absent: Sequence[str]) -> str:
     """F1 in each language, a series a run; languages that are absent from train are marked at their names."""
     names = sorted(next(iter(f1.values())), key=lambda name: (name in absent, name))
-    with _drawn(height=0.26 * len(names) + 1.2) as canvas:
+    labels = [f"{name} (absent)" if name in absent else name for name in names]
+    return _dots(f1, dict(zip(names, labels, strict=True)), "F1 on test, per cent")
+
+
+def language_shares(shares: Mapping[str, Mapping[str, float]]) -> str:
+    """Share of the rows that each language has, a series a split; a language that a split lacks has no point there."""
+    names = sorted({name for values in shares.values() for name in values})
+    return _dots(shares, {name: name for name in names}, "share of rows, per cent")
+
+
+def lengths(by_split: Mapping[str, np.ndarray], long: int) -> str:
+    """How long texts are, a series a split, in bins of equal width; longer ones than `long` are in the last bin."""
+    edges = np.linspace(0, max(1, min(long, max(int(found.max(initial=0)) for found in by_split.values()))), 41)
+    with _drawn() as canvas:
         axes = canvas.axes
-        places = range(len(names))
-        for (run, values), colour, marker in zip(f1.items(), cycle(COLOURS), cycle(MARKERS), strict=False):
-            axes.plot([100 * values[name] for name in names], places, marker, color=colour, label=run, alpha=0.9)
-        axes.set_yticks(places, [f"{name} (absent)" if name in absent else name for name in names])
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set_xlabel("F1 on test, per cent")
-        axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=1, fontsize=9, handletextpad=0.1)
+        styles = zip(cycle(COLOURS), cycle(DASHES), strict=False)
+        for (split, found), (colour, dash) in zip(by_split.items(), styles, strict=False):
+            counts, _ = np.histogram(np.minimum(found, edges[-1]), edges)
+            axes.stairs(100 * counts / max(1, len(found)), edges, color=colour, linestyle=dash, label=split)
+        axes.set_xlabel("characters")
+        axes.set_ylabel("share of texts, per cent")
+        axes.set_xlim(0, edges[-1])
+        axes.legend(loc="upper right", fontsize=9)
     return canvas.svg
 
 
@@ -143,6 +158,21 @@ def learning(curves: Mapping[str, pl.DataFrame]) -> str:
         axes.set_xlabel("epoch")
         axes.set_ylabel("training loss")
         axes.legend(loc="upper right", fontsize=9)
+    return canvas.svg
+
+
+def _dots(series: Mapping[str, Mapping[str, float]], labels: Mapping[str, str], what: str) -> str:
+    """Shares of what `labels` names, from the top down."""
+    with _drawn(height=0.26 * len(labels) + 1.2) as canvas:
+        axes = canvas.axes
+        styles = zip(cycle(COLOURS), cycle(MARKERS), strict=False)
+        for (one, values), (colour, marker) in zip(series.items(), styles, strict=False):
+            points = [(100 * values[name], y) for y, name in enumerate(labels) if name in values]
+            axes.plot(*zip(*points, strict=True), marker, color=colour, label=one, alpha=0.9)
+        axes.set_yticks(range(len(labels)), list(labels.values()))
+        axes.set_ylim(len(labels) - 0.5, -0.5)
+        axes.set_xlabel(what)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=1, fontsize=9, handletextpad=0.1)
     return canvas.svg
 
 
