@@ -10,6 +10,7 @@ from babelshelf.report.document import Table
 
 NONE = "–"
 EXAMPLES = 10  # of each kind
+LONGEST = 160  # characters of a text that are shown
 SEED = 0  # the same examples of the same data each time
 
 
@@ -34,4 +35,7 @@ def examples_of(caption: str, rows: pl.DataFrame, columns: Mapping[str, str]) ->
 
 def cell(value: object) -> str:
     """A value of an example."""
-    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    text = "" if value is None else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
