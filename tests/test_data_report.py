@@ -22,7 +22,6 @@ from babelshelf.params.prepare import CharactersPerText, FilesParams, PreparePar
 from babelshelf.sources import files
 from babelshelf.statistics import split_statistics, statistics
 from babelshelf.tables import ROW_SCHEMA, write_csv, write_rows, write_table
-from babelshelf.text import keys
 from babelshelf.unlabelled import UNLABELLED_SCHEMA, no_unlabelled
 from benchmarks.wrong_languages import judged, measured
 from stages.data_report import main
@@ -69,7 +68,7 @@ def task_data(rows: list[Row], task: str = "qc", **changes: Any) -> TaskData:  #
     read = table(rows, task)
     prepared = {split: split_statistics(read.filter(pl.col("split") == split)) for split in SPLITS}
     values: dict[str, Any] = {"unlabelled": no_unlabelled(), "prepared": prepared, "left_out": {}, "rejects": None}
-    return TaskData(task=task, rows=read.with_columns(keys(read["query"])), **values | changes)
+    return TaskData(task=task, rows=read, **values | changes)
 
 
 def replaced(rows: list[Row], at: dict[int, dict[str, Any]]) -> list[Row]:

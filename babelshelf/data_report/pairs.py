@@ -20,18 +20,13 @@ def repeated(data: TaskData) -> Finding:
 
     A pair with both labels is a language, query and candidate that some rows call relevant and others not.
     """
-    pairs = data.rows.group_by("split", *PAIR, maintain_order=True).agg(
-        rows=pl.len(),
-        labels=pl.col("label").drop_nulls().n_unique(),
-        again=pl.len() - pl.struct("label").n_unique(),
-        positive=(pl.col("label") == 1).sum(),
-    )
+    pairs = _repeated(data.rows)
     both, again = pairs.filter(pl.col("labels") > 1), pairs.filter(pl.col("again") > 0)
     metrics: dict[str, Any] = {}
     for split in SPLITS:
         of_split = pl.col("split") == split
         metrics[split] = {
-            "pairs": pairs.filter(of_split).height,
+            "pairs": data.split(split).height - int((pairs.filter(of_split)["rows"] - 1).sum()),
             "duplicate_rows": int(again.filter(of_split)["again"].sum()),
             "pairs_with_both_labels": both.filter(of_split).height,
             "rows_with_both_labels": int(both.filter(of_split)["rows"].sum()),
@@ -47,7 +42,7 @@ def repeated(data: TaskData) -> Finding:
         blocks.append(examples_of(f"{data.task}: duplicate rows", again, columns))
     counts = [
         Count("rows that repeat a pair with its label", int(again["again"].sum()), data.rows.height),
-        Count("pairs with both labels", both.height, pairs.height),
+        Count("pairs with both labels", both.height, sum(metrics[split]["pairs"] for split in SPLITS)),
     ]
     return Finding("Repeated pairs", metrics, blocks, counts)
 
@@ -76,6 +71,23 @@ def unknown_candidates(data: TaskData) -> Finding:
     if data.task == "qc":
         tables.append(_level_table(metrics))
     return Finding("Unknown candidates", metrics, [*tables, *blocks], counts)
+
+
+def _repeated(rows: pl.DataFrame) -> pl.DataFrame:
+    """Pairs with several rows in a split: how many `rows`, `labels`, `positive` rows, and rows that are there `again`."""
+    pair = ["split", *PAIR]
+    hashes = rows.select(pl.struct(pair).hash()).to_series()  # most pairs have one row, and are not looked at again
+    return (
+        rows.filter(hashes.is_duplicated())
+        .group_by(pair, maintain_order=True)
+        .agg(
+            rows=pl.len(),
+            labels=pl.col("label").drop_nulls().n_unique(),
+            again=pl.len() - pl.col("label").n_unique(),
+            positive=(pl.col("label") == 1).sum(),
+        )
+        .filter(pl.col("rows") > 1)
+    )
 
 
 def _levels(table: pl.DataFrame, known: pl.DataFrame) -> dict[str, dict[str, int]]:

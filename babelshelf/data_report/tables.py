@@ -11,8 +11,7 @@ import polars as pl
 
 from babelshelf.errors import InputError
 from babelshelf.report.document import Block
-from babelshelf.tables import read_rows
-from babelshelf.text import keys
+from babelshelf.tables import ROW_SCHEMA, check_schema
 from babelshelf.unlabelled import read_unlabelled
 
 SPLITS = ("train", "dev", "test")
@@ -26,7 +25,7 @@ class TaskData:
 
     Attributes:
         task: `qc` or `qi`.
-        rows: of all splits: `split`, `id`, `language`, `query`, `candidate`, `label`, and `key` of the query.
+        rows: of all splits: `id`, `language`, `query`, `candidate`, `label` and `split`.
         unlabelled: rows to predict, `unlabelled.UNLABELLED_SCHEMA`.
         prepared: the task's part of metrics/prepare.json.
         left_out: what prepare left out of the task's input, none where the source has no such counts.
@@ -96,7 +95,12 @@ def read(original: Path, prepared: Mapping[str, Any]) -> list[TaskData]:
 
 
 def _rows(folder: Path) -> pl.DataFrame:
-    columns = ["id", "language", "query", "candidate", "label"]
-    parts = [read_rows(folder / f"{split}.parquet").select(pl.lit(split).alias("split"), *columns) for split in SPLITS]
-    rows = pl.concat(parts)
-    return rows.with_columns(keys(rows["query"]))
+    return pl.concat([_read(folder / f"{split}.parquet").with_columns(split=pl.lit(split)) for split in SPLITS])
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """Like `tables.read_rows`, but just the columns that the report is about: there may be millions of rows."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run `dvc repro prepare`")
+    check_schema(pl.DataFrame(schema=pl.read_parquet_schema(path)), ROW_SCHEMA, str(path))
+    return pl.read_parquet(path, columns=["id", "language", "query", "candidate", "label"])
