@@ -74,7 +74,7 @@ def unknown_candidates(data: TaskData) -> Finding:
 
 
 def _repeated(rows: pl.DataFrame) -> pl.DataFrame:
-    """Pairs with several rows in a split: how many `rows`, `labels`, `positive` rows, and rows that are there `again`."""
+    """Pairs with several rows in a split: numbers of `rows`, `labels`, `positive` rows, and rows there `again`."""
     pair = ["split", *PAIR]
     hashes = rows.select(pl.struct(pair).hash()).to_series()  # most pairs have one row, and are not looked at again
     return (
