@@ -18,7 +18,7 @@ export TRANSFORMERS_VERBOSITY := error
 # Nothing is fetched at run time: the models are made here.
 export HF_HUB_OFFLINE := 1
 
-.PHONY: repro ladder report test lint check
+.PHONY: repro ladder data-report report test lint check
 
 repro: $(VENV)/installed
 	$(BIN)/babelshelf check
@@ -35,6 +35,10 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+data-report: $(VENV)/installed
+	$(BIN)/babelshelf check
+	$(BIN)/dvc repro data_report
 
 report: $(VENV)/installed
 	$(BIN)/babelshelf report

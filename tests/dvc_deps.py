@@ -106,6 +106,7 @@ def code(stage: Stage, params: Params, root: Path = ROOT) -> set[str]:
             todo += [file for module in _imported(root / path, params) for file in _files(module, root)]
     if any(_calls(root / path, "babelshelf.prompts.load_template") for path in found):
         found |= {file for section in _sections(found, root) for file, _ in _templates(params.get(section), section)}
+    found |= {page for path in found for page in _pages(root / path, root)}
     return {path for path in found if not _is_empty_package(root / path)}
 
 
@@ -234,6 +235,12 @@ def _templates(section: Any, path: str) -> Iterator[tuple[str, str]]:  # noqa: A
         if key == "template":
             yield f"babelshelf/templates/{value}.txt", f"{path}.{key}"
         yield from _templates(value, f"{path}.{key}")
+
+
+def _pages(file: Path, root: Path) -> Iterator[str]:
+    """Files that a module beside them renders."""
+    for call in _calls(file, "environment.get_template"):
+        yield str((file.parent / ast.literal_eval(call.args[0])).relative_to(root))
 
 
 def _is_empty_package(file: Path) -> bool:

@@ -453,6 +453,21 @@ def test_own_pairs_with_bad_rows_from_init_to_metrics(unbuilt: Workspace, tmp_pa
     assert workspace.repro("summarize") == []
 
 
+# --- the data report ---
+
+
+def test_the_data_report_is_made_when_asked_for(unbuilt: Workspace, tmp_path: Path) -> None:
+    workspace = unbuilt.copy(tmp_path / "repository")
+    assert workspace.repro("data_report") == ["prepare", "data_report"]
+    assert workspace.repro("data_report") == []
+    metrics = read_json(workspace.folder / "metrics" / "data_report.json")
+    assert metrics["all"]["leaks"]["train_test"]["same"] == 0
+    assert metrics["qi"]["languages"]["train"]["contradicted"] > 0
+    assert (workspace.folder / "data" / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    tracked = workspace.git("status", "--short", "--untracked-files=all", "--", "data")
+    assert "report.html" not in tracked.replace(".gitignore", "")
+
+
 # --- the competition's folder ---
 
 

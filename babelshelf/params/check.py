@@ -13,6 +13,7 @@ from typing import Any, Literal
 from babelshelf.errors import InputError
 from babelshelf.params.base_model import BaseModelParams
 from babelshelf.params.calibrate import CalibrateParams
+from babelshelf.params.data_report import DataReportParams
 from babelshelf.params.dpo import DpoParams
 from babelshelf.params.evaluate import EvaluateParams
 from babelshelf.params.filter import FilterParams
@@ -29,6 +30,7 @@ TASKS = {"demo": ("qc", "qi"), "taxonomy": ("qc",)}  # other sources have prepar
 # Stages with one section for all tasks, and stages that may have a part of theirs under tasks.<task>.<stage>.
 SHARED: dict[str, type[Section]] = {
     "prepare": PrepareParams,
+    "data_report": DataReportParams,
     "base_model": BaseModelParams,
     "score": ScoreParams,
     "evaluate": EvaluateParams,

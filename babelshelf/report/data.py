@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import polars as pl
 
+from babelshelf.report.cells import NONE, share
 from babelshelf.report.document import Block, Section, Table
-from babelshelf.report.findings import NONE, Findings, share
+from babelshelf.report.findings import Findings
+from babelshelf.report.prepared import language_table, split_table
 
 
 def data(findings: Findings) -> Iterator[Section]:
@@ -18,39 +19,9 @@ def data(findings: Findings) -> Iterator[Section]:
         blocks: list[Block] = []
         prepared = (named.run.json("metrics/prepare.json") or {}).get(task)
         if prepared is not None:
-            blocks += [_split_table(task, prepared), _language_table(task, prepared)]
+            blocks += [split_table(task, prepared), language_table(task, prepared)]
         variants = list(_variant_tables(findings, task))
         yield Section(f"data-{task}", f"Data of {task}", [*blocks, *variants], level=3)
-
-
-def _split_table(task: str, prepared: Mapping[str, Any]) -> Table:
-    headings = ["Split", "Rows", "Queries", "Query groups", "Candidates", "Rows a query", "Labelled, %", "Positive, %"]
-    rows = [
-        [
-            split,
-            *(f"{found[name]:,}" for name in ("rows", "queries", "groups", "candidates")),
-            NONE if found["rows_per_query"] is None else f"{found['rows_per_query']:.2f}",
-            share(found["labelled_share"]),
-            share(found["positive_share"]),
-        ]
-        for split in ("train", "dev", "test")
-        for found in (prepared[split],)
-    ]
-    return Table(f"{task}: the data as it came", headings, rows)
-
-
-def _language_table(task: str, prepared: Mapping[str, Any]) -> Table:
-    splits = ("train", "dev", "test")
-    known = sorted({language for split in splits for language in prepared[split]["languages"]})
-    rows = []
-    for language in known:
-        found = [prepared[split]["languages"].get(language) for split in splits]
-        cells = [
-            (NONE, NONE) if part is None else (f"{part['rows']:,}", share(part["positive_share"])) for part in found
-        ]
-        rows.append([language, *(cell for pair in cells for cell in pair)])
-    headings = ["Language", *(f"{what} {split}" for split in splits for what in ("Rows in", "Positive, %, in"))]
-    return Table(f"{task}: rows and positive share by language", headings, rows)
 
 
 def _variant_tables(findings: Findings, task: str) -> Iterator[Block]:

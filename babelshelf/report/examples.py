@@ -7,11 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from babelshelf.report.cells import EXAMPLES, examples_of
 from babelshelf.report.document import Block, Section, Table, Text
 from babelshelf.report.findings import Findings, Named
-
-EXAMPLES = 10  # of each kind
-SEED = 0  # the same examples of the same data each time
 
 
 def examples(findings: Findings) -> Iterator[Section]:
@@ -48,12 +46,12 @@ def _translation(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterato
     columns = {"target": "Into", "language": "From", "query": "Query", "translation": "Translation"}
     if dropped is not None:
         for name in failed:
-            yield _table(f"{task}: dropped, check “{name}”", dropped.filter(pl.col("check") == name), columns)
+            yield examples_of(f"{task}: dropped, check “{name}”", dropped.filter(pl.col("check") == name), columns)
     train = named.run.parquet(f"data/translated/{task}/train.parquet")
     if train is not None:
         made = _with_parent(train, "translated", ["language", "query"])
         columns = {"language": "Into", "language_parent": "From", "query_parent": "Query", "query": "Translation"}
-        yield _table(f"{task}: kept", made, columns | {"candidate": "Candidate", "label": "Label"})
+        yield examples_of(f"{task}: kept", made, columns | {"candidate": "Candidate", "label": "Label"})
 
 
 def _negatives(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterator[Block]:
@@ -69,11 +67,11 @@ def _negatives(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterator[
     columns = {"language": "Language", "query": "Query", "positive": "Relevant", "candidate": "Refused"}
     if drawn is not None:
         for guard in refused:
-            yield _table(f"{task}: refused, guard “{guard}”", drawn.filter(pl.col("guard") == guard), columns)
+            yield examples_of(f"{task}: refused, guard “{guard}”", drawn.filter(pl.col("guard") == guard), columns)
     train = named.run.parquet(f"data/negatives/{task}/train.parquet")
     if train is not None:
         columns = {"language": "Language", "query": "Query", "candidate_parent": "Relevant", "candidate": "Negative"}
-        yield _table(f"{task}: kept", _with_parent(train, "negative", ["candidate"]), columns)
+        yield examples_of(f"{task}: kept", _with_parent(train, "negative", ["candidate"]), columns)
 
 
 def _filter(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterator[Block]:
@@ -87,27 +85,14 @@ def _filter(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterator[Blo
     if flagged is not None:
         for reason in sorted(flagged["reason"].unique()):
             of_reason = flagged.filter(pl.col("reason") == reason)
-            yield _table(f"{task}: dropped, {reason.replace('_', ' ')}", of_reason, columns)
+            yield examples_of(f"{task}: dropped, {reason.replace('_', ' ')}", of_reason, columns)
     kept = named.run.parquet(f"data/filtered/{task}/train.parquet")
     scores = named.run.parquet(f"data/predictions/train/{task}/scores.parquet")
     if kept is not None and scores is not None:
-        yield _table(f"{task}: kept", kept.join(scores, on="id", maintain_order="left"), columns)
+        yield examples_of(f"{task}: kept", kept.join(scores, on="id", maintain_order="left"), columns)
 
 
 def _with_parent(train: pl.DataFrame, origin: str, columns: list[str]) -> pl.DataFrame:
     """The rows of an origin with the named columns of their parents, `<column>_parent`."""
     parents = train.select(parent_id="id", **{f"{column}_parent": column for column in columns})
     return train.filter(pl.col("origin") == origin).join(parents, on="parent_id", how="left", maintain_order="left")
-
-
-def _table(caption: str, rows: pl.DataFrame, columns: Mapping[str, str]) -> Table:
-    """Some of the rows at random, in their order."""
-    chosen = rows.with_row_index("place").sample(min(EXAMPLES, rows.height), seed=SEED).sort("place")
-    cells = [[_cell(value) for value in row] for row in chosen.select(columns.keys()).iter_rows()]
-    numbers = sum(name in {"label", "p_yes"} for name in columns)
-    total = f"{chosen.height} of {rows.height:,}"
-    return Table(f"{caption} ({total})", list(columns.values()), cells, text_columns=len(columns) - numbers)
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

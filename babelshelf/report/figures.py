@@ -16,6 +16,7 @@ from textwrap import shorten
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,7 +27,11 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", "--", "-.", ":")
 LETTERS = 26  # of a name on an axis: more would leave no room for the picture
+BINS = 40  # of a histogram, at most
 WIDTH = 4.6  # inches: on a phone a letter is still some 10 pixels high
+
+# A legend in one line over the picture, for short names.
+ABOVE: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": 3, "fontsize": 9}
 
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: smaller, searchable, in the reader's own font
@@ -102,15 +107,38 @@ def threshold(curve: pl.DataFrame, chosen: float, at: float, all_yes_f1: float) 
 def languages(f1: Mapping[str, Mapping[str, float]], absent: Sequence[str]) -> str:
     """F1 in each language, a series a run; languages that are absent from train are marked at their names."""
     names = sorted(next(iter(f1.values())), key=lambda name: (name in absent, name))
-    with _drawn(height=0.26 * len(names) + 1.2) as canvas:
+    labels = [f"{name} (absent)" if name in absent else name for name in names]
+    with _dots(f1, dict(zip(names, labels, strict=True))) as canvas:
+        canvas.axes.set_xlabel("F1 on test, per cent")
+        canvas.axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=1, fontsize=9, handletextpad=0.1)
+    return canvas.svg
+
+
+def language_shares(shares: Mapping[str, Mapping[str, float]]) -> str:
+    """Share of the rows that each language has, a series a split; a language that a split lacks has no point there."""
+    names = sorted({name for values in shares.values() for name in values})
+    with _dots(shares, {name: name for name in names}) as canvas:
+        canvas.axes.set_xlabel("share of rows, per cent")
+        canvas.axes.set_xlim(left=0)
+        canvas.axes.legend(**ABOVE)
+    return canvas.svg
+
+
+def lengths(by_split: Mapping[str, np.ndarray], long: int) -> str:
+    """How long texts are, a series a split, in bins of equal width; longer ones than `long` are in the last bin."""
+    longest = max(1, min(long, max(int(found.max(initial=0)) for found in by_split.values())))
+    width = -(-longest // BINS)  # whole characters, or some bins would hold a length more than others
+    edges = np.arange(0, longest + width + 1, width)
+    with _drawn() as canvas:
         axes = canvas.axes
-        places = range(len(names))
-        for (run, values), colour, marker in zip(f1.items(), cycle(COLOURS), cycle(MARKERS), strict=False):
-            axes.plot([100 * values[name] for name in names], places, marker, color=colour, label=run, alpha=0.9)
-        axes.set_yticks(places, [f"{name} (absent)" if name in absent else name for name in names])
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set_xlabel("F1 on test, per cent")
-        axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=1, fontsize=9, handletextpad=0.1)
+        styles = zip(cycle(COLOURS), cycle(DASHES), strict=False)
+        for (split, found), (colour, dash) in zip(by_split.items(), styles, strict=False):
+            counts, _ = np.histogram(np.minimum(found, longest), edges)
+            axes.stairs(100 * counts / max(1, len(found)), edges, color=colour, linestyle=dash, label=split)
+        axes.set_xlabel("characters")
+        axes.set_ylabel("share of texts, per cent")
+        axes.set_xlim(0, edges[-1])
+        axes.legend(**ABOVE)
     return canvas.svg
 
 
@@ -144,6 +172,20 @@ def learning(curves: Mapping[str, pl.DataFrame]) -> str:
         axes.set_ylabel("training loss")
         axes.legend(loc="upper right", fontsize=9)
     return canvas.svg
+
+
+@contextmanager
+def _dots(series: Mapping[str, Mapping[str, float]], labels: Mapping[str, str]) -> Iterator[_Canvas]:
+    """Shares, in per cent, of what `labels` names, from the top down."""
+    with _drawn(height=0.26 * len(labels) + 1.2) as canvas:
+        axes = canvas.axes
+        styles = zip(cycle(COLOURS), cycle(MARKERS), strict=False)
+        for (one, values), (colour, marker) in zip(series.items(), styles, strict=False):
+            points = [(100 * values[name], y) for y, name in enumerate(labels) if name in values]
+            axes.plot(*zip(*points, strict=True), marker, color=colour, label=one, alpha=0.9)
+        axes.set_yticks(range(len(labels)), list(labels.values()))
+        axes.set_ylim(len(labels) - 0.5, -0.5)
+        yield canvas
 
 
 @contextmanager

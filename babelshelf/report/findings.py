@@ -9,7 +9,6 @@ from babelshelf.bootstrap import Difference
 from babelshelf.report.comparison import Settings, Step
 from babelshelf.report.runs import Run
 
-NONE = "–"
 SIGNIFICANT = 0.05
 
 
@@ -67,13 +66,3 @@ def verdict(found: Difference, p: float = 0.0) -> str:
 def p_value(value: float) -> str:
     """A p value to three digits."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def share(value: float | None) -> str:
-    """Like `percent`, of what may be unknown."""
-    return NONE if value is None else percent(value)
-
-
-def percent(value: float, digits: int = 1) -> str:
-    """A share in per cent."""
-    return f"{100 * value:.{digits}f}"

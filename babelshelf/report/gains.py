@@ -8,9 +8,10 @@ from typing import Any
 
 from babelshelf.ladder import in_percent
 from babelshelf.report import figures
+from babelshelf.report.cells import NONE, percent
 from babelshelf.report.comparison import Gain, LanguageGain, Settings, Step, index, language_gains, same_rows
 from babelshelf.report.document import Block, Figure, Section, Table, Text
-from babelshelf.report.findings import NONE, Findings, gain, p_value, percent, verdict
+from babelshelf.report.findings import Findings, gain, p_value, verdict
 
 NAMED = 5  # files and params in a warning
 

@@ -16,9 +16,10 @@ from babelshelf.params.load import section
 from babelshelf.predictions import arrays, labelled
 from babelshelf.reliability import expected_calibration_error, reliability
 from babelshelf.report import figures
+from babelshelf.report.cells import NONE, percent
 from babelshelf.report.comparison import Settings, index
 from babelshelf.report.document import Block, Figure, Section, Table, Text
-from babelshelf.report.findings import NONE, Findings, Named, gain, percent
+from babelshelf.report.findings import Findings, Named, gain
 from babelshelf.report.runs import WORKSPACE, Run
 
 FITTED_BY = {"sft": "train", "dpo": "dpo"}  # stages by tasks.<task>.method; before it was a param, sft was all

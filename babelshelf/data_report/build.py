@@ -1,0 +1,91 @@
+"""Put all parts of the data report together: the page, and the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from babelshelf.data_report import languages, pairs, queries, texts
+from babelshelf.data_report.tables import SPLITS, Finding, TaskData
+from babelshelf.language_id import Tolerance
+from babelshelf.params.data_report import DataReportParams
+from babelshelf.report import figures
+from babelshelf.report.cells import NONE, percent
+from babelshelf.report.document import Block, Document, Figure, Section, Table
+from babelshelf.report.prepared import language_table, split_table
+
+ALL = "all"  # in the place of a task: what is of all tasks together
+
+
+def findings(tasks: Sequence[TaskData], settings: DataReportParams, seed: int) -> dict[str, dict[str, Finding]]:
+    """`{task: {part: finding}}`, and `leaks` under `ALL`."""
+    choice = languages.candidates(tasks)
+    tolerance = Tolerance(**settings.tolerance.model_dump())
+    found = {
+        data.task: {
+            "lengths": texts.lengths(data, settings.long),
+            "flaws": texts.flaws(data),
+            "left_out": texts.left_out(data),
+            "repeated": pairs.repeated(data),
+            "unknown_candidates": pairs.unknown_candidates(data),
+            "languages": languages.languages(data, choice, tolerance, settings.queries_per_language, seed),
+        }
+        for data in tasks
+    }
+    return {ALL: {"leaks": queries.shared(tasks)}} | found
+
+
+def metrics(found: Mapping[str, Mapping[str, Finding]]) -> dict[str, Any]:
+    """`{task: {part: counts}}`; those of all tasks together under `ALL`."""
+    return {task: {name: part.metrics for name, part in parts.items()} for task, parts in found.items()}
+
+
+def document(tasks: Sequence[TaskData], found: Mapping[str, Mapping[str, Finding]]) -> Document:
+    """The page."""
+    leaks = found[ALL]["leaks"]
+    sections = [
+        Section("overview", "Overview", [_overview(found)]),
+        Section("leaks", leaks.title, leaks.blocks),
+    ]
+    for data in tasks:
+        sections += [Section(data.task, f"Task {data.task}", _sizes(data))]
+        sections += [
+            Section(f"{data.task}-{name}", f"{part.title}, {data.task}", part.blocks, level=3)
+            for name, part in found[data.task].items()
+        ]
+    lead = [
+        "What the data that prepare wrote is like: counts of what is worth a look, with examples. None "
+        "of it stops the pipeline.",
+        queries.verdict(leaks.metrics),
+    ]
+    return Document("Babelshelf data report", lead, sections)
+
+
+def _overview(found: Mapping[str, Mapping[str, Finding]]) -> Table:
+    """A line a check, with what was found in each task."""
+    tasks = [task for task in found if task != ALL]
+    lines: dict[str, dict[str, list[str]]] = {}
+    for task in tasks:
+        for count in (count for part in found[task].values() for count in part.counts):
+            cells = [f"{count.found:,}", f"{count.total:,}", _share(count.found, count.total)]
+            lines.setdefault(count.what, {})[task] = cells
+    rows = [[what, *(cell for task in tasks for cell in line.get(task, [NONE] * 3))] for what, line in lines.items()]
+    headings = [f"{task}: {name}" for task in tasks for name in ("found", "of", "%")]
+    return Table("What was looked for, and how much of it was found", ["What", *headings], rows)
+
+
+def _share(found: int, total: int) -> str:
+    return percent(found / total, 2) if total else NONE
+
+
+def _sizes(data: TaskData) -> list[Block]:
+    shares = {
+        split: {
+            language: part["rows"] / data.prepared[split]["rows"]
+            for language, part in data.prepared[split]["languages"].items()
+        }
+        for split in SPLITS
+    }
+    caption = f"{data.task}: share of the rows that each language has, by split."
+    picture = Figure(f"languages-{data.task}", f"{caption} The table has it.", caption, figures.language_shares(shares))
+    return [split_table(data.task, data.prepared), language_table(data.task, data.prepared), picture]

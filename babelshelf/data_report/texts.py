@@ -1,0 +1,144 @@
+"""Lengths and flaws of single texts, and the rows that `prepare` left out or noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from babelshelf.data_report.tables import COLUMNS, SPLITS, Count, Finding, TaskData
+from babelshelf.pairs.rows import MOJIBAKE, PROBLEMS, STRANGE
+from babelshelf.params.prepare import CharactersPerText
+from babelshelf.report import figures
+from babelshelf.report.cells import examples_of, percent
+from babelshelf.report.document import Block, Figure, Table, Text
+from babelshelf.text import keys
+
+TEXTS = ("query", "candidate")
+QUANTILES = {"min": 0.0, "p05": 0.05, "p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+FLAWS = {
+    "empty": "no letter or digit",
+    "control": "a control character, or a byte order mark",
+    "mojibake": "looks like UTF-8 that was read as another encoding, or has lost characters",
+}
+FLAW_NAMES = {"empty": "a text without letter or digit", "control": "control characters", "mojibake": "mojibake"}
+NOTICED = {
+    "cleaned": "kept: white space or Unicode's form was mended",
+    "control": "kept: control characters became spaces",
+    "mojibake": "kept: looks like UTF-8 that was read as another encoding",
+    "long": "kept: longer than the source's param long says",
+}
+DROPPED = {
+    "missing_candidate": "dropped: no candidate",
+    "missing_label": "dropped: no label",
+    "leak": "dropped: its query is in another split too",
+    "conflict": "dropped: the pair has both labels",
+    "duplicate": "dropped: the same pair and label as an earlier row",
+    "holdout_language": "dropped: a train row of a language that is held out",
+}
+
+
+def lengths(data: TaskData, long: CharactersPerText) -> Finding:
+    """Characters of queries and candidates (each row counts), and those that are longer than `long`."""
+    metrics: dict[str, Any] = {}
+    rows, pictures, shown, counts = [], list[Block](), list[Block](), []
+    for text in TEXTS:
+        sized = data.rows.select(*COLUMNS, characters=pl.col(text).str.len_chars())
+        most: int = getattr(long, text)
+        over = sized.filter(pl.col("characters") > most)
+        metrics[text] = {split: _length_metrics(sized, split, most) for split in SPLITS}
+        for split, found in metrics[text].items():
+            rows.append([text, split, *(f"{found[name]:.0f}" for name in QUANTILES), f"{found['long']:,}"])
+        caption = f"{data.task}: characters of a {text}; longer ones than {most} count as {most}."
+        by_split = {split: sized.filter(pl.col("split") == split)["characters"].to_numpy() for split in SPLITS}
+        picture = figures.lengths(by_split, most)
+        pictures.append(Figure(f"lengths-{text}-{data.task}", f"{caption} The table has it.", caption, picture))
+        counts.append(Count(f"rows with a {text} of more than {most} characters", over.height, sized.height))
+        if over.height:
+            columns = {name: COLUMNS[name] for name in ("split", "id", text)} | {"characters": "Characters"}
+            shown.append(examples_of(f"{data.task}: over-long {text}", over, columns))
+    headings = ["Text", "Split", "Shortest", "5 %", "Median", "95 %", "99 %", "Longest", "Over-long"]
+    table = Table(f"{data.task}: characters, quantiles over rows", headings, rows, text_columns=2)
+    return Finding("Lengths", metrics, [table, *pictures, *shown], counts)
+
+
+def flaws(data: TaskData) -> Finding:
+    """Rows with an empty or broken text, by split, and texts that rows to predict lack."""
+    marked = data.rows.with_columns(flaw for text in TEXTS for flaw in _flaws(data.rows[text], text))
+    names = [f"{text}_{flaw}" for text in TEXTS for flaw in FLAWS]
+    metrics: dict[str, Any] = {
+        split: marked.filter(pl.col("split") == split).select(pl.col(names).sum()).row(0, named=True)
+        for split in SPLITS
+    }
+    blocks: list[Block] = [_flaw_table(data.task, metrics)]
+    for text in TEXTS:
+        for flaw in FLAWS:
+            found = marked.filter(f"{text}_{flaw}")
+            if found.height:
+                columns = {name: COLUMNS[name] for name in ("split", "id", "language", text)}
+                blocks.append(examples_of(f"{data.task}: {flaw} in the {text}", found, columns))
+    missing = {f"{text}_null": data.unlabelled[text].null_count() for text in TEXTS}
+    if data.unlabelled.height:
+        metrics["unlabelled"] = missing
+        sizes = ", ".join(f"{missing[f'{text}_null']:,} without a {text}" for text in TEXTS)
+        blocks.append(Text(f"Of {data.unlabelled.height:,} rows to predict: {sizes}. They are answered all the same."))
+    either = {flaw: marked.filter(pl.any_horizontal(*(f"{text}_{flaw}" for text in TEXTS))).height for flaw in FLAWS}
+    return Finding(
+        "Flaws of texts",
+        metrics,
+        blocks,
+        [Count(f"rows with {FLAW_NAMES[flaw]}", either[flaw],
+               data.rows.height) for flaw in FLAWS],
+    )  # fmt: skip
+
+
+def left_out(data: TaskData) -> Finding:
+    """What `prepare` dropped and noticed, with examples of bad rows; empty where the source counts no such thing."""
+    counts = data.left_out
+    if "read" not in counts:
+        return Finding("Left out by prepare", {}, [Text("The source leaves no rows out.")])
+    rows = [[reason, _meaning(reason), f"{n:,}", percent(n / counts["read"], 2)] for reason, n in _reasons(counts)]
+    read = f"{data.task}: of {counts['read']:,} rows that were read, {counts['kept']:,} were kept"
+    blocks: list[Block] = [Table(read, ["Reason", "Meaning", "Rows", "Of those read, %"], rows, text_columns=2)]
+    if data.rejects is not None and data.rejects.height:
+        columns = {"file": "File", "row": "Row", "column": "Column", "value": "Value", "mend": "Mend"}
+        for (problem,), found in data.rejects.group_by("problem", maintain_order=True):
+            blocks.append(examples_of(f"{data.task}: {problem}", found, columns))
+    metrics = {name: counts[name] for name in ("read", "kept", "bad", "dropped", "noticed")}
+    lost = Count("rows of the input that prepare dropped", counts["read"] - counts["kept"], counts["read"])
+    return Finding("Left out by prepare", metrics, blocks, [lost])
+
+
+def _length_metrics(sized: pl.DataFrame, split: str, most: int) -> dict[str, float]:
+    found = sized.filter(pl.col("split") == split)["characters"]
+    quantiles = {name: found.quantile(at, "nearest") or 0.0 for name, at in QUANTILES.items()}
+    return quantiles | {"long": int((found > most).sum())}
+
+
+def _flaws(texts: pl.Series, text: str) -> Iterator[pl.Series]:
+    bare = texts.filter(~texts.str.contains(r"[\p{L}\p{M}\p{N}]")).unique()  # few: a key takes long to make
+    yield texts.is_in(bare.filter(keys(bare) == "").implode()).alias(f"{text}_empty")
+    yield texts.str.contains(STRANGE).alias(f"{text}_control")
+    yield texts.str.contains(MOJIBAKE).alias(f"{text}_mojibake")
+
+
+def _flaw_table(task: str, metrics: dict[str, Any]) -> Table:
+    rows = [
+        [flaw, text, meaning, *(f"{metrics[split][f'{text}_{flaw}']:,}" for split in SPLITS)]
+        for flaw, meaning in FLAWS.items()
+        for text in TEXTS
+    ]
+    headings = ["Flaw", "Text", "What it is", *(f"Rows in {split}" for split in SPLITS)]
+    return Table(f"{task}: rows with a flaw", headings, rows, text_columns=3)
+
+
+def _reasons(counts: Any) -> list[tuple[str, int]]:  # noqa: ANN401 - metrics/prepare.json
+    noticed = {f"noticed: {name}": n for name, n in counts["noticed"].items() if n}
+    return [*counts["dropped"].items(), *noticed.items()]
+
+
+def _meaning(reason: str) -> str:
+    if reason in PROBLEMS:
+        return f"dropped as bad: {PROBLEMS[reason][1]}"
+    return DROPPED.get(reason) or NOTICED.get(reason.removeprefix("noticed: "), "")

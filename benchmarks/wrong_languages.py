@@ -1,0 +1,66 @@
+"""How many of the demo's wrong language codes the data report finds: precision and recall on train.
+
+    python -m benchmarks.wrong_languages
+
+The demo declares a share of its train queries as another language; the truth is the same demo without that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from babelshelf.data_report.languages import judge
+from babelshelf.language_id import Tolerance
+from babelshelf.languages import LATIN, NAMES, scripts
+from babelshelf.params.data_report import DataReportParams
+from babelshelf.params.load import load, load_seed
+from babelshelf.params.prepare import DemoParams, PrepareParams
+from babelshelf.sources import demo
+
+
+def judged(settings: DemoParams, folder: Path, tolerance: Tolerance, seed: int) -> dict[str, pl.DataFrame]:
+    """By task, each train query with its declared `language`, its `true` one, and `languages.JUDGED`."""
+    inputs = {"qc": folder, "qi": folder}
+    declared = demo.read(inputs, settings, seed).tasks
+    clean = demo.read(inputs, settings.model_copy(update={"wrong_language": 0.0}), seed).tasks
+    found = {}
+    for task, data in declared.items():
+        truth = clean[task].train.select("id", true="language")
+        rows = data.train.join(truth, on="id", maintain_order="left")
+        queries = rows.select("language", "query", "true").unique(maintain_order=True)
+        found[task] = judge(queries, list(NAMES), tolerance, task)
+    return found
+
+
+def measured(queries: pl.DataFrame) -> dict[str, float]:
+    """Precision and recall of `contradicted`, and of those found the share whose language is named right.
+
+    Out of reach is what the tolerance never flags: a language in Latin letters, declared as one of another script.
+    """
+    wrong = queries.filter(pl.col("language") != pl.col("true"))
+    flagged = queries.filter("contradicted")
+    right = wrong.filter("contradicted")
+    latin = [code for code in NAMES if scripts(code) == LATIN]
+    out_of_reach = wrong.filter(pl.col("true").is_in(latin), ~pl.col("language").is_in(latin))
+    return {
+        "queries": queries.height,
+        "wrong": wrong.height,
+        "contradicted": flagged.height,
+        "precision": right.height / flagged.height,
+        "recall": right.height / wrong.height,
+        "named right": right.filter(pl.col("identified") == pl.col("true")).height / right.height,
+        "wrong, out of reach": out_of_reach.height,
+    }
+
+
+def main() -> None:
+    settings, report = load(PrepareParams, "prepare"), load(DataReportParams, "data_report")
+    tolerance = Tolerance(**report.tolerance.model_dump())
+    for task, queries in judged(settings.demo, Path(settings.input.qc), tolerance, load_seed()).items():
+        print(task, measured(queries))
+
+
+if __name__ == "__main__":
+    main()

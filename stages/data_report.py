@@ -1,0 +1,40 @@
+"""Report what the data that `prepare` wrote is like, and what in it is worth a look.
+
+\b
+    python -m stages.data_report --original data/original --prepared metrics/prepare.json ... (dvc.yaml has all of it)
+
+No other stage reads what it writes: `dvc repro data_report` makes it. The page needs no other file and no network.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from babelshelf.data_report import build
+from babelshelf.data_report.tables import read
+from babelshelf.files import read_json, replacing, write_json
+from babelshelf.params.data_report import DataReportParams
+from babelshelf.params.load import load, load_seed
+from babelshelf.report.document import html
+from babelshelf.resources import recorded
+
+
+@click.command(help=__doc__)
+@click.option("--original", type=click.Path(path_type=Path), required=True)
+@click.option("--prepared", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--page", type=click.Path(path_type=Path), required=True)
+@click.option("--metrics", type=click.Path(path_type=Path), required=True)
+@recorded
+def main(*, original: Path, prepared: Path, page: Path, metrics: Path) -> None:
+    settings, seed = load(DataReportParams, "data_report"), load_seed()
+    tasks = read(original, read_json(prepared))
+    found = build.findings(tasks, settings, seed)
+    with replacing(page) as temporary:
+        temporary.write_text(html(build.document(tasks, found)), encoding="utf-8")
+    write_json(metrics, build.metrics(found))
+
+
+if __name__ == "__main__":
+    main()
