@@ -86,7 +86,7 @@ def _read_part(params: PartParams, inputs: Inputs, settings: Parts) -> Part:
     pairs = READERS[params.source](dict.fromkeys(TASKS, path), settings.settings[params.name])
     rejects = bad_rows(pairs.rows, pairs.settings)
     check_share(pairs.rows, rejects, pairs.settings)
-    rows = pairs.rows.with_columns(
+    rows = pairs.rows.select(sorted(pairs.rows.columns)).with_columns(
         part=pl.lit(params.name),
         id=pl.format("{}-{}-{}", "task", pl.lit(params.name), pl.col("id").str.slice(len("qc-"))),
         file=_named(params),
