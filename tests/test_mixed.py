@@ -111,8 +111,8 @@ def test_each_task_has_its_own_source(base: Row, made: Path) -> None:
     assert set(of(market, "esci").filter(split="test")["id"]) == set(own.filter(split="test")["id"])
     assert market.tasks["qc"].unlabelled["id"][0] == "qc-dev-1"  # as `babelshelf submit` looks for it
     assert market.tasks["qi"].unlabelled.is_empty()
-    assert market.counts["qc"]["category_paths"]["paths"] > 0
-    assert market.counts["qi"]["products"]["read"] > 0
+    assert market.parts["cikm"]["qc"]["category_paths"]["paths"] > 0
+    assert market.parts["esci"]["qi"]["products"]["read"] > 0
 
 
 def test_a_source_can_have_both_tasks_and_share_one(base: Row, made: Path) -> None:

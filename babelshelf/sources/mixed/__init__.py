@@ -58,12 +58,12 @@ def read(inputs: Inputs, settings: Parts, seed: int) -> Marketplace:
     """
     parts = _read_parts(inputs, settings)
     rows = pl.concat([part.pairs.rows for part in parts])
-    settled = settle(_with_splits(parts, settings.mixed, seed), _over_all(parts[0], settings.mixed), seed)
+    settled = settle(_with_splits(parts, settings.mixed, seed), _with_policies(parts[0], settings.mixed), seed)
     tasks = [task for task in TASKS if any(task in part.params.tasks for part in parts)]
     rejects = pl.concat([part.rejects for part in parts])
     market = assembled(settled, tasks, both_labels_by_task(rows), rejects)
     for part in parts:
-        market = with_extras(market, part.pairs)
+        market = with_extras(market, replace(part.pairs, counts={}))
     return replace(market, parts={part.params.name: _counted(part, settled) for part in parts})
 
 
@@ -118,7 +118,7 @@ def _with_splits(parts: Sequence[Part], mixed: MixedParams, seed: int) -> pl.Dat
     rows = _numbered([])
     for part in parts:
         own = _as_given(part)
-        cut = settle(_numbered([rows, own]), _one_by_one(part, mixed), seed)
+        cut = settle(_numbered([rows, own]), _with_policies(part, mixed), seed)
         split = cut.tail(own.height).select(pl.coalesce("given", "split")).to_series()
         own = own.with_columns(given=split, **{f"needs_{name}": pl.lit(value=False) for name in HELD_OUT})
         rows = _numbered([rows, own])
@@ -138,22 +138,18 @@ def _as_given(part: Part) -> pl.DataFrame:
     return rows.with_columns(given=pl.lit("train"), needs_dev=pl.lit(value=False), needs_test=pl.lit(value=False))
 
 
-def _one_by_one(part: Part, mixed: MixedParams) -> FilesParams:
-    """The part's shares of dev and test; a leak is what the last round is for."""
-    own = _over_all(part, mixed)
-    return own.model_copy(update={"split": own.split.model_copy(update={"leaks": "drop"})})
-
-
-def _over_all(part: Part, mixed: MixedParams) -> FilesParams:
+def _with_policies(part: Part, mixed: MixedParams) -> FilesParams:
+    """The part's shares of dev and test, and what holds over all parts."""
     split = part.pairs.settings.split.model_copy(update=mixed.split.model_dump())
     return part.pairs.settings.model_copy(update={"split": split, "conflicts": mixed.conflicts})
 
 
 def _counted(part: Part, settled: pl.DataFrame) -> dict[str, Any]:
-    """By task: what of the part's rows was kept and dropped, and the statistics of its train, dev and test."""
+    """By task: what of the part's rows was kept and dropped, what its source counts, and statistics of its splits."""
     found: dict[str, Any] = {}
     for task in part.params.tasks:
         rows = settled.filter(part=part.params.name, task=task)
         kept = rows.filter(KEPT).with_columns(group="key")
-        found[task] = counts(rows) | {split: split_statistics(kept.filter(split=split)) for split in SPLITS}
+        splits = {split: split_statistics(kept.filter(split=split)) for split in SPLITS}
+        found[task] = counts(rows) | part.pairs.counts.get(task, {}) | splits
     return found
