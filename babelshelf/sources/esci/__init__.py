@@ -126,15 +126,22 @@ def _check_files(folder: Path) -> None:
 def _problem(file: Path) -> str:
     if not file.is_file():
         return f"{file}: no such file; prepare.input.{TASK} is the folder that the data set's files are in"
-    with file.open("rb") as stream:
-        start = stream.read(len(POINTER))
-        stream.seek(-min(len(PARQUET), file.stat().st_size), 2)
-        end = stream.read()
+    try:
+        start, end = _ends(file)
+    except OSError as error:
+        return f"{file}: cannot be read: {error}"
     if start == POINTER:
         return f"{file}: a pointer of Git LFS and not the file: run `git lfs pull` where it was cloned"
     if not start.startswith(PARQUET) or end != PARQUET:
         return f"{file}: no Parquet file, or not all of it: get it again"
     return ""
+
+
+def _ends(file: Path) -> tuple[bytes, bytes]:
+    with file.open("rb") as stream:
+        start = stream.read(len(POINTER))
+        stream.seek(-min(len(PARQUET), file.stat().st_size), 2)
+        return start, stream.read()
 
 
 def _with_reasons(examples: pl.DataFrame, settings: EsciParams) -> pl.DataFrame:
