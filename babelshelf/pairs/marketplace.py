@@ -14,7 +14,7 @@ import polars as pl
 
 from babelshelf.errors import InputError
 from babelshelf.pairs.rows import PROBLEMS, SPLITS, bad_rows, counted, described, read_task
-from babelshelf.pairs.splits import KEPT, both_labels, settle
+from babelshelf.pairs.splits import KEPT, PAIR, both_labels, settle
 from babelshelf.sources.base import Inputs, Marketplace, TaskData
 from babelshelf.tables import ROW_SCHEMA
 from babelshelf.truth import no_truth
@@ -147,7 +147,8 @@ def counts(rows: pl.DataFrame) -> dict[str, Any]:
 
 def both_labels_by_task(rows: pl.DataFrame) -> dict[str, int]:
     """Pairs with both labels, by task."""
-    return {str(task): both_labels(part) for (task,), part in rows.group_by("task")}
+    needed = rows.select(*PAIR, "label", "drop")  # the rest would be copied
+    return {str(task): both_labels(part) for (task,), part in needed.group_by("task")}
 
 
 def _task_data(rows: pl.DataFrame) -> TaskData:
