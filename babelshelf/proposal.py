@@ -197,6 +197,8 @@ def _of_task(
     names = column_names(first, _settings(how, {"query": "-", "candidate": "-", "label": "-"}))
     if not names:
         raise InputError(f"{first}: no columns found: is it CSV, JSON lines or Parquet?")
+    if {"esci_label", "product_id", "product_locale"} <= set(names) and "product_title" not in names:
+        raise InputError(f"{first}: the examples of ESCI, whose titles are in another file: `babelshelf profile esci`")
     indices = {str(number): name for number, name in enumerate(dict.fromkeys(names))}
     sample = read_file(first, _settings(how, {}), indices, few=True).select(list(indices)).rename(indices)
     sample = sample.with_columns(pl.all().replace("", None))

@@ -16,7 +16,8 @@ from babelshelf.truth import Truth, relevant
 def statistics(marketplace: Marketplace) -> dict[str, Any]:
     """`{task: {"candidates": catalogue's size, "train" | "dev" | "test": statistics}}`, and what is not of one task.
 
-    That is `texts` by kind, `glossary_terms`, and what the source has `left_out` of its input.
+    That is `texts` by kind, `glossary_terms`, what the source has `left_out` of its input and, where it is made of
+    several, `parts`, what each gave.
     """
     of_tasks: dict[str, Any] = {
         task: {
@@ -32,6 +33,7 @@ def statistics(marketplace: Marketplace) -> dict[str, Any]:
         "texts": dict(marketplace.texts.group_by("kind").len().sort("kind").iter_rows()),
         "glossary_terms": 0 if glossary is None else glossary.height,
         "left_out": marketplace.counts,
+        **({"parts": marketplace.parts} if marketplace.parts else {}),
     }
 
 

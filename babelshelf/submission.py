@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -43,16 +43,26 @@ def submit(prepare: PrepareParams, predictions: Path, out: Path) -> list[str]:
     Raises:
         InputError: the source is another, a task was not predicted or from other rows, or the check found something.
     """
-    if prepare.source != "cikm2025":
-        raise InputError(f"prepare.source is {prepare.source!r}: submissions are for cikm2025 (profile cikm2025)")
-    lines = [line for split in SETS for line in _submit_set(split, prepare, predictions, out)]
+    folders = _folders(prepare)
+    lines = [line for split in SETS for line in _submit_set(split, folders, predictions, out)]
     if not lines:
-        raise InputError(f"{prepare.input.qc}: none of the files to predict, such as dev_QC.txt: put them there")
+        where = ", ".join(sorted({str(folder) for folder in folders.values()}))
+        raise InputError(f"{where}: none of the files to predict, such as dev_QC.txt: put them there")
     return lines
 
 
-def _submit_set(split: str, prepare: PrepareParams, predictions: Path, out: Path) -> list[str]:
-    inputs = {task: file_of(Path(getattr(prepare.input, task)), task, split) for task in prepare.cikm2025.tasks}
+def _folders(prepare: PrepareParams) -> dict[str, Path]:
+    """The competition's folder of each task; raise InputError where the source has none."""
+    if prepare.source == "cikm2025":
+        return {task: Path(getattr(prepare.input, task)) for task in prepare.cikm2025.tasks}
+    parts = [part for part in prepare.mixed.parts if part.source == "cikm2025"]
+    if prepare.source != "mixed" or not parts:
+        raise InputError(f"prepare.source is {prepare.source!r}: submissions are for cikm2025 (profile cikm2025)")
+    return {task: Path(parts[0].path) for task in parts[0].tasks}
+
+
+def _submit_set(split: str, folders: Mapping[str, Path], predictions: Path, out: Path) -> list[str]:
+    inputs = {task: file_of(folder, task, split) for task, folder in folders.items()}
     there = {task: path for task, path in inputs.items() if path.is_file()}
     if not there:
         return []

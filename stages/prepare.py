@@ -39,7 +39,7 @@ def main(*, qc: Path, qi: Path, original: Path, catalogue: Path, metrics: Path) 
     settings, seed = load(PrepareParams, "prepare"), load_seed()
     source = importlib.import_module(f"babelshelf.sources.{settings.source}")  # only the chosen one
     inputs = {"qc": qc, "qi": qi}
-    marketplace: Marketplace = source.read(inputs, getattr(settings, settings.source), seed)
+    marketplace: Marketplace = source.read(inputs, settings.chosen(), seed)
     check(marketplace)
     for task, data in marketplace.tasks.items():
         write_task(original / task, data)

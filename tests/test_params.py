@@ -85,7 +85,7 @@ def test_nano_holds_every_param_at_its_default(root: Path) -> None:
         ("train.adapter", "qlora", "train.adapter: Input should be 'lora' or 'none', found 'qlora'"),
         ("score.batch_tokens", "8192", "score.batch_tokens: Input should be a valid integer, found '8192'"),
         ("score", None, "score: expected a mapping, found None"),
-        ("prepare.source", "marketplace", "prepare.source: Input should be 'demo', 'taxonomy', 'files' or 'cikm2025'"),
+        ("prepare.source", "marketplace", "prepare.source: Input should be 'demo', 'taxonomy', 'files', 'cikm2025'"),
         ("prepare.demo.rows_train.qc", 0, "prepare.demo.rows_train.qc: Input should be greater than 0"),
         ("base_model.lm.nano.layers", REMOVED, "base_model.lm.nano.layers: missing key"),
         ("evaluate.confidence", 95, "evaluate.confidence: Input should be less than 1, found 95"),

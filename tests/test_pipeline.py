@@ -23,6 +23,7 @@ import pytest
 
 from babelshelf import tables
 from babelshelf.files import read_json
+from tests import esci_folder
 from tests.cikm2025_folder import write_folder
 from tests.workspace import MINUTES, Workspace
 
@@ -494,3 +495,33 @@ def test_the_competitions_folder_from_prepare_to_a_submission(unbuilt: Workspace
 def test_without_prediction_sets_nothing_is_predicted(workspace: Workspace) -> None:
     assert workspace.repro("predict@qi") == ["predict@qi"]
     assert tables.read_table(workspace.folder / "data/predictions/submission/qi/predictions.parquet").is_empty()
+
+
+# --- ESCI, and several sources ---
+
+
+def test_esci_from_prepare_to_metrics(unbuilt: Workspace, tmp_path: Path) -> None:
+    workspace = unbuilt.copy(tmp_path / "repository")
+    esci_folder.write_folder(workspace.folder / "data" / "esci", 120)
+    workspace.set_params((workspace.folder / "profiles" / "esci.yaml").read_text(encoding="utf-8"))
+    assert "filter@qi" in workspace.repro("summarize")
+    metrics = workspace.folder / "metrics"
+    assert read_json(metrics / "evaluate" / "qi.json")["languages"].keys() == {"en", "es", "ja"}
+    assert read_json(metrics / "summarize.json")["tasks"].keys() == {"qi"}
+    assert workspace.repro("summarize") == []
+
+
+def test_prepare_runs_again_when_the_input_of_any_part_changes(unbuilt: Workspace, tmp_path: Path) -> None:
+    workspace = unbuilt.copy(tmp_path / "repository")
+    data = workspace.folder / "data"
+    write_folder(data / "cikm2025", 800, 60)
+    esci_folder.write_folder(data / "esci", 120)
+    workspace.set_params((workspace.folder / "profiles" / "cikm2025-esci.yaml").read_text(encoding="utf-8"))
+    assert workspace.repro("prepare") == ["prepare"]
+    assert workspace.repro("prepare") == []
+    esci_folder.write_folder(data / "esci", 100)
+    assert workspace.repro("prepare") == ["prepare"]
+    write_folder(data / "cikm2025", 700, 60)
+    assert workspace.repro("prepare") == ["prepare"]
+    parts = read_json(workspace.folder / "metrics" / "prepare.json")["parts"]
+    assert (parts["cikm2025"]["qc"]["read"], parts["esci"]["qi"]["test"]["rows"]) == (700, 0)

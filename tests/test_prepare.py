@@ -96,9 +96,7 @@ def test_demo_writes_both_tasks(prepare: Prepare, root: Path) -> None:
 def test_unknown_source_is_an_error_before_any_work(prepare: Prepare) -> None:
     result = prepare(source="bazaar")
     assert result.exit_code == 1
-    assert result.output.startswith(
-        "Error: params.yaml: prepare.source: Input should be 'demo', 'taxonomy', 'files' or"
-    )
+    assert result.output.startswith("Error: params.yaml: prepare.source: Input should be 'demo', 'taxonomy', 'files', ")
     assert not Path("data").exists()
 
 

@@ -21,6 +21,8 @@ from babelshelf.params.load import load, load_seed, read
 from babelshelf.params.prepare import PrepareParams
 from babelshelf.sources import files
 from babelshelf.sources.base import Marketplace
+from babelshelf.sources.esci import EXAMPLES
+from tests import esci_folder
 from tests.fuzz import BYTES, at_most
 
 LANGUAGES = ["en", "fr", "pt-BR", "vn"]
@@ -312,6 +314,15 @@ def test_what_cannot_be_guessed_is_asked_and_params_stay(
     result = init("--qc", "pairs.csv", *arguments)
     assert result.exit_code == 1, result.output
     assert expected in result.output
+    assert Path("params.yaml").read_bytes() == before
+
+
+def test_the_examples_of_esci_lead_to_their_profile(repository: Path) -> None:
+    before = Path("params.yaml").read_bytes()
+    esci_folder.write_folder(Path("esci"), 20)
+    result = init("--qi", f"esci/{EXAMPLES}")
+    assert result.exit_code == 1
+    assert "whose titles are in another file: `babelshelf profile esci`" in result.output
     assert Path("params.yaml").read_bytes() == before
 
 

@@ -222,6 +222,17 @@ def test_another_source_has_no_submissions(predicted: Path) -> None:
         submit(settings(predicted / "cikm", source="demo"), predicted / "predictions", predicted / "out")
 
 
+def test_a_part_of_several_can_be_the_competitions(predicted: Path) -> None:
+    before = submit(settings(predicted / "cikm"), predicted / "predictions", predicted / "out")
+    parts = dvc_deps.variants()["cikm2025-esci.yaml"]["prepare"]["mixed"]
+    parts["parts"][0]["path"] = str(predicted / "cikm")
+    mixed = settings(predicted, source="mixed", mixed=parts)
+    assert submit(mixed, predicted / "predictions", predicted / "out") == before
+    parts["parts"] = parts["parts"][1:]
+    with pytest.raises(InputError, match=r"prepare\.source is 'mixed': submissions are for cikm2025"):
+        submit(settings(predicted, source="mixed", mixed=parts), predicted / "predictions", predicted / "out")
+
+
 def test_the_command_line_prints_what_was_written(root: Path, predicted: Path) -> None:
     values = dvc_deps.variants()["cikm2025.yaml"]
     values["prepare"]["input"] = {"qc": "cikm", "qi": "cikm"}

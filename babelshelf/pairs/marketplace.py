@@ -6,22 +6,57 @@ reason, and `noticed` (rows that are kept).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from babelshelf.errors import InputError
 from babelshelf.pairs.rows import PROBLEMS, SPLITS, bad_rows, counted, described, read_task
-from babelshelf.pairs.splits import KEPT, both_labels, settle
+from babelshelf.pairs.splits import KEPT, PAIR, both_labels, settle
 from babelshelf.sources.base import Inputs, Marketplace, TaskData
 from babelshelf.tables import ROW_SCHEMA
 from babelshelf.truth import no_truth
+from babelshelf.unlabelled import UNLABELLED_SCHEMA
 
 if TYPE_CHECKING:
     from babelshelf.params.prepare import FilesParams
 
 SHOWN = 20  # bad rows that a message shows
 NOTICED = ("cleaned", "control", "mojibake", "long")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What a source of labelled pairs has read, before anything is split.
+
+    Attributes:
+        rows: as `read_rows` gives them.
+        settings: splits, policies, and what the columns are called.
+        unlabelled: rows to predict by task, with the columns of `UNLABELLED_SCHEMA` and maybe others.
+        counts: what else was counted, by task.
+    """
+
+    rows: pl.DataFrame
+    settings: FilesParams
+    unlabelled: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    counts: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def of_pairs(pairs: Pairs, seed: int) -> Marketplace:
+    """The marketplace of one source's pairs; raises InputError as `marketplace` does."""
+    return with_extras(marketplace(pairs.rows, pairs.settings, seed), pairs)
+
+
+def with_extras(market: Marketplace, pairs: Pairs) -> Marketplace:
+    """`market` with the rows to predict and the counts that the pairs bring besides."""
+    tasks = {
+        task: replace(market.tasks[task], unlabelled=table.select(UNLABELLED_SCHEMA.names()))
+        for task, table in pairs.unlabelled.items()
+    }
+    counts = {task: market.counts[task] | more for task, more in pairs.counts.items()}
+    return replace(market, tasks=market.tasks | tasks, counts=market.counts | counts)
 
 
 def marketplace(rows: pl.DataFrame, settings: FilesParams, seed: int) -> Marketplace:
@@ -42,8 +77,24 @@ def marketplace(rows: pl.DataFrame, settings: FilesParams, seed: int) -> Marketp
     rejects = bad_rows(rows, settings)
     check_share(rows, rejects, settings)
     pairs = both_labels_by_task(rows)
-    settled = settle(rows, settings, seed)
-    tasks: dict[str, TaskData] = {task: _task_data(settled.filter(KEPT, task=task)) for task in settings.tasks}
+    return assembled(settle(rows, settings, seed), settings.tasks, pairs, rejects)
+
+
+def assembled(
+    settled: pl.DataFrame, names: Sequence[str], pairs: Mapping[str, int], rejects: pl.DataFrame
+) -> Marketplace:
+    """The marketplace of rows that have their splits.
+
+    Args:
+        settled: as `splits.settle` gives them.
+        names: of the tasks.
+        pairs: with both labels, by task.
+        rejects: the bad rows.
+
+    Raises:
+        InputError: a split lacks a class.
+    """
+    tasks: dict[str, TaskData] = {task: _task_data(settled.filter(KEPT, task=task)) for task in names}
     for task, data in tasks.items():
         _check_splits(task, data)
     return Marketplace(
@@ -96,7 +147,8 @@ def counts(rows: pl.DataFrame) -> dict[str, Any]:
 
 def both_labels_by_task(rows: pl.DataFrame) -> dict[str, int]:
     """Pairs with both labels, by task."""
-    return {str(task): both_labels(part) for (task,), part in rows.group_by("task")}
+    needed = rows.select(*PAIR, "label", "drop")  # the rest would be copied
+    return {str(task): both_labels(part) for (task,), part in needed.group_by("task")}
 
 
 def _task_data(rows: pl.DataFrame) -> TaskData:

@@ -90,7 +90,7 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
     if problems:
         raise InputError("\n".join(problems))
     rows = pl.concat(tables).with_columns(task=pl.lit(task))
-    return _identified(rows, has_ids="id" in named, one_file=not path.is_dir())
+    return identified(rows, has_ids="id" in named, one_file=not path.is_dir())
 
 
 def task_files(path: Path, settings: FileParams) -> list[tuple[Path, str]]:
@@ -278,7 +278,7 @@ def _with_reasons(rows: pl.DataFrame, own: FileParams, settings: FilesParams, *,
     return with_drop.with_columns(value=pl.coalesce("record", *values))
 
 
-def _identified(rows: pl.DataFrame, *, has_ids: bool, one_file: bool) -> pl.DataFrame:
+def identified(rows: pl.DataFrame, *, has_ids: bool, one_file: bool) -> pl.DataFrame:
     """Ids that begin with the task: the file's own, or made of the file and the row's number."""
     if has_ids:
         again = pl.col("drop").is_null() & (pl.int_range(pl.len()).rank("ordinal").over("drop", "id") > 1)

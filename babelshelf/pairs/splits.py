@@ -30,7 +30,8 @@ def settle(rows: pl.DataFrame, settings: FilesParams, seed: int) -> pl.DataFrame
     """Drop what is there twice, and give each row that is kept its `split`.
 
     Args:
-        rows: of all tasks, as `rows.read_task` gives them, with a number in `order`.
+        rows: of all tasks, as `rows.read_task` gives them, with a number in `order`; where they come from several
+            sources, with `with_needs` of each.
         settings: of the source.
         seed: which groups are in which split depends on it, and on the rows.
 
@@ -42,6 +43,7 @@ def settle(rows: pl.DataFrame, settings: FilesParams, seed: int) -> pl.DataFrame
         InputError: a query is in two of the splits that the files give, and `leaks` is `error`; duplicates count too.
     """
     held_out = pl.col("language").is_in(settings.split.holdout_languages)
+    rows = rows if "needs_dev" in rows.columns else with_needs(rows)
     rows = _with_given(_drop(rows, held_out & (pl.col("given") == "train"), HOLDOUT))
     rows = _without_leaks(rows, settings.split.leaks)  # first: what is twice in a split must not hide what is in two
     unique = _deduplicated(_agreed(rows, settings.conflicts))
@@ -50,6 +52,13 @@ def settle(rows: pl.DataFrame, settings: FilesParams, seed: int) -> pl.DataFrame
     joined = unique.join(groups.select("key", split=split), on="key", how="left", maintain_order="left")
     # what is cut here joins its group in train, if the files of another task have it there
     return _drop(joined, held_out & (pl.col("split") == "train"), HOLDOUT)
+
+
+def with_needs(rows: pl.DataFrame) -> pl.DataFrame:
+    """Columns `needs_dev` and `needs_test`: whether the files of a row's task have no such split."""
+    return rows.with_columns(
+        (~(KEPT & (pl.col("given") == split)).any().over("task")).alias(f"needs_{split}") for split in HELD_OUT
+    )
 
 
 def both_labels(rows: pl.DataFrame) -> int:
@@ -76,13 +85,10 @@ def _deduplicated(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_given(rows: pl.DataFrame) -> pl.DataFrame:
-    """`given` without the train rows that are free to go to a dev or test that their task lacks, and `needs_dev/test`.
+    """`given` without the train rows that are free to go to a dev or test that their task lacks.
 
     A train row whose query the task's files have in dev or test too is not free: it leaks.
     """
-    for split in HELD_OUT:
-        has = (KEPT & (pl.col("given") == split)).any().over("task")
-        rows = rows.with_columns((~has).alias(f"needs_{split}"))
     leaks = (KEPT & pl.col("given").is_in(HELD_OUT)).any().over("task", "key")
     is_open = (pl.col("given") == "train") & (pl.col("needs_dev") | pl.col("needs_test")) & ~leaks
     return rows.with_columns(given=pl.when(~is_open.fill_null(value=False)).then("given"))
@@ -151,5 +157,5 @@ def _leak_message(found: pl.DataFrame) -> str:
         for row in found.head(20).iter_rows(named=True)
     ]
     rest = f"{found.height} rows have a query that another split holds (a train/test leak); the first {len(lines)}:"
-    mend = "take them out, or set prepare.files.split.leaks to drop"
+    mend = "take them out, or set split.leaks of the source to drop"
     return "\n".join([rest, *lines, mend])

@@ -25,7 +25,7 @@ from babelshelf.params.train import TrainParams
 from babelshelf.params.translate import TranslateParams
 
 # The tasks that each source has data for; params.yaml may have fewer.
-TASKS = {"demo": ("qc", "qi"), "taxonomy": ("qc",)}  # other sources have prepare.<source>.tasks
+TASKS = {"demo": ("qc", "qi"), "taxonomy": ("qc",), "esci": ("qi",)}  # other sources have prepare.<source>.tasks
 
 # Stages with one section for all tasks, and stages that may have a part of theirs under tasks.<task>.<stage>.
 SHARED: dict[str, type[Section]] = {
@@ -81,6 +81,7 @@ def check_values(values: dict[str, Any], file: Path) -> None:
 def _checks(values: dict[str, Any], file: Path) -> Iterator[Callable[[], object]]:
     yield partial(_check_names, values, file)
     yield partial(_check_tasks, values, file)
+    yield partial(_check_parts, values, file)
     yield partial(load_seed, file)
     for name, model in SHARED.items():
         yield partial(section, model, values, name, None, file)
@@ -115,8 +116,20 @@ def _check_tasks(values: dict[str, Any], file: Path) -> None:
 
 def _tasks_of(prepare: Any, source: Any) -> list[str]:  # noqa: ANN401 - whatever YAML holds
     own = prepare.get(source) if isinstance(prepare, dict) and isinstance(source, str) else None
-    tasks = own.get("tasks") if isinstance(own, dict) else None
-    return tasks if isinstance(tasks, list) else ["qc", "qi"]
+    found = own.get("parts" if source == "mixed" else "tasks") if isinstance(own, dict) else None
+    if not isinstance(found, list):
+        return ["qc", "qi"]
+    if source != "mixed":
+        return found
+    of_parts = [part.get("tasks") for part in found if isinstance(part, dict)]
+    return [task for task in ("qc", "qi") if any(isinstance(tasks, list) and task in tasks for tasks in of_parts)]
+
+
+def _check_parts(values: dict[str, Any], file: Path) -> None:
+    """The overlays of the parts of `mixed`, once the sections that they change are sound."""
+    prepare = section(PrepareParams, values, "prepare", None, file)
+    if prepare.source == "mixed":
+        prepare.parts(file)
 
 
 def _check_recipe(of_task: Any, task: str, file: Path) -> None:  # noqa: ANN401 - whatever YAML holds

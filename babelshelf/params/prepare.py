@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import codecs
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os.path import normpath
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from babelshelf.errors import InputError
 from babelshelf.languages import is_code, normalize
-from babelshelf.params.load import Section
+from babelshelf.params.load import PARAMS_FILE, Section, section
 
 
 class RowsPerTask(Section):
@@ -153,12 +158,10 @@ class FileParams(Section):
         return self
 
 
-class CutParams(Section):
-    """How dev and test are cut out of labelled rows."""
+class HoldoutParams(Section):
+    """Languages that are kept out of train, as a stand-in for languages without labels."""
 
-    dev_share: float = Field(gt=0, lt=0.5)  # of query groups
-    test_share: float = Field(gt=0, lt=0.5)
-    holdout_languages: list[str]  # kept out of train, as a stand-in for languages without labels
+    holdout_languages: list[str]
 
     @field_validator("holdout_languages")
     @classmethod
@@ -167,6 +170,13 @@ class CutParams(Section):
         if unknown:
             raise ValueError(f"{unknown[0]!r} is no code of ISO 639-1, such as de")
         return codes
+
+
+class CutParams(HoldoutParams):
+    """How dev and test are cut out of labelled rows."""
+
+    dev_share: float = Field(gt=0, lt=0.5)  # of query groups
+    test_share: float = Field(gt=0, lt=0.5)
 
 
 class SplitParams(CutParams):
@@ -206,6 +216,78 @@ class Cikm2025Params(Section):
     long: CharactersPerText  # longer texts are counted
 
 
+Grade = Literal["positive", "negative", "drop"]
+
+
+class GradesParams(Section):
+    """What the grades between exact (1) and irrelevant (0) say."""
+
+    substitute: Grade
+    complement: Grade
+
+
+class EsciSplitParams(HoldoutParams):
+    """Test is the data set's own; dev is cut out of its train."""
+
+    dev_share: float = Field(gt=0, lt=0.5)  # of the query groups of train
+    leaks: Literal["error", "drop"]  # rows whose query another split holds: drop them from train
+
+
+class EsciParams(Section):
+    """Amazon's Shopping Queries data set; its format is known, its one task is qi."""
+
+    version: Literal["small", "large"]
+    locales: list[Literal["us", "es", "jp"]] = Field(min_length=1)
+    grades: GradesParams
+    split: EsciSplitParams
+    max_bad_share: float = Field(ge=0, lt=1)  # of rows; up to it, bad rows are dropped and written to a table
+    conflicts: Literal["keep", "drop", "majority"]  # a pair with both labels
+    long: CharactersPerText  # longer texts are counted
+
+
+class PartParams(Section):
+    """One source of several."""
+
+    name: str = Field(pattern="^[a-z][a-z0-9_]*$")  # in ids and metrics
+    source: Literal["files", "cikm2025", "esci"]
+    tasks: list[Literal["qc", "qi"]] = Field(min_length=1)  # that it gives rows for
+    path: str = Field(min_length=1)  # prepare.input.qc or prepare.input.qi, or what is in one of them
+    splits: Literal["own", "train"]  # its own train, dev and test, or all of its rows in train
+    overlay: dict[str, Any]  # what differs from prepare.<source>: a JSON merge patch (RFC 7396)
+
+    @field_validator("tasks")
+    @classmethod
+    def _has_the_tasks(cls, tasks: list[str], info: ValidationInfo) -> list[str]:
+        if info.data.get("source") == "esci" and tasks != ["qi"]:
+            raise ValueError("the source esci has the task qi alone")
+        return tasks
+
+
+class MixedSplitParams(HoldoutParams):
+    """What holds over all parts; shares are those of each part's source."""
+
+    leaks: Literal["error", "drop"]  # rows whose query another split holds, in whichever part: drop them from train
+
+
+class MixedParams(Section):
+    """Several sources."""
+
+    parts: list[PartParams] = Field(min_length=1)
+    split: MixedSplitParams
+    conflicts: Literal["keep", "drop", "majority"]  # a pair with both labels, in whichever parts
+
+    @field_validator("parts")
+    @classmethod
+    def _apart(cls, parts: list[PartParams]) -> list[PartParams]:
+        names = [part.name for part in parts]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"two parts are called {twice[0]!r}: rename one")
+        if sum(part.source == "cikm2025" for part in parts) > 1:
+            raise ValueError("two parts are of cikm2025: a submission could not tell their rows apart")
+        return parts
+
+
 class InputParams(Section):
     """A file or folder for each task: the same path twice where one holds both, or where there is but one task."""
 
@@ -213,12 +295,71 @@ class InputParams(Section):
     qi: str = Field(min_length=1)
 
 
+PairParams = FilesParams | Cikm2025Params | EsciParams
+MODELS: Mapping[str, type[PairParams]] = {"files": FilesParams, "cikm2025": Cikm2025Params, "esci": EsciParams}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the source `mixed` needs.
+
+    Attributes:
+        mixed: its own section.
+        settings: the params of each part's source by the part's name, with its overlay and its tasks.
+    """
+
+    mixed: MixedParams
+    settings: Mapping[str, PairParams]
+
+
 class PrepareParams(Section):
     """The source, its input, and the sources' own params."""
 
-    source: Literal["demo", "taxonomy", "files", "cikm2025"]
+    source: Literal["demo", "taxonomy", "files", "cikm2025", "esci", "mixed"]
     input: InputParams
     demo: DemoParams
     taxonomy: TaxonomyParams
     files: FilesParams
     cikm2025: Cikm2025Params
+    esci: EsciParams
+    mixed: MixedParams
+
+    def chosen(self, file: Path = PARAMS_FILE) -> Section | Parts:
+        """What the source needs: its section, or that of `mixed` with those of its parts.
+
+        Raises:
+            InputError: a part's overlay does not fit the section of its source, or DVC does not watch its path; the
+                message calls the params `file`.
+        """
+        return self.parts(file) if self.source == "mixed" else getattr(self, self.source)
+
+    def parts(self, file: Path = PARAMS_FILE) -> Parts:
+        """The params of each part; raises InputError as `chosen` does."""
+        watched = [Path(normpath(path)) for path in (self.input.qc, self.input.qi)]
+        for part in self.mixed.parts:
+            if not any(Path(normpath(part.path)).is_relative_to(path) for path in watched):
+                raise InputError(
+                    f"{file}: {_where(part)}.path: {part.path!r} is neither prepare.input.qc nor prepare.input.qi, "
+                    "nor in one of them, so DVC would not see it change: put all inputs into one folder, and give that"
+                )
+        return Parts(self.mixed, {part.name: self._of_part(part, file) for part in self.mixed.parts})
+
+    def _of_part(self, part: PartParams, file: Path) -> PairParams:
+        whole = patched(getattr(self, part.source).model_dump(), part.overlay)
+        if part.source != "esci":
+            whole["tasks"] = part.tasks
+        where = f"{_where(part)}.overlay"
+        return section(MODELS[part.source], {where: whole}, where, None, file)
+
+
+def _where(part: PartParams) -> str:
+    return f"prepare.mixed.parts ({part.name})"
+
+
+def patched(value: Any, patch: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """`value` with a JSON merge patch (RFC 7396): mappings by key, null deletes, all else replaces."""
+    if not isinstance(patch, dict):
+        return patch
+    old = value if isinstance(value, dict) else {}
+    merged = {key: patched(old.get(key), new) for key, new in patch.items() if new is not None}
+    return {key: item for key, item in old.items() if key not in patch} | merged

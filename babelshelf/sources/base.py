@@ -59,6 +59,7 @@ class Marketplace:
             made from the train side only.
         counts: what the source left out of its input and how much of it, for the metrics.
         rejects: bad rows of the input, for the user to mend, null where the source has no such rows.
+        parts: of a source that is made of several, what each gave, for the metrics.
     """
 
     tasks: dict[str, TaskData]
@@ -66,3 +67,4 @@ class Marketplace:
     glossary: pl.DataFrame | None = None
     counts: dict[str, Any] = field(default_factory=dict)
     rejects: pl.DataFrame | None = None
+    parts: dict[str, Any] = field(default_factory=dict)

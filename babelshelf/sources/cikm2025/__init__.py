@@ -6,14 +6,13 @@ and test_QI.txt have none, and become prediction sets. docs/sources/cikm2025.md 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from babelshelf.errors import InputError
-from babelshelf.pairs.marketplace import SHOWN, marketplace, read_rows
+from babelshelf.pairs.marketplace import SHOWN, Pairs, of_pairs, read_rows
 from babelshelf.pairs.readers import ENCODING, NOT_JSON, RAGGED, read_file
 from babelshelf.pairs.rows import CONTROL, MISSING_CANDIDATE, bad_rows, described, understood
 from babelshelf.params.prepare import ColumnsParams, FileParams, FilesParams, LabelsParams, SplitParams
@@ -43,6 +42,16 @@ def read(inputs: Inputs, settings: Cikm2025Params, seed: int) -> Marketplace:
         InputError: a file is missing or can't be read, more train rows are bad than `max_bad_share` allows, a row of a
             prediction set is no JSON object or has no id of its own, or a split lacks a class.
     """
+    return of_pairs(read_pairs(inputs, settings), seed)
+
+
+def read_pairs(inputs: Inputs, settings: Cikm2025Params) -> Pairs:
+    """Read the train files and the prediction sets, and rebuild the levels of category paths.
+
+    Raises:
+        InputError: a file is missing or can't be read, or a row of a prediction set is no JSON object or has no id of
+            its own.
+    """
     for task in settings.tasks:
         _check_folder(task, inputs[task])
     files = as_files(settings)
@@ -55,15 +64,7 @@ def read(inputs: Inputs, settings: Cikm2025Params, seed: int) -> Marketplace:
         counts["qc"]["category_paths"] = levels.counts
         wanted["qc"] = wanted["qc"].with_columns(_with_levels(levels.texts))
         rows = rows.with_columns(candidate=pl.when(task="qc").then(_with_levels(levels.texts)).otherwise("candidate"))
-    market = marketplace(rows, files, seed)
-    return replace(
-        market,
-        tasks={
-            task: replace(data, unlabelled=wanted[task].select(UNLABELLED_SCHEMA.names()))
-            for task, data in market.tasks.items()
-        },
-        counts={task: counted | counts[task] for task, counted in market.counts.items()},
-    )
+    return Pairs(rows, files, wanted, counts)
 
 
 def file_of(folder: Path, task: str, split: str) -> Path:

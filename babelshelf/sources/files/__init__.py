@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from babelshelf.pairs.marketplace import marketplace, read_rows
+from babelshelf.pairs.marketplace import Pairs, of_pairs, read_rows
 from babelshelf.sources.base import Inputs, Marketplace
 
 if TYPE_CHECKING:
@@ -25,4 +25,9 @@ def read(inputs: Inputs, settings: FilesParams, seed: int) -> Marketplace:
     Raises:
         InputError: files are missing or can't be read, or `marketplace` says why their rows won't do.
     """
-    return marketplace(read_rows(inputs, settings), settings, seed)
+    return of_pairs(read_pairs(inputs, settings), seed)
+
+
+def read_pairs(inputs: Inputs, settings: FilesParams) -> Pairs:
+    """Read the files of each task; raises InputError where files are missing or can't be read."""
+    return Pairs(read_rows(inputs, settings), settings)

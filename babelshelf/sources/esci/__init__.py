@@ -1,0 +1,194 @@
+"""Amazon's Shopping Queries data set (arXiv 2206.06588): graded pairs of a query and a product, for the task qi.
+
+A folder with two Parquet files: examples, which have the queries and grades, and products, which have the titles.
+docs/sources/esci.md says what becomes of each row.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from babelshelf.errors import InputError
+from babelshelf.pairs.marketplace import Pairs, of_pairs
+from babelshelf.pairs.readers import read_file
+from babelshelf.pairs.rows import PROBLEMS, identified, label_keys, understood
+from babelshelf.pairs.splits import KEPT
+from babelshelf.params.prepare import ColumnsParams, FileParams, FilesParams, LabelsParams, SplitParams
+from babelshelf.sources.base import Inputs, Marketplace
+
+if TYPE_CHECKING:
+    from babelshelf.params.prepare import EsciParams
+
+TASK: Literal["qi"] = "qi"
+EXAMPLES = "shopping_queries_dataset_examples.parquet"
+PRODUCTS = "shopping_queries_dataset_products.parquet"
+LANGUAGES = {"us": "en", "es": "es", "jp": "ja"}  # of the locales
+GRADES = {"exact": "E", "substitute": "S", "complement": "C", "irrelevant": "I"}
+OTHER_VERSION, OTHER_LOCALE, NO_PRODUCT = "other_version", "other_locale", "no_product"
+PARQUET = b"PAR1"
+POINTER = b"version https://git-lfs"
+
+
+def read(inputs: Inputs, settings: EsciParams, seed: int) -> Marketplace:
+    """Read the two files, join them, and cut dev out of train; test is the data set's own.
+
+    Args:
+        inputs: the folder, as `qi`.
+        settings: of the source.
+        seed: of the cut.
+
+    Raises:
+        InputError: as `read_pairs`, or `marketplace` says why the rows won't do.
+    """
+    return of_pairs(read_pairs(inputs, settings), seed)
+
+
+def read_pairs(inputs: Inputs, settings: EsciParams) -> Pairs:
+    """Read the examples with the titles of their products.
+
+    Raises:
+        InputError: a file is missing, is no whole Parquet file or lacks columns, or no row is of the split test.
+    """
+    folder = inputs[TASK]
+    _check_files(folder)
+    files = as_files(settings)
+    version = f"{settings.version}_version"
+    wanted = {role: name for role, name in files.qi.columns if name and role != "candidate"}
+    examples = read_file(folder / EXAMPLES, files.qi, wanted | {"product": "product_id", "version": version})
+    titles, counts = _titles(folder / PRODUCTS, files.qi)
+    raw = _joined(_with_reasons(examples, settings), titles)
+    rows = understood(raw, files.qi, files, "").with_columns(task=pl.lit(TASK), file=pl.lit(EXAMPLES))
+    if rows.filter(KEPT | pl.col("drop").is_in(list(PROBLEMS)), given="test").is_empty():  # else it would be cut here
+        raise InputError(f"{folder / EXAMPLES}: no row of the split test: give the file as it was published")
+    identified_rows = identified(rows, has_ids=True, one_file=True).with_row_index("order")
+    return Pairs(identified_rows, files, counts={TASK: {"products": counts}})
+
+
+def as_files(settings: EsciParams) -> FilesParams:
+    """The data set's format, as the source `files` would have it described."""
+    file = _file(settings)
+    share = settings.split.dev_share
+    names: dict[Any, list[str]] = {"train": ["train"], "test": ["test"]}
+    split = SplitParams(names=names, test_share=share, **settings.split.model_dump())  # no test is ever cut
+    return FilesParams(
+        tasks=[TASK],
+        qc=file,
+        qi=file,
+        split=split,
+        max_bad_share=settings.max_bad_share,
+        missing_candidate="drop",
+        conflicts=settings.conflicts,
+        long=settings.long,
+    )
+
+
+def _file(settings: EsciParams) -> FileParams:
+    columns = ColumnsParams(
+        query="query",
+        candidate="product_title",
+        label="esci_label",
+        language="product_locale",
+        id="example_id",
+        split="split",
+    )
+    positive = [GRADES[grade] for grade, meaning in _meanings(settings).items() if meaning == "positive"]
+    negative = [GRADES[grade] for grade, meaning in _meanings(settings).items() if meaning == "negative"]
+    return FileParams(
+        rows=EXAMPLES,
+        train="",
+        dev="",
+        test="",
+        format="parquet",
+        delimiter=",",
+        quote="",
+        encoding="utf-8",
+        columns=columns,
+        language="",
+        labels=LabelsParams(positive=positive, negative=negative, cut="none", missing="bad"),
+        levels="",
+    )
+
+
+def _meanings(settings: EsciParams) -> dict[str, str]:
+    return {"exact": "positive", "irrelevant": "negative", **settings.grades.model_dump()}
+
+
+def _check_files(folder: Path) -> None:
+    """Refuse what is no whole Parquet file; raise the InputErrors of both."""
+    problems = [problem for name in (EXAMPLES, PRODUCTS) if (problem := _problem(folder / name))]
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def _problem(file: Path) -> str:
+    if not file.is_file():
+        return f"{file}: no such file; prepare.input.{TASK} is the folder that the data set's files are in"
+    try:
+        start, end = _ends(file)
+    except OSError as error:
+        return f"{file}: cannot be read: {error}"
+    if start == POINTER:
+        return f"{file}: a pointer of Git LFS and not the file: run `git lfs pull` where it was cloned"
+    if not start.startswith(PARQUET) or end != PARQUET:
+        return f"{file}: no Parquet file, or not all of it: get it again"
+    return ""
+
+
+def _ends(file: Path) -> tuple[bytes, bytes]:
+    with file.open("rb") as stream:
+        start = stream.read(len(POINTER))
+        stream.seek(-min(len(PARQUET), file.stat().st_size), 2)
+        return start, stream.read()
+
+
+def _with_reasons(examples: pl.DataFrame, settings: EsciParams) -> pl.DataFrame:
+    """`problem` of the rows that the params leave out."""
+    labels = label_keys(examples["label"])
+    reasons = {
+        OTHER_VERSION: label_keys(examples["version"]).fill_null("") != "1",
+        OTHER_LOCALE: ~examples["language"].fill_null("").is_in(settings.locales),
+        **{
+            grade: labels == GRADES[grade].lower()
+            for grade, meaning in _meanings(settings).items()
+            if meaning == "drop"
+        },
+    }
+    left_out = [pl.when(pl.lit(rows)).then(pl.lit(reason)) for reason, rows in reasons.items()]
+    return examples.with_columns(problem=pl.coalesce("problem", *left_out))
+
+
+def _titles(file: Path, settings: FileParams) -> tuple[pl.DataFrame, dict[str, int]]:
+    """The title of each product of a locale, columns `product`, `locale`, `candidate`, and what was counted.
+
+    Of rows with the same product and locale the first that has a title is taken.
+    """
+    wanted = {"product": "product_id", "locale": "product_locale", "candidate": "product_title"}
+    products = read_file(file, settings, wanted).select("product", "locale", "candidate")
+    has_title = pl.col("candidate").fill_null("") != ""
+    titles = products.sort(has_title, descending=True, maintain_order=True).unique(
+        ["product", "locale"], keep="first", maintain_order=True
+    )
+    counts = {
+        "read": products.height,
+        "duplicate": products.height - titles.height,
+        "without_title": titles.filter(~has_title).height,
+    }
+    return titles, counts
+
+
+def _joined(examples: pl.DataFrame, titles: pl.DataFrame) -> pl.DataFrame:
+    """The examples with `candidate`; a product is there by its id and its locale, as locales share ids."""
+    found = examples.join(
+        titles.with_columns(found=True),
+        left_on=["product", "language"],
+        right_on=["product", "locale"],
+        how="left",
+        maintain_order="left",
+    )
+    no_product = pl.when(pl.col("found").is_null()).then(pl.lit(NO_PRODUCT))
+    return found.with_columns(
+        problem=pl.coalesce("problem", no_product), language=pl.col("language").replace(LANGUAGES)
+    ).drop("found", "product", "version")
