@@ -145,7 +145,7 @@ def _ends(file: Path) -> tuple[bytes, bytes]:
 
 
 def _with_reasons(examples: pl.DataFrame, settings: EsciParams) -> pl.DataFrame:
-    """`problem` of the rows that the params leave out."""
+    """`problem` of the rows that the params leave out, whose texts are not needed any more."""
     labels = label_keys(examples["label"])
     reasons = {
         OTHER_VERSION: label_keys(examples["version"]).fill_null("") != "1",
@@ -157,7 +157,8 @@ def _with_reasons(examples: pl.DataFrame, settings: EsciParams) -> pl.DataFrame:
         },
     }
     left_out = [pl.when(pl.lit(rows)).then(pl.lit(reason)) for reason, rows in reasons.items()]
-    return examples.with_columns(problem=pl.coalesce("problem", *left_out))
+    found = examples.with_columns(problem=pl.coalesce("problem", *left_out))
+    return found.with_columns(pl.when(pl.col("problem").is_null()).then(pl.col("query", "product")))
 
 
 def _titles(file: Path, settings: FileParams) -> tuple[pl.DataFrame, dict[str, int]]:
