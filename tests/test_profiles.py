@@ -23,6 +23,8 @@ PAPER = {
     "train.max_length": 512,
     "train.precision": "bf16",
     "train.attention": "flash_attention_2",
+    "train.weights": "bf16",
+    "train.accelerate": "fsdp",
     "tasks.qc.train.batch_size": 128,
     "tasks.qc.train.learning_rate": 7.5e-5,
     "tasks.qc.train.epochs": 1,
