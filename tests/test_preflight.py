@@ -71,19 +71,37 @@ def test_nano_needs_nothing(root: Path, stage: str) -> None:
 
 def test_all_that_is_missing_is_said_at_once(local: dict[str, Any]) -> None:
     lines = preflight.lacking(local, "train", "qc", Pretended(gpus=[], memory=8, disk=1))
-    assert [line.split(":")[0] for line in lines] == ["train.attention", "train.attention", "train", "train"]
+    assert [line.split(":")[0] for line in lines] == [*["train.attention"] * 2, "train.accelerate", "train", "train"]
     assert "needs a GPU with CUDA" in lines[0]
     assert "pip install flash-attn" in lines[1]
-    assert "GiB of memory, and there are 8.0: lower" in lines[2]
-    assert "GiB of disk at" in lines[3]
+    assert "fsdp needs 4 GPUs with CUDA on this machine, and there are 0" in lines[2]
+    assert "GiB of memory, and there are 8.0: lower" in lines[3]
+    assert "GiB of disk at" in lines[4]
 
 
 def test_a_gpu_is_measured_by_its_own_memory(local: dict[str, Any]) -> None:
-    local["tasks"]["qc"]["train"]["batch_size"] = 4
+    local["train"]["accelerate"] = "one"
     small = Pretended(gpus=[80, 24], memory=200, packages=("flash_attn",))
     assert preflight.lacking(local, "train", "qc", SERVER) == []
     (line,) = preflight.lacking(local, "train", "qc", small)
     assert "GiB of a GPU's memory, and there are 24.0" in line
+
+
+@pytest.mark.parametrize(
+    ("accelerate", "gpus", "expected"),
+    [
+        ("fsdp", 4, []),
+        ("fsdp", 3, ["train.accelerate: fsdp needs 4 GPUs with CUDA on this machine, and there are 3"]),
+        ("zero3", 4, ["train.accelerate: zero3 needs a package: pip install deepspeed"]),
+        ("ddp", 4, ["train: needs about"]),
+    ],
+)
+def test_processes_need_a_gpu_each_and_share_a_model_where_they_are_told_to(
+    local: dict[str, Any], accelerate: str, gpus: int, expected: list[str]
+) -> None:
+    local["train"]["accelerate"] = accelerate
+    lines = preflight.lacking(local, "train", "qc", Pretended(gpus=[24] * gpus, memory=200, packages=("flash_attn",)))
+    assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
 
 
 @pytest.mark.parametrize("stage", ["dpo", "score"])
@@ -117,7 +135,7 @@ def test_a_model_of_the_hub_that_is_not_here_is_not_guessed_at(
 
 
 def test_a_stage_refuses_before_it_reads_anything(
-    local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ruamel.yaml import YAML  # noqa: PLC0415
 
@@ -127,19 +145,45 @@ def test_a_stage_refuses_before_it_reads_anything(
     (tmp_path / "base").mkdir(exist_ok=True)
     (tmp_path / "train.parquet").write_bytes(b"no table: to read it would fail otherwise")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(preflight, "ACCELERATE", root / "profiles" / "accelerate")
     monkeypatch.setattr(preflight, "Machine", lambda: LAPTOP)
-    paths = ("--train", "train.parquet", "--base", "base", "--out", "o", "--metrics", "m", "--curve", "c")
+    paths = (
+        "--train",
+        "train.parquet",
+        "--base",
+        "base",
+        "--out",
+        "o",
+        "--metrics",
+        "m",
+        "--curve",
+        "c",
+        "--accelerate",
+        "one.yaml",
+    )
     result = CliRunner().invoke(train.main, ["qc", *paths])
     assert result.exit_code == 1
     assert "Error: train.attention: flash_attention_2 needs a GPU with CUDA" in result.output
     assert "GiB of memory" in result.output
 
 
-def test_check_asks_for_all_stages(local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_accelerate_started_does_not_ask_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes load the model at the same time: each would find what the others have already taken."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="no such file"):
+        preflight.require("train", "qc")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    preflight.require("train", "qc")
+
+
+def test_check_asks_for_all_stages(
+    root: Path, local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ruamel.yaml import YAML  # noqa: PLC0415
 
     YAML().dump(local, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(preflight, "ACCELERATE", root / "profiles" / "accelerate")
     monkeypatch.setattr(preflight, "Machine", lambda: LAPTOP)
     with pytest.raises(InputError) as raised:
         preflight.require_all()
