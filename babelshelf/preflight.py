@@ -111,8 +111,14 @@ def _source(source: SourceParams, machine: Machine) -> Iterator[str]:
             yield f"base_model: {source.model}: no such folder ({pointer.local_folder(source.model)})"
         return
     revision = None if source.revision == NEWEST else source.revision
-    if pointer.cached(source.model, revision) is None:
-        yield from _room("base_model", pointer.download_size(source.model, revision), pointer.hub_cache(), machine)
+    if pointer.cached(source.model, revision) is not None:
+        return
+    try:
+        size = pointer.download_size(source.model, revision)
+    except InputError as error:  # one line among those of other stages
+        yield f"base_model: {error.message}"
+    else:
+        yield from _room("base_model", size, pointer.hub_cache(), machine)
 
 
 def _training(
@@ -135,11 +141,9 @@ def _training(
         checkpointing=schedule.gradient_checkpointing,
         shards=processes.count if processes.sharded else 1,
     )
-    mend = (
-        "lower micro_batch_size or max_length, set gradient_checkpointing to true, shard (docs/training.md), or take "
-    )
+    mend = "lower micro_batch_size or max_length, checkpoint gradients, share the model (fsdp), or take a smaller one"
     need = memory.training(shape, run) * (1 if machine.gpus else processes.here)
-    yield from _memory(stage, need, f"{mend}a smaller base_model", machine)
+    yield from _memory(stage, need, mend, machine)
     trained = shape.weights if rank is None else shape.adapter(rank)
     yield from _room(stage, CHECKPOINTS * CHECKPOINT * trained, work_dir(), machine)
 

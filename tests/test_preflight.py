@@ -189,3 +189,17 @@ def test_check_asks_for_all_stages(
         preflight.require_all()
     stages = {line.partition(":")[0].partition(".")[0] for line in raised.value.message.splitlines()}
     assert stages == {"train", "score"}
+
+
+def test_a_hub_that_is_not_to_be_had_is_a_line_among_the_others(
+    root: Path, params: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles.apply("paper", params, root / "profiles")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    lines = preflight.lacking(read(params), "base_model", None, SERVER)
+    assert [line.partition(" at ")[0] for line in lines] == [
+        "base_model: Qwen/Qwen3-14B-Base",
+        "base_model: Qwen/Qwen3-Embedding-4B",
+    ]
+    assert all("HF_HUB_OFFLINE=0" in line for line in lines)

@@ -41,6 +41,8 @@ PAPER = {
     "tasks.qi.filter_on": "translated",
     "tasks.qc.mine_negatives.window": [20, 50],
     "tasks.qi.mine_negatives.window": [20, 50],
+    "mine_negatives.precision": "bf16",
+    "mine_negatives.index": "flat",
     "translate.languages": ["de", "it", "pl", "ar"],
     "score.precision": "bf16",
     "score.attention": "flash_attention_2",
