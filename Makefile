@@ -15,8 +15,8 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 export TRANSFORMERS_VERBOSITY := error
-# Nothing is fetched at run time: the models are made here.
-export HF_HUB_OFFLINE := 1
+# Nothing is fetched at run time: the models are made here, or were fetched once with `make repro HF_HUB_OFFLINE=0`.
+export HF_HUB_OFFLINE ?= 1
 
 .PHONY: repro ladder data-report report test lint check
 

@@ -25,11 +25,13 @@ def main() -> None:
 
 @main.command()
 def check() -> None:
-    """Validate all of params.yaml."""
+    """Validate all of params.yaml, and say what this machine lacks for it."""
     from babelshelf.params.check import check as check_params  # noqa: PLC0415
     from babelshelf.params.load import PARAMS_FILE  # noqa: PLC0415
+    from babelshelf.preflight import require_all  # noqa: PLC0415
 
     check_params()
+    require_all()
     click.echo(f"{PARAMS_FILE}: ok")
 
 

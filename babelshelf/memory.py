@@ -164,8 +164,8 @@ def _activations(shape: Shape, run: Training) -> float:
     gated = 4 * width * shape.intermediate  # gate, its activation, up, and their product
     adapter = 0 if run.rank is None else inputs * (BYTES["fp32"] + 1)  # its input after dropout, and the mask
     layer = norms + attention + scores + gated + adapter + width * 2 * shape.hidden
-    per_token = shape.layers * residual * shape.hidden + layer if run.checkpointing else shape.layers * layer
-    return run.rows * run.tokens * float(per_token)
+    kept = shape.layers * residual * shape.hidden + layer if run.checkpointing else shape.layers * layer
+    return run.rows * run.tokens * float(kept + layer)  # and the gradients of the layer that is at it
 
 
 def _logits(shape: Shape, rows: int) -> float:

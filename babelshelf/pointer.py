@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +56,7 @@ def to_folder(model: str) -> dict[str, Any]:
     Raises:
         InputError: it holds no model in Hugging Face's format.
     """
-    folder = _local(model)
+    folder = local_folder(model)
     if not folder.is_dir():
         raise InputError(f"{model}: no such folder ({folder}); set base_model's model to where the model is")
     return {"folder": model, "fingerprint": _fingerprint(folder), "config": _summary(folder, model)}
@@ -130,18 +132,62 @@ def download(model: str, revision: str | None) -> Path:
         InputError: there is no such model or revision, or it is neither in the cache nor to be had.
     """
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - a model that is made here needs no hub
+
+    with _explained(model, revision):
+        return Path(snapshot_download(model, revision=revision, ignore_patterns=OTHER_FORMATS))
+
+
+def cached(model: str, revision: str | None) -> Path | None:
+    """The folder of a model of the hub in the local cache; None where the cache lacks it, or a part of it."""
+    from huggingface_hub import snapshot_download  # noqa: PLC0415
+    from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
+
+    try:
+        found = snapshot_download(model, revision=revision, ignore_patterns=OTHER_FORMATS, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return None
+    return Path(found)
+
+
+def download_size(model: str, revision: str | None) -> int:
+    """Bytes that are still to be downloaded; raises InputError as `download` does."""
+    from huggingface_hub import snapshot_download  # noqa: PLC0415
+
+    with _explained(model, revision):
+        files = snapshot_download(model, revision=revision, ignore_patterns=OTHER_FORMATS, dry_run=True)
+    sizes = [file.file_size or 0 for file in files if file.will_download]
+    return sum(sizes)
+
+
+def hub_cache() -> Path:
+    """Where models of the hub are kept."""
+    from huggingface_hub.constants import HF_HUB_CACHE  # noqa: PLC0415
+
+    return Path(HF_HUB_CACHE)
+
+
+def local_folder(model: str) -> Path:
+    """Where a folder of params.yaml is: a relative path counts from the main repository, which DVC names in DVC_ROOT.
+
+    An experiment runs in a copy of the repository, from where it would lead nowhere.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")) / Path(model).expanduser()
+
+
+@contextmanager
+def _explained(model: str, revision: str | None) -> Iterator[None]:
+    """What goes wrong with the hub, as one InputError."""
     from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415
 
     try:
-        return Path(snapshot_download(model, revision=revision, ignore_patterns=OTHER_FORMATS))
+        yield
     except HfHubHTTPError as error:
         raise InputError(f"{_named(model, revision)}: {_answer(error)}") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise
-        raise InputError(
-            f"{_named(model, revision)}: not in the local cache, and not to be had: {_offline()}"
-        ) from error
+        named = _named(model, revision)
+        raise InputError(f"{named}: not in the local cache, and not to be had: {_offline()}") from error
 
 
 def _named(model: str, revision: str | None) -> str:
@@ -169,13 +215,8 @@ def _answer(error: Any) -> str:  # noqa: ANN401 - imported only where it occurs
     return f"the hub's answer: {str(error).splitlines()[0]}"
 
 
-def _local(model: str) -> Path:
-    """An experiment runs in a copy of the repository, so a relative path counts from the main one, as DVC says."""
-    return Path(os.environ.get("DVC_ROOT", ".")) / Path(model).expanduser()
-
-
 def _unchanged(model: str, expected: str, named_by: Path) -> Path:
-    folder = _local(model)
+    folder = local_folder(model)
     if not folder.is_dir():
         raise InputError(f"{named_by}: {folder}: no such folder; put it back, or name another in params.yaml")
     if _fingerprint(folder) != expected:

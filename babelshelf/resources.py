@@ -1,14 +1,17 @@
 """Time and peak memory of each stage, kept in `.cache` and not in metrics: they differ from run to run.
 
-A stage's `main` is decorated with `recorded`; `babelshelf report` shows what `read_resources` finds.
+A stage's `main` is decorated with `recorded`; `babelshelf report` shows what `read_resources` finds. The decorator also
+makes one line of what a full disk does to the libraries that write.
 """
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +21,10 @@ from typing import ParamSpec, TypeVar
 
 import polars as pl
 import psutil
+from polars.exceptions import PolarsError
+from safetensors import SafetensorError
 
+from babelshelf.errors import InputError
 from babelshelf.files import work_dir
 
 if sys.platform != "win32":
@@ -34,6 +40,11 @@ RESOURCES_SCHEMA = pl.Schema(
     }
 )
 
+# What libraries raise when a disk is full: Python and pyarrow the first, torch, Polars and safetensors their own.
+WRITE_ERRORS = (OSError, RuntimeError, PolarsError, SafetensorError)
+NO_SPACE = os.strerror(errno.ENOSPC)
+FULL = 2**20  # bytes: with less than this left, nothing that a stage writes would fit
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -46,7 +57,15 @@ def recorded(main: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(main)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        result = main(*args, **kwargs)
+        try:
+            result = main(*args, **kwargs)
+        except WRITE_ERRORS as error:
+            if full := full_disks(error):
+                raise InputError(
+                    f"no space left on the disk of {', '.join(map(str, full))}: make room and run again; what was "
+                    "finished is kept, and nothing is half-written"
+                ) from error
+            raise
         if "TORCHELASTIC_RUN_ID" in os.environ:  # as torch.distributed.is_torchelastic_launched, without torch
             return result
         _append(work_dir() / "resources.jsonl", _measured())
@@ -62,6 +81,14 @@ def read_resources(file: Path) -> pl.DataFrame:
         record = json.loads(line)
         records[record["stage"], record["experiment"]] = record
     return pl.DataFrame(list(records.values()), schema=RESOURCES_SCHEMA)
+
+
+def full_disks(error: BaseException) -> list[Path]:
+    """Where `error` comes of a full disk: of the repository, or of the partial work; none if it has another reason."""
+    places = [place for place in (Path.cwd(), work_dir()) if place.is_dir()]
+    full = [place for place in places if shutil.disk_usage(place).free < FULL]
+    said = getattr(error, "errno", None) == errno.ENOSPC or NO_SPACE in str(error)
+    return full or (places[:1] if said else [])
 
 
 def _measured() -> dict[str, str | float | None]:

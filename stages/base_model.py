@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from babelshelf import nano_embedder, nano_lm, pointer, tables
+from babelshelf import nano_embedder, nano_lm, pointer, preflight, tables
 from babelshelf.files import replacing
 from babelshelf.fingerprint import partial_work
 from babelshelf.params.base_model import NANO, NEWEST, BaseModelParams, LmParams, SourceParams, is_folder
@@ -24,6 +24,7 @@ from babelshelf.resources import recorded
 @click.option("--embedder", type=click.Path(path_type=Path), required=True)
 @recorded
 def main(*, catalogue: Path, lm: Path, embedder: Path) -> None:
+    preflight.require("base_model")
     settings, seed = load(BaseModelParams, "base_model"), load_seed()
     text = catalogue / "text.parquet"
     if settings.lm.model == NANO:

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import polars as pl
 
-from babelshelf import distributed, pointer, preference, tables, training
+from babelshelf import distributed, pointer, preference, preflight, tables, training
 from babelshelf.files import read_json, replacing, write_json
 from babelshelf.params.dpo import DpoParams
 from babelshelf.params.load import load, load_seed
@@ -33,6 +33,7 @@ from babelshelf.resources import recorded
 def main(
     *, task: str, train: Path, base: Path, model: Path, out: Path, metrics: Path, curve: Path, accelerate: Path
 ) -> None:
+    preflight.require("dpo", task)
     settings, seed = load(DpoParams, "dpo", task), load_seed()
     pointer.check_base(base, model)
     batch = {"batch_size": settings.batch_size, "micro_batch_size": settings.micro_batch_size}

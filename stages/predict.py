@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import polars as pl
 
+from babelshelf import preflight
 from babelshelf.files import read_json
 from babelshelf.fingerprint import partial_work
 from babelshelf.params.load import load
@@ -33,6 +34,7 @@ from babelshelf.unlabelled import SCORABLE, answers, read_unlabelled
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @recorded
 def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Path, out: Path) -> None:
+    preflight.require("score")
     settings = load(ScoreParams, "score")
     rows = read_unlabelled(unlabelled)
     known = rows.filter(SCORABLE)

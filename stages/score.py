@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import polars as pl
 
-from babelshelf import tables
+from babelshelf import preflight, tables
 from babelshelf.fingerprint import partial_work
 from babelshelf.params.load import load
 from babelshelf.params.score import ScoreParams
@@ -28,6 +28,7 @@ from babelshelf.scorers.base import load_scorer, score_pairs
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @recorded
 def main(*, task: str, dev: Path, test: Path, base: Path, model: Path, out: Path) -> None:
+    preflight.require("score")
     settings = load(ScoreParams, "score")
     scorer = load_scorer(base, model, settings)
     for path in (dev, test):

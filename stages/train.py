@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import polars as pl
 
-from babelshelf import distributed, pointer, prompts, tables, training
+from babelshelf import distributed, pointer, preflight, prompts, tables, training
 from babelshelf.files import replacing, write_json
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.train import TrainParams
@@ -30,6 +30,7 @@ from babelshelf.resources import recorded
 @click.option("--accelerate", type=click.Path(path_type=Path), required=True)
 @recorded
 def main(*, task: str, train: Path, base: Path, out: Path, metrics: Path, curve: Path, accelerate: Path) -> None:
+    preflight.require("train", task)
     settings, seed = load(TrainParams, "train", task), load_seed()
     batch = {"batch_size": settings.batch_size, "micro_batch_size": settings.micro_batch_size}
     if distributed.launched(accelerate, "stages.train", **batch):

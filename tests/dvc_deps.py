@@ -5,7 +5,8 @@
 DVC does not follow imports, so dvc.yaml lists the modules that a stage uses. A module that is missing there gives stale
 results, one too many gives needless training. Counted are imports at any place in a module, except for those under
 `if TYPE_CHECKING:`; of backends, which are loaded by name, only the one that the params choose, with what it imports; a
-package's `__init__.py` only where it holds code. dvc.yaml must be right for params.yaml and for every profile.
+package's `__init__.py` only where it holds code. `babelshelf.preflight` is not counted. dvc.yaml must be right for
+params.yaml and for every profile.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ BACKENDS = {
     "babelshelf.translators": "translate.backend",
     "babelshelf.scorers": "score.backend",
 }
+
+# Decides whether a stage begins, never what it writes: a change in it, or in what it alone imports, reruns nothing.
+REFUSES_ONLY = "babelshelf/preflight.py"
 
 Params = dict[str, Any]
 
@@ -103,7 +107,8 @@ def code(stage: Stage, params: Params, root: Path = ROOT) -> set[str]:
         path = todo.pop()
         if path not in found:
             found.add(path)
-            todo += [file for module in _imported(root / path, params) for file in _files(module, root)]
+            files = [file for module in _imported(root / path, params) for file in _files(module, root)]
+            todo += [file for file in files if file != REFUSES_ONLY]
     if any(_calls(root / path, "babelshelf.prompts.load_template") for path in found):
         found |= {file for section in _sections(found, root) for file, _ in _templates(params.get(section), section)}
     found |= {page for path in found for page in _pages(root / path, root)}

@@ -1,0 +1,227 @@
+"""What a stage will need and this machine lacks, said before any work: a GPU, a package, memory, disk.
+
+`babelshelf check` asks for all that params.yaml has heavy work for, and each such stage for itself when it starts. This
+decides whether a stage begins, never what it writes: dvc.yaml does not list it, so no change here trains a model again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from babelshelf import memory, pointer
+from babelshelf.errors import InputError
+from babelshelf.files import read_json, work_dir
+from babelshelf.machine import Machine
+from babelshelf.memory import GIB, Shape
+from babelshelf.params.base_model import NANO, NEWEST, BaseModelParams, LmParams, SourceParams, is_folder
+from babelshelf.params.dpo import DpoParams
+from babelshelf.params.load import PARAMS_FILE, read, section
+from babelshelf.params.schedule import ScheduleParams
+from babelshelf.params.score import ScoreParams
+from babelshelf.params.train import TrainParams
+
+# The package that a backend or an attention needs, and how it is had.
+INSTALLED_BY = {"flash_attn": "pip install flash-attn --no-build-isolation", "deepspeed": "pip install deepspeed"}
+TRIFLE = 1.5 * GIB  # that any machine has: not worth the seconds that asking for GPUs takes
+ACCELERATE = Path("profiles/accelerate")  # as dvc.yaml has it
+CHECKPOINT = 12  # bytes of a trained weight in a checkpoint: itself and Adam's two moments, in fp32
+CHECKPOINTS = 2  # on the disk at once: one is removed when the next is complete
+
+
+@dataclass(frozen=True)
+class Processes:
+    """What a configuration of accelerate asks for.
+
+    Attributes:
+        count: processes, of all machines.
+        here: of them, on each machine.
+        sharded: whether they share one model.
+        needs_gpus: whether each needs a GPU.
+        package: that has to be installed.
+    """
+
+    count: int
+    here: int
+    sharded: bool
+    needs_gpus: bool
+    package: str | None
+
+
+def require(stage: str, task: str | None = None) -> None:
+    """Refuse to begin a stage that lacks something here.
+
+    Args:
+        stage: whose params are looked at.
+        task: `qc` or `qi`, where the stage has one.
+
+    Raises:
+        InputError: all that is missing, a line each, with the mend.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ:  # one of several processes: the stage that started it has asked
+        _refuse(lacking(read(PARAMS_FILE), stage, task, Machine()))
+
+
+def require_all() -> None:
+    """Like `require`, for all stages with heavy work."""
+    values, machine = read(PARAMS_FILE), Machine()
+    problems = [*lacking(values, "base_model", None, machine), *lacking(values, "score", None, machine)]
+    for task, recipe in values["tasks"].items():
+        problems += lacking(values, "train", task, machine)
+        problems += lacking(values, "dpo", task, machine) if recipe["method"] == "dpo" else []
+    _refuse(problems)
+
+
+def lacking(values: dict[str, Any], stage: str, task: str | None, machine: Machine) -> list[str]:
+    """What `machine` lacks for a stage, a line each.
+
+    The memory is not estimated of a model whose configuration is not here yet, before `base_model` has fetched it.
+
+    Args:
+        values: all of params.yaml.
+        stage: `base_model`, `train`, `dpo` or `score`.
+        task: of the stage.
+        machine: what there is.
+    """
+    base = section(BaseModelParams, values, "base_model", None)
+    shape = _shape(base.lm)
+    if stage == "base_model":
+        return [line for source in (base.lm, base.embedder) for line in _source(source, machine)]
+    tuning = section(TrainParams, values, "train", task or next(iter(values["tasks"])))
+    if stage == "score":
+        return list(_scoring(section(ScoreParams, values, "score", None), tuning, shape, machine))
+    schedule = section(DpoParams, values, "dpo", task) if stage == "dpo" else tuning
+    return list(_training(stage, schedule, tuning, shape, machine))
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise InputError("\n".join(dict.fromkeys(problems)))
+
+
+def _source(source: SourceParams, machine: Machine) -> Iterator[str]:
+    """A base model that is not here and can't be fetched, or has no room."""
+    if source.model == NANO:
+        return
+    if is_folder(source.model):
+        if not pointer.local_folder(source.model).is_dir():
+            yield f"base_model: {source.model}: no such folder ({pointer.local_folder(source.model)})"
+        return
+    revision = None if source.revision == NEWEST else source.revision
+    if pointer.cached(source.model, revision) is not None:
+        return
+    try:
+        size = pointer.download_size(source.model, revision)
+    except InputError as error:  # one line among those of other stages
+        yield f"base_model: {error.message}"
+    else:
+        yield from _room("base_model", size, pointer.hub_cache(), machine)
+
+
+def _training(
+    stage: str, schedule: ScheduleParams, tuning: TrainParams, shape: Shape | None, machine: Machine
+) -> Iterator[str]:
+    """`tuning` has the adapter and the prompt's length; `dpo` goes on with both."""
+    processes = _processes(schedule.accelerate)
+    yield from _attention(stage, schedule.attention, machine)
+    yield from _launching(stage, schedule.accelerate, processes, machine)
+    if shape is None:
+        return
+    rank = tuning.lora.r if tuning.adapter == "lora" else None
+    run = memory.Training(
+        rows=schedule.micro_batch_size,
+        tokens=tuning.max_length,
+        rank=rank,
+        frozen=schedule.weights,
+        precision=schedule.precision,
+        attention=schedule.attention,
+        checkpointing=schedule.gradient_checkpointing,
+        shards=processes.count if processes.sharded else 1,
+    )
+    mend = "lower micro_batch_size or max_length, checkpoint gradients, share the model (fsdp), or take a smaller one"
+    need = memory.training(shape, run) * (1 if machine.gpus else processes.here)
+    yield from _memory(stage, need, mend, machine)
+    trained = shape.weights if rank is None else shape.adapter(rank)
+    yield from _room(stage, CHECKPOINTS * CHECKPOINT * trained, work_dir(), machine)
+
+
+def _scoring(settings: ScoreParams, tuning: TrainParams, shape: Shape | None, machine: Machine) -> Iterator[str]:
+    yield from _attention("score", settings.attention, machine)
+    if shape is not None:
+        need = memory.scoring(
+            shape,
+            tokens=max(settings.batch_tokens, tuning.max_length),
+            longest=tuning.max_length,
+            precision=settings.precision,
+            attention=settings.attention,
+        )
+        yield from _memory("score", need, "lower score.batch_tokens, or take a smaller base_model", machine)
+
+
+def _processes(name: str) -> Processes:
+    """What a file of profiles/accelerate asks for."""
+    config = read(ACCELERATE / f"{name}.yaml")
+    count, kind = config.get("num_processes", 1), config["distributed_type"]
+    return Processes(
+        count=count,
+        here=count // config.get("num_machines", 1),
+        sharded=kind in {"FSDP", "DEEPSPEED"},
+        needs_gpus=kind != "NO" and not config.get("use_cpu", False),
+        package="deepspeed" if kind == "DEEPSPEED" else None,
+    )
+
+
+def _launching(stage: str, name: str, processes: Processes, machine: Machine) -> Iterator[str]:
+    if processes.needs_gpus and len(machine.gpus) < processes.here:
+        asked = f"{processes.here} GPUs with CUDA on this machine, and there are {len(machine.gpus)}"
+        yield f"{stage}.accelerate: {name} needs {asked}: take another file of {ACCELERATE}, or change num_processes"
+    if processes.package is not None and not machine.has(processes.package):
+        yield f"{stage}.accelerate: {name} needs a package: {INSTALLED_BY[processes.package]}"
+
+
+def _attention(stage: str, attention: str, machine: Machine) -> Iterator[str]:
+    if attention != "flash_attention_2":
+        return
+    if not machine.gpus:
+        yield f"{stage}.attention: flash_attention_2 needs a GPU with CUDA, and there is none: take sdpa"
+    if not machine.has("flash_attn"):
+        yield f"{stage}.attention: flash_attention_2 needs a package: {INSTALLED_BY['flash_attn']}"
+
+
+def _memory(stage: str, need: float, mend: str, machine: Machine) -> Iterator[str]:
+    if need <= TRIFLE:
+        return
+    have, where = (min(machine.gpus), "of a GPU's memory") if machine.gpus else (machine.memory, "of memory")
+    if need > have:
+        yield f"{stage}: needs about {need / GIB:.1f} GiB {where}, and there are {have / GIB:.1f}: {mend}"
+
+
+def _room(stage: str, need: float, path: Path, machine: Machine) -> Iterator[str]:
+    have = machine.room(path)
+    if need > have:
+        yield f"{stage}: needs {need / GIB:.1f} GiB of disk at {path}, and there are {have / GIB:.1f}: make room"
+
+
+def _shape(lm: LmParams) -> Shape | None:
+    if lm.model == NANO:
+        nano = lm.nano
+        width = nano.hidden_size // nano.heads
+        return Shape(
+            hidden=nano.hidden_size,
+            intermediate=nano.intermediate_size,
+            layers=nano.layers,
+            heads=nano.heads,
+            kv_heads=nano.heads,
+            head_dim=width,
+            vocabulary=nano.vocab_size,
+            tied=True,
+        )
+    if is_folder(lm.model):
+        folder: Path | None = pointer.local_folder(lm.model)
+    else:
+        folder = pointer.cached(lm.model, None if lm.revision == NEWEST else lm.revision)
+    config = folder / pointer.CONFIG if folder else None
+    return memory.shape_of(read_json(config)) if config is not None and config.is_file() else None

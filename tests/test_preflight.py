@@ -1,0 +1,205 @@
+"""Before any work a stage says all that this machine lacks, in one error; where nothing is lacking, it says nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from babelshelf import preflight, profiles
+from babelshelf.errors import InputError
+from babelshelf.machine import Machine
+from babelshelf.memory import GIB
+from babelshelf.params.load import read
+from tests import causal_lms
+
+
+class Pretended(Machine):
+    """A machine that has what it is told."""
+
+    def __init__(self, *, gpus: list[float], memory: float, disk: float = 1000, packages: tuple[str, ...] = ()) -> None:
+        self.gpus = [int(size * GIB) for size in gpus]
+        self.memory = int(memory * GIB)
+        self.disk = disk
+        self.packages = packages
+
+    def has(self, package: str) -> bool:
+        return package in self.packages
+
+    def room(self, path: Path) -> int:
+        return int(self.disk * GIB)
+
+
+LAPTOP = Pretended(gpus=[], memory=8)
+SERVER = Pretended(gpus=[80], memory=200, packages=("flash_attn",))
+
+
+@pytest.fixture
+def params(root: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(root / "params.yaml", tmp_path))
+
+
+@pytest.fixture
+def local(root: Path, params: Path, tmp_path: Path) -> dict[str, Any]:
+    """The paper's params with a base model of this machine, of tiny weights and the configuration of Qwen3-14B."""
+    profiles.apply("paper", params, root / "profiles")
+    folder = causal_lms.save_base("qwen3", tmp_path / "base")
+    sizes = {
+        "hidden_size": 5120,
+        "intermediate_size": 17408,
+        "num_hidden_layers": 40,
+        "num_attention_heads": 40,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "vocab_size": 151936,
+        "tie_word_embeddings": False,
+    }
+    (folder / "config.json").write_text(str(sizes).replace("'", '"').replace("False", "false"), encoding="utf-8")
+    values = read(params)
+    for source in values["base_model"].values():
+        source |= {"model": str(folder), "revision": "none"}
+    return values
+
+
+@pytest.mark.parametrize("stage", ["base_model", "train", "dpo", "score"])
+def test_nano_needs_nothing(root: Path, stage: str) -> None:
+    assert preflight.lacking(read(root / "params.yaml"), stage, "qc", LAPTOP) == []
+
+
+def test_all_that_is_missing_is_said_at_once(local: dict[str, Any]) -> None:
+    lines = preflight.lacking(local, "train", "qc", Pretended(gpus=[], memory=8, disk=1))
+    assert [line.split(":")[0] for line in lines] == [*["train.attention"] * 2, "train.accelerate", "train", "train"]
+    assert "needs a GPU with CUDA" in lines[0]
+    assert "pip install flash-attn" in lines[1]
+    assert "fsdp needs 4 GPUs with CUDA on this machine, and there are 0" in lines[2]
+    assert "GiB of memory, and there are 8.0: lower" in lines[3]
+    assert "GiB of disk at" in lines[4]
+
+
+def test_a_gpu_is_measured_by_its_own_memory(local: dict[str, Any]) -> None:
+    local["train"]["accelerate"] = "one"
+    small = Pretended(gpus=[80, 24], memory=200, packages=("flash_attn",))
+    assert preflight.lacking(local, "train", "qc", SERVER) == []
+    (line,) = preflight.lacking(local, "train", "qc", small)
+    assert "GiB of a GPU's memory, and there are 24.0" in line
+
+
+@pytest.mark.parametrize(
+    ("accelerate", "gpus", "expected"),
+    [
+        ("fsdp", 4, []),
+        ("fsdp", 3, ["train.accelerate: fsdp needs 4 GPUs with CUDA on this machine, and there are 3"]),
+        ("zero3", 4, ["train.accelerate: zero3 needs a package: pip install deepspeed"]),
+        ("ddp", 4, ["train: needs about"]),
+    ],
+)
+def test_processes_need_a_gpu_each_and_share_a_model_where_they_are_told_to(
+    local: dict[str, Any], accelerate: str, gpus: int, expected: list[str]
+) -> None:
+    local["train"]["accelerate"] = accelerate
+    lines = preflight.lacking(local, "train", "qc", Pretended(gpus=[24] * gpus, memory=200, packages=("flash_attn",)))
+    assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
+
+
+@pytest.mark.parametrize("stage", ["dpo", "score"])
+def test_other_stages_with_a_model_are_measured_too(local: dict[str, Any], stage: str) -> None:
+    lines = preflight.lacking(local, stage, "qc", LAPTOP)
+    assert any("GiB of memory" in line for line in lines)
+
+
+def test_a_folder_that_is_not_there_is_missed_by_base_model(local: dict[str, Any], tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "base")
+    lines = preflight.lacking(local, "base_model", None, SERVER)
+    assert len(lines) == 2
+    assert all("base: no such folder" in line for line in lines)
+
+
+def test_a_model_that_the_disk_has_no_room_for(root: Path, params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profiles.apply("paper", params, root / "profiles")
+    monkeypatch.setattr("babelshelf.pointer.cached", lambda *_: None)
+    monkeypatch.setattr("babelshelf.pointer.download_size", lambda *_: 30 * GIB)
+    lines = preflight.lacking(read(params), "base_model", None, Pretended(gpus=[], memory=8, disk=20))
+    assert [line.partition(" GiB of disk")[0] for line in lines] == ["base_model: needs 30.0"] * 2
+    assert preflight.lacking(read(params), "base_model", None, SERVER) == []
+
+
+def test_a_model_of_the_hub_that_is_not_here_is_not_guessed_at(
+    root: Path, params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles.apply("small", params, root / "profiles")
+    monkeypatch.setattr("babelshelf.pointer.cached", lambda *_: None)
+    assert preflight.lacking(read(params), "train", "qc", LAPTOP) == []
+
+
+def test_a_stage_refuses_before_it_reads_anything(
+    root: Path, local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ruamel.yaml import YAML  # noqa: PLC0415
+
+    from stages import train  # noqa: PLC0415 - slow to import
+
+    YAML().dump(local, tmp_path / "params.yaml")
+    (tmp_path / "base").mkdir(exist_ok=True)
+    (tmp_path / "train.parquet").write_bytes(b"no table: to read it would fail otherwise")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(preflight, "ACCELERATE", root / "profiles" / "accelerate")
+    monkeypatch.setattr(preflight, "Machine", lambda: LAPTOP)
+    paths = (
+        "--train",
+        "train.parquet",
+        "--base",
+        "base",
+        "--out",
+        "o",
+        "--metrics",
+        "m",
+        "--curve",
+        "c",
+        "--accelerate",
+        "one.yaml",
+    )
+    result = CliRunner().invoke(train.main, ["qc", *paths])
+    assert result.exit_code == 1
+    assert "Error: train.attention: flash_attention_2 needs a GPU with CUDA" in result.output
+    assert "GiB of memory" in result.output
+
+
+def test_a_process_that_accelerate_started_does_not_ask_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes load the model at the same time: each would find what the others have already taken."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="no such file"):
+        preflight.require("train", "qc")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    preflight.require("train", "qc")
+
+
+def test_check_asks_for_all_stages(
+    root: Path, local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ruamel.yaml import YAML  # noqa: PLC0415
+
+    YAML().dump(local, tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(preflight, "ACCELERATE", root / "profiles" / "accelerate")
+    monkeypatch.setattr(preflight, "Machine", lambda: LAPTOP)
+    with pytest.raises(InputError) as raised:
+        preflight.require_all()
+    stages = {line.partition(":")[0].partition(".")[0] for line in raised.value.message.splitlines()}
+    assert stages == {"train", "score"}
+
+
+def test_a_hub_that_is_not_to_be_had_is_a_line_among_the_others(
+    root: Path, params: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles.apply("paper", params, root / "profiles")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    lines = preflight.lacking(read(params), "base_model", None, SERVER)
+    assert [line.partition(" at ")[0] for line in lines] == [
+        "base_model: Qwen/Qwen3-14B-Base",
+        "base_model: Qwen/Qwen3-Embedding-4B",
+    ]
+    assert all("HF_HUB_OFFLINE=0" in line for line in lines)
