@@ -217,7 +217,14 @@ def _same_processes(accelerator: Any, checkpoints: Path, last: str | None) -> No
 
 
 def fine_tune(
-    rows: pl.DataFrame, base: Path, template: str, *, settings: TrainParams, seed: int, checkpoints: Path
+    rows: pl.DataFrame,
+    base: Path,
+    template: str,
+    *,
+    settings: TrainParams,
+    seed: int,
+    checkpoints: Path,
+    trainer_class: type[AnswerTrainer] = AnswerTrainer,
 ) -> FineTuned:
     """Fine-tune the base model on labelled rows.
 
@@ -228,17 +235,20 @@ def fine_tune(
         settings: adapter, prompt length, schedule.
         seed: of the adapter's weights and the order of the rows.
         checkpoints: see `fit`.
+        trainer_class: what takes the loss.
     """
     tokenizer = load_tokenizer(base)
     prompt = parse(template, settings.template)
     encoded = encode(rows, prompt, tokenizer, settings.max_length)
     examples = answered(encoded, rows["label"].to_list(), answer_ids(prompt, tokenizer))
     schedule = schedule_of(settings, seed)
-    config = _config(schedule, checkpoints, examples)  # before the model: ZeRO-3 shards it as it is loaded
+    config = _config(
+        schedule, checkpoints, examples, trainer_class
+    )  # before the model: ZeRO-3 shards it as it is loaded
     model = load_model(base, settings.attention, settings.weights)
     if settings.adapter == "lora":
         model = with_lora(model, settings.lora, seed)
-    trained = _fit(model, tokenizer, examples, schedule, config=config)
+    trained = _fit(model, tokenizer, examples, schedule, config=config, trainer_class=trainer_class)
     return FineTuned(model, trained, counts(encoded, schedule))
 
 

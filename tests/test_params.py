@@ -125,14 +125,20 @@ def test_a_key_that_is_there_twice_is_refused(params: Path) -> None:
         check(params)
 
 
+def test_a_batch_that_no_number_of_processes_can_cut_is_refused(params: Path) -> None:
+    _set(params, "tasks.qi.train.batch_size", 100)
+    with pytest.raises(InputError, match=r"tasks\.qi\.train\.batch_size: .*multiple of micro_batch_size, 64"):
+        check(params)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.yaml: no such file"):
         check(tmp_path / "none.yaml")
 
 
 def test_load_joins_a_section_with_its_part_of_the_task(params: Path) -> None:
-    _set(params, "tasks.qi.train.batch_size", 7)
-    assert load(TrainParams, "train", "qi", params).batch_size == 7
+    _set(params, "tasks.qi.train.batch_size", 192)
+    assert load(TrainParams, "train", "qi", params).batch_size == 192
     assert load(TrainParams, "train", "qc", params).batch_size == read(params)["tasks"]["qc"]["train"]["batch_size"]
     assert load_seed(params) == read(params)["seed"]
     with pytest.raises(InputError, match=r"tasks\.qx: missing; the tasks are qc, qi"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from babelshelf.params.load import Section
 
@@ -26,8 +26,17 @@ class ScheduleParams(Section):
     embedding_learning_rate: float = Field(gt=0)  # of the token embeddings, where they are trained
     epochs: float = Field(gt=0)
 
-    @model_validator(mode="after")
-    def _bf16_is_computed_in_bf16(self) -> Self:
-        if self.weights == "bf16" and self.precision == "fp32":
-            raise ValueError("weights: bf16 needs precision: bf16, as nothing more precise can come of them")
-        return self
+    @field_validator("weights")
+    @classmethod
+    def _bf16_is_computed_in_bf16(cls, value: str, info: ValidationInfo) -> str:
+        if value == "bf16" and info.data.get("precision") == "fp32":
+            raise ValueError("bf16 needs precision: bf16, as nothing more precise can come of it")
+        return value
+
+    @field_validator("batch_size")
+    @classmethod
+    def _can_be_cut(cls, value: int, info: ValidationInfo) -> int:
+        part = info.data.get("micro_batch_size", 1)
+        if value % part:
+            raise ValueError(f"must be a multiple of micro_batch_size, {part} (and of that times the processes)")
+        return value

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from babelshelf.params.load import Section
 from babelshelf.params.schedule import ScheduleParams
@@ -28,8 +28,9 @@ class TrainParams(ScheduleParams):
     template: Literal["short", "alpaca"]
     max_length: int = Field(ge=16)
 
-    @model_validator(mode="after")
-    def _bf16_is_for_frozen_weights(self) -> Self:
-        if self.weights == "bf16" and self.adapter == "none":
+    @field_validator("adapter")
+    @classmethod
+    def _bf16_is_for_frozen_weights(cls, value: str, info: ValidationInfo) -> str:
+        if value == "none" and info.data.get("weights") == "bf16":
             raise ValueError("weights: bf16 is for frozen weights: it needs adapter: lora")
-        return self
+        return value

@@ -1,0 +1,71 @@
+"""Models in the shapes of published ones, with random weights: what they cost does not depend on what they know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import torch
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from babelshelf.nano_lm import train_tokenizer
+from babelshelf.prompts import load_template, parse
+from babelshelf.tables import ROW_SCHEMA
+
+HEADS = {"head_dim": 128, "num_key_value_heads": 8}
+SHAPES = {  # of the models' config.json
+    "tiny": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+    | {"head_dim": 32, "num_key_value_heads": 1, "vocab_size": 1024, "tie_word_embeddings": True},
+    "qwen3-0.6b": {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28, "num_attention_heads": 16}
+    | HEADS
+    | {"vocab_size": 151936, "tie_word_embeddings": True},
+    "qwen3-8b": {"hidden_size": 4096, "intermediate_size": 12288, "num_hidden_layers": 36, "num_attention_heads": 32}
+    | HEADS
+    | {"vocab_size": 151936, "tie_word_embeddings": False},
+    "qwen3-14b": {"hidden_size": 5120, "intermediate_size": 17408, "num_hidden_layers": 40, "num_attention_heads": 40}
+    | HEADS
+    | {"vocab_size": 151936, "tie_word_embeddings": False},
+}
+
+
+def rows(count: int, words: int) -> pl.DataFrame:
+    """Labelled rows, each with a candidate of that many words, a third of them relevant."""
+    made = [
+        {
+            "id": f"r{number}",
+            "task": "qi",
+            "language": "en",
+            "query": f"item {number}",
+            "candidate": " ".join(f"part {(number * 31 + word) % 997}" for word in range(words)),
+            "label": int(number % 3 == 0),
+            "origin": "original",
+            "parent_id": None,
+            "group": f"item {number}",
+        }
+        for number in range(count)
+    ]
+    return pl.DataFrame(made, schema=ROW_SCHEMA)
+
+
+def tokenizer(template: str, some: pl.DataFrame) -> PreTrainedTokenizerFast:
+    """A small BPE to which the template's answers are one token each."""
+    prompt = parse(load_template(template), template)
+    texts = [prompt.render(row) for row in some.head(300).to_dicts()]
+    return train_tokenizer([text + answer for text in texts for answer in (prompt.yes, prompt.no)], 1000)
+
+
+def save_base(folder: Path, shape: str, dtype: torch.dtype, words: PreTrainedTokenizerFast) -> Path:
+    """The folder of a base model of that shape, with random weights."""
+    config = Qwen3Config(
+        **SHAPES[shape], max_position_embeddings=4096, pad_token_id=words.pad_token_id, eos_token_id=words.eos_token_id
+    )
+    torch.manual_seed(0)
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        model = Qwen3ForCausalLM(config)
+    finally:
+        torch.set_default_dtype(default)
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder

@@ -1,0 +1,157 @@
+"""Training tokens a second of this project's trainer beside a plain SFTTrainer's, on the same rows, in one run.
+
+    python -m benchmarks.training_speed nano                    # all weights of the nano model, 4,096 rows
+    python -m benchmarks.training_speed qwen3-0.6b --rows 16    # LoRA r = 32 at Qwen3-0.6B's shape, random weights
+
+Rows are those of a training set (by default what `prepare` made of the demo). *plain* is TRL's SFTTrainer on `prompt`
+and `completion` with an SFTConfig of defaults; *plain, our batches* has the trainer's batch size, precision and
+attention, and no gradient checkpointing; *ours* is `training.fit`. A token counts once, if it is one of a prompt.
+Seconds are those of `train()`: rows are encoded before. Each is run --rounds times in turn, and the best counts.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import polars as pl
+import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from trl import SFTConfig, SFTTrainer
+
+from babelshelf import tables, training
+from babelshelf.nano_lm import new_model, train_tokenizer
+from babelshelf.params.base_model import BaseModelParams
+from babelshelf.params.load import load
+from babelshelf.params.train import LoraParams
+from babelshelf.prompts import Template, answer_ids, encode, load_template, parse
+from babelshelf.trainers import AnswerTrainer
+from benchmarks import shapes
+
+LORA = LoraParams(r=32, alpha=64, dropout=0.1, target_modules="all-linear", modules_to_save=[])
+SETTINGS = {  # template, batch size, precision, attention
+    "nano": ("short", 64, "bf16", "eager"),
+    "qwen3-0.6b": ("alpaca", 8, "bf16", "sdpa"),
+}
+
+
+@click.command(help=__doc__)
+@click.argument("shape", type=click.Choice(sorted(SETTINGS)))
+@click.option("--train", type=click.Path(path_type=Path, exists=True), default="data/original/qc/train.parquet")
+@click.option("--rows", "count", default=4096)
+@click.option("--rounds", default=2)
+def main(*, shape: str, train: Path, count: int, rounds: int) -> None:
+    template = parse(load_template(SETTINGS[shape][0]), SETTINGS[shape][0])
+    rows = tables.read_rows(train).filter(pl.col("label").is_not_null()).head(count)
+    texts = [template.render(row) + answer for row in rows.to_dicts() for answer in (template.no, template.yes)]
+    tokenizer = train_tokenizer(texts, 6144)
+    tokens = sum(map(len, encode(rows, template, tokenizer, 512).ids))
+    runs: dict[str, Callable[[], float]] = {
+        "plain": lambda: _plain(_model(shape, tokenizer), tokenizer, rows, template, {}),
+        "plain, our batches": lambda: _plain(_model(shape, tokenizer), tokenizer, rows, template, _like_ours(shape)),
+        "ours": lambda: _ours(_model(shape, tokenizer), tokenizer, rows, template, shape),
+    }
+    seconds: dict[str, float] = {}
+    for name in list(runs) * rounds:
+        seconds[name] = min(runs[name](), seconds.get(name, float("inf")))
+    click.echo(f"{shape}: {len(rows)} rows, {tokens} prompt tokens, {torch.get_num_threads()} thread(s)")
+    for line in _table(seconds, tokens):
+        click.echo(line)
+
+
+def _table(seconds: dict[str, float], tokens: int) -> Iterator[str]:
+    yield "| trainer | seconds | tokens/s | times plain |"
+    yield "| :-- | --: | --: | --: |"
+    for name, taken in seconds.items():
+        yield f"| {name} | {taken:.1f} | {tokens / taken:,.0f} | {seconds['plain'] / taken:.1f} |"
+
+
+def _model(shape: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    if shape == "nano":
+        return new_model(tokenizer, load(BaseModelParams, "base_model").lm, seed=1)
+    torch.manual_seed(1)
+    config = Qwen3Config(**shapes.SHAPES[shape], attn_implementation=SETTINGS[shape][3])
+    return training.with_lora(Qwen3ForCausalLM(config), LORA, seed=1)
+
+
+def _like_ours(shape: str) -> dict[str, Any]:
+    _, batch_size, precision, _ = SETTINGS[shape]
+    return {
+        "per_device_train_batch_size": batch_size,
+        "bf16": precision == "bf16",
+        "gradient_checkpointing": False,
+        "train_sampling_strategy": "group_by_length",
+    }
+
+
+def _plain(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    rows: pl.DataFrame,
+    template: Template,
+    settings: dict[str, Any],
+) -> float:
+    """Seconds of a plain SFTTrainer, which is left as it is but for what would write files or reach a network."""
+    told = [
+        {"prompt": template.render(row), "completion": template.yes if row["label"] else template.no}
+        for row in rows.to_dicts()
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        config = SFTConfig(output_dir=folder, report_to="none", save_strategy="no", use_cpu=_on_cpu(), **settings)
+        trainer = SFTTrainer(
+            model=model, args=config, train_dataset=Dataset.from_list(told), processing_class=tokenizer
+        )
+        began = time.perf_counter()
+        trainer.train()
+        return time.perf_counter() - began
+
+
+def _ours(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, rows: pl.DataFrame, template: Template, shape: str
+) -> float:
+    taken: list[float] = []
+
+    class Timed(AnswerTrainer):
+        def train(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            began = time.perf_counter()
+            result = super().train(*args, **kwargs)
+            taken.append(time.perf_counter() - began)
+            return result
+
+    encoded = encode(rows, template, tokenizer, 512)
+    examples = training.answered(encoded, rows["label"].to_list(), answer_ids(template, tokenizer))
+    with tempfile.TemporaryDirectory() as folder:
+        training.fit(
+            model, tokenizer, examples, _schedule(shape), checkpoints=Path(folder) / "run", trainer_class=Timed
+        )
+    return taken[0]
+
+
+def _schedule(shape: str) -> training.Schedule:
+    _, batch_size, precision, _ = SETTINGS[shape]
+    return training.Schedule(
+        batch_size=batch_size,
+        micro_batch_size=batch_size,
+        packing="none",
+        learning_rate=0.0001,
+        embedding_learning_rate=0.0001,
+        epochs=1,
+        warmup_share=0.1,
+        weight_decay=0.01,
+        precision=precision,
+        gradient_checkpointing=False,
+        seed=1,
+    )
+
+
+def _on_cpu() -> bool:
+    return not torch.cuda.is_available()
+
+
+if __name__ == "__main__":
+    main()
