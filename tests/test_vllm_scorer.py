@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +17,10 @@ from peft import LoraConfig, get_peft_model
 from babelshelf.errors import InputError
 from babelshelf.scorers import vllm
 from babelshelf.scorers.base import load_scorer, score_pairs
+from babelshelf.tables import read_table, write_rows
 from babelshelf.training import save
 from tests import tiny_lm
+from tests.workspace import Workspace, copy_sources
 
 MAX_LENGTH = 64
 ROWS = tiny_lm.rows()
@@ -142,3 +145,47 @@ def test_a_candidate_that_is_shortened_fits(engine: vllm.VllmScorer, models: tup
     long = ROWS.head(4).with_columns(candidate=pl.lit("漢" * 300))
     with load_scorer(*models, tiny_lm.score_params(precision="fp32")) as scorer:
         np.testing.assert_allclose(engine.score(long), scorer.score(long), rtol=0, atol=TOLERANCE["fp32"])
+
+
+@pytest.mark.vllm
+def test_bf16_agrees_with_transformers(models: tuple[Path, Path]) -> None:
+    scores = tiny_lm.scored(*models, tiny_lm.score_params("vllm", precision="bf16"), ROWS)
+    assert differences(scores, models, "bf16") <= TOLERANCE["bf16"]
+
+
+@pytest.mark.vllm
+def test_merged_weights_agree_and_are_removed_at_the_end(
+    models: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    merged = tiny_lm.VLLM.model_copy(update={"adapter": "merged"})
+    scores = tiny_lm.scored(*models, tiny_lm.score_params("vllm", precision="fp32", vllm=merged), ROWS)
+    assert differences(scores, models, "fp32") <= TOLERANCE["fp32"]
+    assert not list((tmp_path / ".cache" / "merged").iterdir())
+
+
+@pytest.mark.vllm
+def test_engines_in_processes_of_their_own_agree(models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    two = tiny_lm.VLLM.model_copy(update={"data_parallel": 2})
+    scores = tiny_lm.scored(*models, tiny_lm.score_params("vllm", precision="fp32", vllm=two), ROWS)
+    assert differences(scores, models, "fp32") <= TOLERANCE["fp32"]
+
+
+@pytest.mark.vllm
+def test_the_stage_scores_with_vllm_by_its_param(models: tuple[Path, Path], root: Path, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "workspace", tmp_path / "dvc")
+    copy_sources(root, workspace.folder)
+    workspace.set_params(
+        "score: {backend: vllm, precision: fp32, vllm: {gpu_memory_utilization: 0.1, enforce_eager: true}}"
+    )
+    write_rows(tmp_path / "dev.parquet", ROWS)
+    write_rows(tmp_path / "test.parquet", ROWS.reverse())
+    inputs = ("--dev", str(tmp_path / "dev.parquet"), "--test", str(tmp_path / "test.parquet"))
+    folders = ("--base", str(models[0]), "--model", str(models[1]), "--out", str(tmp_path / "out"))
+    code, output = workspace.run(sys.executable, "-m", "stages.score", "qi", *inputs, *folders)
+    assert code == 0, output
+    expected = by_transformers(models, "fp32")
+    for name, p_yes in (("dev", expected), ("test", expected[::-1])):
+        found = read_table(tmp_path / "out" / f"{name}.parquet")["p_yes"].to_numpy()
+        np.testing.assert_allclose(found, p_yes, rtol=0, atol=TOLERANCE["fp32"])
