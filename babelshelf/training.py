@@ -328,7 +328,7 @@ def trainer_arguments(schedule: Schedule, checkpoints: Path, rows: int, sampling
         "bf16": schedule.precision == "bf16",
         "use_cpu": not torch.cuda.is_available(),
         "ddp_find_unused_parameters": False,  # all that is trained is used in each step
-        "activation_checkpointing": schedule.gradient_checkpointing,
+        "gradient_checkpointing": schedule.gradient_checkpointing,  # the name before transformers 5.23, as vLLM has it
         "train_sampling_strategy": sampling,
         "logging_steps": max(1, steps // LOGGED_POINTS),
         "save_steps": max(1, math.ceil(steps / CHECKPOINTS)),

@@ -38,9 +38,11 @@ def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Pa
     settings = load(ScoreParams, "score")
     rows = read_unlabelled(unlabelled)
     known = rows.filter(SCORABLE)
-    scorer = load_scorer(base, model, settings)
     thresholds = Thresholds.of(read_json(calibrated))
-    with partial_work("predict", task, unlabelled, base, model, settings) as done:
+    with (
+        load_scorer(base, model, settings) as scorer,
+        partial_work("predict", task, unlabelled, base, model, settings) as done,
+    ):
         p_yes = pl.Series(score_pairs(known, scorer, done), dtype=pl.Float64)
         scored = thresholds.answer(known.with_columns(p_yes=p_yes))
         write_table(out / "predictions.parquet", answers(rows, scored.select("id", "p_yes", "yes")))

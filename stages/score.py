@@ -30,12 +30,12 @@ from babelshelf.scorers.base import load_scorer, score_pairs
 def main(*, task: str, dev: Path, test: Path, base: Path, model: Path, out: Path) -> None:
     preflight.require("score")
     settings = load(ScoreParams, "score")
-    scorer = load_scorer(base, model, settings)
-    for path in (dev, test):
-        rows = tables.read_rows(path)
-        with partial_work("score", task, path, base, model, settings) as done:
-            scores = score_pairs(rows, scorer, done)
-            tables.write_table(out / path.name, rows.with_columns(p_yes=pl.Series(scores, dtype=pl.Float64)))
+    with load_scorer(base, model, settings) as scorer:
+        for path in (dev, test):
+            rows = tables.read_rows(path)
+            with partial_work("score", task, path, base, model, settings) as done:
+                scores = score_pairs(rows, scorer, done)
+                tables.write_table(out / path.name, rows.with_columns(p_yes=pl.Series(scores, dtype=pl.Float64)))
 
 
 if __name__ == "__main__":

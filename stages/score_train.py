@@ -30,8 +30,10 @@ def main(*, task: str, pairs: Path, base: Path, model: Path, out: Path) -> None:
     preflight.require("score")
     settings = load(ScoreParams, "score")
     rows = tables.read_rows(pairs)
-    scorer = load_scorer(base, model, settings)
-    with partial_work("score", task, pairs, base, model, settings) as done:
+    with (
+        load_scorer(base, model, settings) as scorer,
+        partial_work("score", task, pairs, base, model, settings) as done,
+    ):
         scores = score_pairs(rows, scorer, done)
         tables.write_table(out / "scores.parquet", rows.select("id", p_yes=pl.Series(scores, dtype=pl.Float64)))
 

@@ -12,19 +12,17 @@ from transformers import AutoModelForCausalLM
 
 from babelshelf import pointer
 from babelshelf.errors import InputError
-from babelshelf.params.score import ScoreParams
 from babelshelf.params.train import TrainParams
 from babelshelf.pointer import load_tokenizer
 from babelshelf.preference import load_tuned
 from babelshelf.prompts import answer_ids, encode
-from babelshelf.scorers.base import load_scorer
 from babelshelf.training import AnswerTrainer, fine_tune, save
 from tests import causal_lms, tiny_lm
 from tests.test_training import lora, train_params
 
 ROWS = tiny_lm.rows()
 MAX_LENGTH = 64
-SCORING = ScoreParams(backend="transformers", batch_tokens=512, precision="fp32", attention="eager")
+SCORING = tiny_lm.score_params(batch_tokens=512)
 
 
 @pytest.fixture(params=causal_lms.ARCHITECTURES)
@@ -97,7 +95,7 @@ def test_training_reads_bos_and_scores_are_those_of_each_row_alone(
         load_tuned(base, model, "eager", "fp32").eval(), prompts, answer_ids(tiny_lm.TEMPLATE, tokenizer)
     )
     assert len(set(map(len, prompts))) > 5
-    np.testing.assert_allclose(load_scorer(base, model, SCORING).score(ROWS), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(tiny_lm.scored(base, model, SCORING, ROWS), expected, rtol=0, atol=1e-5)
     untrained = AutoModelForCausalLM.from_pretrained(pointer.weights(base), attn_implementation="eager").eval()
     assert np.abs(one_by_one(untrained, prompts, answer_ids(tiny_lm.TEMPLATE, tokenizer)) - expected).max() > 0.01
 
@@ -105,7 +103,7 @@ def test_training_reads_bos_and_scores_are_those_of_each_row_alone(
 def test_gradient_checkpointing_gives_the_same_model(base: Path, tmp_path: Path) -> None:
     plain = tuned(base, tmp_path / "plain")
     checkpointed = tuned(base, tmp_path / "checkpointed", gradient_checkpointing=True)
-    scores = [load_scorer(base, model, SCORING).score(ROWS) for model in (plain, checkpointed)]
+    scores = [tiny_lm.scored(base, model, SCORING, ROWS) for model in (plain, checkpointed)]
     np.testing.assert_allclose(scores[1], scores[0], rtol=0, atol=1e-4)
 
 
@@ -113,4 +111,4 @@ def test_an_adapter_of_another_base_is_refused_before_anything_is_scored(base: P
     model = tuned(base, tmp_path)
     other = tiny_lm.save_base(tmp_path / "other")
     with pytest.raises(InputError, match=r"model: was trained on another base model than .*other: on [0-9a-f]{32}"):
-        load_scorer(other, model, SCORING)
+        tiny_lm.scored(other, model, SCORING, ROWS)

@@ -20,7 +20,6 @@ from trl import DPOConfig, DPOTrainer
 from babelshelf.batches import LeftPadding, answers_of
 from babelshelf.errors import InputError
 from babelshelf.params.dpo import DpoParams
-from babelshelf.params.score import ScoreParams
 from babelshelf.params.train import LoraParams
 from babelshelf.preference import (
     PairCollator,
@@ -33,7 +32,7 @@ from babelshelf.preference import (
     optimize,
 )
 from babelshelf.prompts import answer_ids, encode
-from babelshelf.scorers.transformers import TransformersScorer, load
+from babelshelf.scorers.transformers import TransformersScorer
 from babelshelf.training import Schedule, answered, load_model, save, trainer_arguments, with_lora
 from tests import tiny_lm
 
@@ -42,7 +41,7 @@ TOKENIZER = tiny_lm.tokenizer()
 NO, YES = answer_ids(tiny_lm.TEMPLATE, TOKENIZER)
 MAX_LENGTH = 64
 BETA = 0.3
-SCORING = ScoreParams(backend="transformers", batch_tokens=8192, precision="fp32", attention="eager")
+SCORING = tiny_lm.score_params(batch_tokens=8192)
 ADAPTERS = pytest.mark.parametrize(
     ("adapter", "modules_to_save"),
     [("none", []), ("lora", []), ("lora", ["embed_tokens"])],
@@ -362,7 +361,7 @@ def test_what_is_saved_is_the_policy_alone_and_scores_as_in_memory(
     if isinstance(tuned.model, PeftModel):
         assert list(tuned.model.peft_config) == ["default"]
 
-    before, after = (load(base, folder, SCORING).score(ROWS) for folder in (sft, tmp_path / "dpo"))
+    before, after = (tiny_lm.scored(base, folder, SCORING, ROWS) for folder in (sft, tmp_path / "dpo"))
     in_memory = TransformersScorer(tuned.model, TOKENIZER, tiny_lm.TEMPLATE, MAX_LENGTH, SCORING).score(ROWS)
     np.testing.assert_allclose(after, in_memory, rtol=0, atol=1e-5)
     relevant = ROWS["label"].to_numpy() == 1

@@ -203,3 +203,10 @@ def test_a_hub_that_is_not_to_be_had_is_a_line_among_the_others(
         "base_model: Qwen/Qwen3-Embedding-4B",
     ]
     assert all("HF_HUB_OFFLINE=0" in line for line in lines)
+
+
+def test_scoring_with_vllm_needs_its_package_and_not_the_attention_of_transformers(local: dict[str, Any]) -> None:
+    local["score"]["backend"] = "vllm"
+    (line,) = preflight.lacking(local, "score", "qc", LAPTOP)
+    assert line.endswith("score.backend: vllm needs a package: pip install 'babelshelf[vllm]'")
+    assert preflight.lacking(local, "score", "qc", Pretended(gpus=[80], memory=200, packages=("vllm",))) == []

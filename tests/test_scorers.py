@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ MAX_LENGTH = 64
 
 
 def settings(batch_tokens: int = 8192) -> ScoreParams:
-    return ScoreParams(backend="transformers", batch_tokens=batch_tokens, precision="fp32", attention="eager")
+    return tiny_lm.score_params(batch_tokens=batch_tokens)
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +53,8 @@ def expected() -> np.ndarray:
 def test_p_yes_is_the_softmax_of_the_two_answers_whatever_the_batch(
     folders: tuple[Path, Path], expected: np.ndarray, batch_tokens: int
 ) -> None:
-    scorer = load_scorer(*folders, settings(batch_tokens))
-    scores = scorer.score(ROWS)
+    with load_scorer(*folders, settings(batch_tokens)) as scorer:
+        scores = scorer.score(ROWS)
     assert scores.dtype == np.float64
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
 
@@ -64,21 +63,24 @@ def test_pairs_sorted_by_length_come_back_in_their_order(
     folders: tuple[Path, Path], expected: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(base, "CHUNK", 7)
-    scorer = load_scorer(*folders, settings())
-    assert len(set(scorer.lengths(ROWS))) > 5
-    np.testing.assert_allclose(score_pairs(ROWS, scorer, tmp_path / "done"), expected, rtol=0, atol=1e-5)
+    with load_scorer(*folders, settings()) as scorer:
+        lengths = [len(scorer.tokenizer(tiny_lm.TEMPLATE.render(row))["input_ids"]) for row in ROWS.to_dicts()]
+        ordered = [lengths[number] for number in scorer.order(ROWS)]
+        assert ordered == sorted(lengths)
+        assert len(set(lengths)) > 5
+        np.testing.assert_allclose(score_pairs(ROWS, scorer, tmp_path / "done"), expected, rtol=0, atol=1e-5)
 
 
 def test_a_candidate_longer_than_the_models_prompt_is_shortened(folders: tuple[Path, Path]) -> None:
-    scorer = load_scorer(*folders, settings())
     long = ROWS.head(1).with_columns(candidate=pl.lit("漢" * 300))
     longer = long.with_columns(candidate=pl.lit("漢" * 301))
-    assert max(scorer.lengths(long)) < MAX_LENGTH
-    assert scorer.score(long).tolist() == scorer.score(longer).tolist()
+    with load_scorer(*folders, settings()) as scorer:
+        assert scorer.score(long).tolist() == scorer.score(longer).tolist()
 
 
 def test_no_rows_give_no_scores(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    assert score_pairs(ROWS.clear(), load_scorer(*folders, settings()), tmp_path / "done").shape == (0,)
+    with load_scorer(*folders, settings()) as scorer:
+        assert score_pairs(ROWS.clear(), scorer, tmp_path / "done").shape == (0,)
 
 
 def test_batches_hold_all_prompts_in_order_within_their_tokens() -> None:
@@ -96,8 +98,8 @@ class PartScorer:
         self.scored: list[str] = []
         self.chunks = 0
 
-    def lengths(self, rows: pl.DataFrame) -> Sequence[int]:
-        return rows["candidate"].str.len_chars().to_list()
+    def order(self, rows: pl.DataFrame) -> np.ndarray:
+        return rows["candidate"].str.len_chars().arg_sort().to_numpy()
 
     def score(self, rows: pl.DataFrame) -> np.ndarray:
         self.chunks += 1

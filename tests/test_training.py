@@ -18,10 +18,9 @@ from babelshelf.batches import Examples, LeftPadding
 from babelshelf.errors import InputError
 from babelshelf.matching import Questions
 from babelshelf.nano_lm import QuestionTrainer, encode_questions
-from babelshelf.params.score import ScoreParams
 from babelshelf.params.train import LoraParams, TrainParams
 from babelshelf.prompts import answer_ids, encode
-from babelshelf.scorers.transformers import TransformersScorer, load
+from babelshelf.scorers.transformers import TransformersScorer
 from babelshelf.trainers import AnswerTrainer
 from babelshelf.training import (
     Schedule,
@@ -39,7 +38,7 @@ ROWS = tiny_lm.rows()
 TOKENIZER = tiny_lm.tokenizer()
 NO, YES = answer_ids(tiny_lm.TEMPLATE, TOKENIZER)
 MAX_LENGTH = 64
-SCORING = ScoreParams(backend="transformers", batch_tokens=8192, precision="fp32", attention="eager")
+SCORING = tiny_lm.score_params(batch_tokens=8192)
 
 
 def lora(dropout: float = 0.0, modules_to_save: list[str] | None = None) -> LoraParams:
@@ -332,7 +331,7 @@ def test_a_model_learns_which_rows_are_relevant_and_scores_the_same_when_it_is_l
     assert (tmp_path / "model" / "adapter_config.json").exists() == (adapter == "lora")
 
     held_out = ROWS.with_columns(query=pl.lit("of my mother"))
-    loaded = load(base, tmp_path / "model", SCORING).score(held_out)
+    loaded = tiny_lm.scored(base, tmp_path / "model", SCORING, held_out)
     in_memory = TransformersScorer(tuned.model, TOKENIZER, tiny_lm.TEMPLATE, MAX_LENGTH, SCORING).score(held_out)
     np.testing.assert_allclose(loaded, in_memory, rtol=0, atol=1e-5)
 
@@ -399,7 +398,7 @@ def test_frozen_weights_stay_in_bf16_and_the_adapter_is_trained_and_saved_in_fp3
     save(tuned.model, tmp_path / "model", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
     saved = load_file(tmp_path / "model" / "adapter_model.safetensors")
     assert {weight.dtype for weight in saved.values()} == {torch.float32}
-    scores = load(base, tmp_path / "model", SCORING).score(ROWS)
+    scores = tiny_lm.scored(base, tmp_path / "model", SCORING, ROWS)
     relevant = ROWS["label"].to_numpy() == 1
     assert scores[relevant].min() > 0.5 > scores[~relevant].max()
 

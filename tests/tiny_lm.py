@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import polars as pl
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from babelshelf.nano_lm import new_model, train_tokenizer
 from babelshelf.params.base_model import NanoLmParams
+from babelshelf.params.score import ScoreParams, VllmParams
 from babelshelf.prompts import load_template, parse
+from babelshelf.scorers.base import load_scorer
 from babelshelf.tables import ROW_SCHEMA
 
 SHORT = load_template("short")
@@ -29,6 +33,8 @@ SETTINGS = NanoLmParams(
     precision="fp32",
     attention="eager",
 )
+WIDE = SETTINGS.model_copy(update={"hidden_size": 64})  # heads of 32, the least that vLLM's CPU build has kernels for
+VLLM = VllmParams(adapter="lora", tensor_parallel=1, data_parallel=1, gpu_memory_utilization=0.1, enforce_eager=True)
 QUERIES = ("cheap gift", "red one", "for my mother", "42", "best of this year")
 SHOES = ("Running Shoes", "Hiking Shoes", "Ballet Shoes for Girls")
 PANS = ("Frying Pans", "Cast Iron Pans", "Sauce Pans with a Glass Lid")
@@ -40,16 +46,33 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return train_tokenizer([prompt + answer for prompt in prompts for answer in (" yes", " no")], SETTINGS.vocab_size)
 
 
-def model(seed: int = 1) -> Qwen3ForCausalLM:
+def model(seed: int = 1, settings: NanoLmParams = SETTINGS) -> Qwen3ForCausalLM:
     """Random weights, the same for the same seed."""
-    return new_model(tokenizer(), SETTINGS, seed)
+    return new_model(tokenizer(), settings, seed)
 
 
-def save_base(folder: Path) -> Path:
+def save_base(folder: Path, settings: NanoLmParams = SETTINGS) -> Path:
     """The folder of a base model, as `base_model` leaves it."""
-    model().save_pretrained(folder)
+    model(settings=settings).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return folder
+
+
+def score_params(
+    backend: Literal["transformers", "vllm"] = "transformers",
+    *,
+    batch_tokens: int = 8192,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    vllm: VllmParams = VLLM,
+) -> ScoreParams:
+    """Params of the section `score`."""
+    return ScoreParams(backend=backend, batch_tokens=batch_tokens, precision=precision, attention="eager", vllm=vllm)
+
+
+def scored(base: Path, model: Path, settings: ScoreParams, some: pl.DataFrame) -> np.ndarray:
+    """p(yes) of some rows."""
+    with load_scorer(base, model, settings) as scorer:
+        return scorer.score(some)
 
 
 def rows() -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""The params of `score` and `score_train`: the section `score`."""
+"""The params of `score`, `score_train` and `predict`: the section `score`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,21 @@ from pydantic import Field
 from babelshelf.params.load import Section
 
 
+class VllmParams(Section):
+    """How vLLM serves the model; read by the backend `vllm` alone."""
+
+    adapter: Literal["lora", "merged"]
+    tensor_parallel: int = Field(ge=1)
+    data_parallel: int = Field(ge=1)
+    gpu_memory_utilization: float = Field(gt=0, le=1)
+    enforce_eager: bool
+
+
 class ScoreParams(Section):
     """How pairs are scored."""
 
-    backend: Literal["transformers"]
+    backend: Literal["transformers", "vllm"]
     batch_tokens: int = Field(ge=512)  # padded tokens a batch
     precision: Literal["fp32", "bf16"]
     attention: Literal["eager", "sdpa", "flash_attention_2"]
+    vllm: VllmParams

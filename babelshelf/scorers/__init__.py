@@ -1,1 +1,1 @@
-"""Scorer backends: a module a backend with a function `load(base, model, settings)`, imported only when chosen."""
+"""Scorer backends: a module each, with a context manager `load(base, model, settings)`, imported only when chosen."""

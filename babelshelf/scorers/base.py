@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,8 +23,8 @@ CHUNK = 1024  # pairs: what a kill loses at most
 class Scorer(Protocol):
     """A model that answers "yes" or "no" to the prompt of a pair."""
 
-    def lengths(self, rows: pl.DataFrame) -> Sequence[int]:
-        """Prompt lengths in tokens, one a row: pairs are scored in their order, so that little is padded."""
+    def order(self, rows: pl.DataFrame) -> np.ndarray:
+        """Numbers of all rows in the order in which they are scored fastest, int64, shape (rows,)."""
         ...
 
     def score(self, rows: pl.DataFrame) -> np.ndarray:
@@ -32,7 +32,7 @@ class Scorer(Protocol):
         ...
 
 
-def load_scorer(base: Path, model: Path, settings: ScoreParams) -> Scorer:
+def load_scorer(base: Path, model: Path, settings: ScoreParams) -> AbstractContextManager[Scorer]:
     """The scorer of `settings.backend`, a module of `babelshelf.scorers`, for the model in the folder `model`.
 
     Raises:
@@ -40,7 +40,7 @@ def load_scorer(base: Path, model: Path, settings: ScoreParams) -> Scorer:
     """
     check_base(base, model)
     backend = importlib.import_module(f"babelshelf.scorers.{settings.backend}")
-    scorer: Scorer = backend.load(base, model, settings)
+    scorer: AbstractContextManager[Scorer] = backend.load(base, model, settings)
     return scorer
 
 
@@ -56,7 +56,7 @@ def score_pairs(rows: pl.DataFrame, scorer: Scorer, done: Path) -> np.ndarray:
     Returns:
         float64, shape (rows,).
     """
-    order = np.argsort(np.asarray(scorer.lengths(rows)), kind="stable")
+    order = scorer.order(rows)
     scores = np.empty(rows.height)
     with tqdm(total=rows.height, unit="pair", desc="score") as bar:
         for start in range(0, rows.height, CHUNK):

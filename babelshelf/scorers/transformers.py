@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,9 +42,10 @@ class TransformersScorer:
         self.settings = settings
         self.answers = list(answer_ids(template, tokenizer))
 
-    def lengths(self, rows: pl.DataFrame) -> Sequence[int]:
-        """Prompt lengths in tokens."""
-        return [len(ids) for ids in encode(rows, self.template, self.tokenizer, self.max_length).ids]
+    def order(self, rows: pl.DataFrame) -> np.ndarray:
+        """Rows by the length of their prompts, so that little is padded."""
+        prompts = encode(rows, self.template, self.tokenizer, self.max_length).ids
+        return np.argsort(np.array([len(ids) for ids in prompts]), kind="stable")
 
     @torch.inference_mode()
     def score(self, rows: pl.DataFrame) -> np.ndarray:
@@ -69,7 +71,8 @@ class TransformersScorer:
         return probability
 
 
-def load(base: Path, model: Path, settings: ScoreParams) -> TransformersScorer:
+@contextmanager
+def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[TransformersScorer]:
     """A scorer from what `train` wrote.
 
     Args:
@@ -89,7 +92,7 @@ def load(base: Path, model: Path, settings: ScoreParams) -> TransformersScorer:
         lm = PeftModel.from_pretrained(lm, model).merge_and_unload()
     tokenizer = load_tokenizer(base)
     template = parse(prompt["template"], str(model / "prompt.json"))
-    return TransformersScorer(lm.to(device), tokenizer, template, prompt["max_length"], settings)
+    yield TransformersScorer(lm.to(device), tokenizer, template, prompt["max_length"], settings)
 
 
 def batches(prompts: Sequence[list[int]], tokens: int) -> Iterator[Sequence[list[int]]]:

@@ -1,0 +1,191 @@
+"""vLLM's p(yes) is that of transformers, row by row, on the real engine: `make test-vllm`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+from babelshelf.errors import InputError
+from babelshelf.scorers import vllm
+from babelshelf.scorers.base import load_scorer, score_pairs
+from babelshelf.tables import read_table, write_rows
+from babelshelf.training import save
+from tests import tiny_lm
+from tests.workspace import Workspace, copy_sources
+
+MAX_LENGTH = 64
+ROWS = tiny_lm.rows()
+TOLERANCE = {"fp32": 0.001, "bf16": 0.02}
+
+
+def adapted(base: Path, adapter: Path) -> None:
+    """An adapter of rank 4 with random weights, large enough to move every answer."""
+    tiny_lm.save_base(base, tiny_lm.WIDE)
+    torch.manual_seed(3)
+    config = LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=16, target_modules="all-linear")
+    model = get_peft_model(tiny_lm.model(settings=tiny_lm.WIDE), config)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(0, 0.1)
+    save(model, adapter, {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A base model and an adapter."""
+    root = tmp_path_factory.mktemp("models")
+    adapted(root / "base", root / "adapter")
+    return root / "base", root / "adapter"
+
+
+def by_transformers(models: tuple[Path, Path], precision: str) -> np.ndarray:
+    with load_scorer(*models, tiny_lm.score_params(precision=precision)) as scorer:
+        scores = scorer.score(ROWS)
+    assert scores.std() > 0.05  # or any order of the rows would do
+    return scores
+
+
+def differences(scores: np.ndarray, models: tuple[Path, Path], precision: str) -> float:
+    """The greatest, which is printed."""
+    found = float(np.abs(scores - by_transformers(models, precision)).max())
+    print(f"{precision}: the greatest difference of p(yes) is {found:.2e}")
+    return found
+
+
+# --- without the engine ---
+
+
+def test_p_yes_is_of_no_then_yes() -> None:
+    logprobs = {7: SimpleNamespace(logprob=-1.0), 9: SimpleNamespace(logprob=-3.0), 2: SimpleNamespace(logprob=-0.1)}
+    assert vllm.answered(logprobs, (7, 9)) == pytest.approx(1 / (1 + np.exp(2)))
+
+
+def test_an_answer_that_the_engine_does_not_give_raises() -> None:
+    with pytest.raises(RuntimeError, match=r"tokens \[9\]"):
+        vllm.answered({7: SimpleNamespace(logprob=-1.0)}, (7, 9))
+
+
+@pytest.mark.parametrize(("config", "rank"), [({"r": 4}, 8), ({"r": 32}, 32), ({"r": 8, "rank_pattern": {"q": 9}}, 16)])
+def test_the_engines_rank_is_the_least_that_holds_the_adapter(
+    config: dict[str, object], rank: int, tmp_path: Path
+) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert vllm.lora_rank(tmp_path) == rank
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [({"r": 4, "modules_to_save": ["lm_head"]}, "modules_to_save .lm_head"), ({"r": 513}, "r: 513 is above 512")],
+)
+def test_an_adapter_that_cannot_be_served_beside_the_base_names_the_mend(
+    config: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(InputError, match=f"{message}.*merged"):
+        vllm.lora_rank(tmp_path)
+
+
+def test_too_few_gpus_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,3")
+    assert list(vllm._devices(1, 2)) == [("0", "1")]
+    assert list(vllm._devices(3, 1)) == [("0",), ("1",), ("3",)]
+    with pytest.raises(InputError, match=r"needs 4 GPUs.*there are 3"):
+        vllm._devices(2, 2)
+
+
+def test_prompts_that_begin_alike_follow_each_other(models: tuple[Path, Path]) -> None:
+    tokenizer = tiny_lm.tokenizer()
+    scorer = vllm.VllmScorer(None, tokenizer, tiny_lm.TEMPLATE, MAX_LENGTH)  # type: ignore[arg-type]
+    rows = ROWS.sample(fraction=1, shuffle=True, seed=1)
+    ordered = rows[scorer.order(rows)]["candidate"]
+    assert (ordered != ordered.shift(1)).sum() + 1 == ordered.n_unique()  # in this template the candidate comes first
+
+
+# --- with it ---
+
+
+@pytest.fixture(scope="session")
+def engine(models: tuple[Path, Path]) -> Iterator[vllm.VllmScorer]:
+    """The base model and the adapter, in fp32, as most tests need them."""
+    with load_scorer(*models, tiny_lm.score_params("vllm", precision="fp32")) as scorer:
+        yield scorer
+
+
+@pytest.mark.vllm
+def test_fp32_agrees_with_transformers(engine: vllm.VllmScorer, models: tuple[Path, Path], tmp_path: Path) -> None:
+    assert differences(score_pairs(ROWS, engine, tmp_path), models, "fp32") <= TOLERANCE["fp32"]
+
+
+@pytest.mark.vllm
+def test_the_adapter_is_served(engine: vllm.VllmScorer, models: tuple[Path, Path], tmp_path: Path) -> None:
+    """The agreement says nothing where the adapter changes nothing."""
+    (tmp_path / "prompt.json").write_bytes((models[1] / "prompt.json").read_bytes())
+    tiny_lm.model(settings=tiny_lm.WIDE).save_pretrained(tmp_path)
+    assert np.abs(by_transformers((models[0], tmp_path), "fp32") - engine.score(ROWS)).max() > 0.05
+
+
+@pytest.mark.vllm
+def test_no_rows_give_no_scores(engine: vllm.VllmScorer, tmp_path: Path) -> None:
+    assert score_pairs(ROWS.clear(), engine, tmp_path).shape == (0,)
+
+
+@pytest.mark.vllm
+def test_a_candidate_that_is_shortened_fits(engine: vllm.VllmScorer, models: tuple[Path, Path]) -> None:
+    long = ROWS.head(4).with_columns(candidate=pl.lit("漢" * 300))
+    with load_scorer(*models, tiny_lm.score_params(precision="fp32")) as scorer:
+        np.testing.assert_allclose(engine.score(long), scorer.score(long), rtol=0, atol=TOLERANCE["fp32"])
+
+
+@pytest.mark.vllm
+def test_bf16_agrees_with_transformers(models: tuple[Path, Path]) -> None:
+    scores = tiny_lm.scored(*models, tiny_lm.score_params("vllm", precision="bf16"), ROWS)
+    assert differences(scores, models, "bf16") <= TOLERANCE["bf16"]
+
+
+@pytest.mark.vllm
+def test_merged_weights_agree_and_are_removed_at_the_end(
+    models: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    merged = tiny_lm.VLLM.model_copy(update={"adapter": "merged"})
+    scores = tiny_lm.scored(*models, tiny_lm.score_params("vllm", precision="fp32", vllm=merged), ROWS)
+    assert differences(scores, models, "fp32") <= TOLERANCE["fp32"]
+    assert not list((tmp_path / ".cache" / "merged").iterdir())
+
+
+@pytest.mark.vllm
+def test_engines_in_processes_of_their_own_agree(models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    two = tiny_lm.VLLM.model_copy(update={"data_parallel": 2})
+    scores = tiny_lm.scored(*models, tiny_lm.score_params("vllm", precision="fp32", vllm=two), ROWS)
+    assert differences(scores, models, "fp32") <= TOLERANCE["fp32"]
+
+
+@pytest.mark.vllm
+def test_the_stage_scores_with_vllm_by_its_param(models: tuple[Path, Path], root: Path, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "workspace", tmp_path / "dvc")
+    copy_sources(root, workspace.folder)
+    workspace.set_params(
+        "score: {backend: vllm, precision: fp32, vllm: {gpu_memory_utilization: 0.1, enforce_eager: true}}"
+    )
+    write_rows(tmp_path / "dev.parquet", ROWS)
+    write_rows(tmp_path / "test.parquet", ROWS.reverse())
+    inputs = ("--dev", str(tmp_path / "dev.parquet"), "--test", str(tmp_path / "test.parquet"))
+    folders = ("--base", str(models[0]), "--model", str(models[1]), "--out", str(tmp_path / "out"))
+    code, output = workspace.run(sys.executable, "-m", "stages.score", "qi", *inputs, *folders)
+    assert code == 0, output
+    expected = by_transformers(models, "fp32")
+    for name, p_yes in (("dev", expected), ("test", expected[::-1])):
+        found = read_table(tmp_path / "out" / f"{name}.parquet")["p_yes"].to_numpy()
+        np.testing.assert_allclose(found, p_yes, rtol=0, atol=TOLERANCE["fp32"])
