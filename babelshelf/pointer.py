@@ -54,7 +54,7 @@ def to_folder(model: str) -> dict[str, Any]:
     Raises:
         InputError: it holds no model in Hugging Face's format.
     """
-    folder = _local(model)
+    folder = local(model)
     if not folder.is_dir():
         raise InputError(f"{model}: no such folder ({folder}); set base_model's model to where the model is")
     return {"folder": model, "fingerprint": _fingerprint(folder), "config": _summary(folder, model)}
@@ -169,13 +169,16 @@ def _answer(error: Any) -> str:  # noqa: ANN401 - imported only where it occurs
     return f"the hub's answer: {str(error).splitlines()[0]}"
 
 
-def _local(model: str) -> Path:
-    """An experiment runs in a copy of the repository, so a relative path counts from the main one, as DVC says."""
+def local(model: str) -> Path:
+    """The folder that a param names.
+
+    An experiment runs in a copy of the repository, so a relative path counts from the main one, as DVC says.
+    """
     return Path(os.environ.get("DVC_ROOT", ".")) / Path(model).expanduser()
 
 
 def _unchanged(model: str, expected: str, named_by: Path) -> Path:
-    folder = _local(model)
+    folder = local(model)
     if not folder.is_dir():
         raise InputError(f"{named_by}: {folder}: no such folder; put it back, or name another in params.yaml")
     if _fingerprint(folder) != expected:
