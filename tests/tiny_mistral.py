@@ -1,7 +1,8 @@
-"""A random model of Seed-X's architecture (Mistral) and tokenizer layout (BPE with bytes to fall back on), made here."""
+"""A random model of Seed-X's architecture (Mistral) and tokenizer layout (BPE with byte fallback), made here."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -35,8 +36,6 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 def _without_added_bytes(trained: Tokenizer) -> Tokenizer:
     """The bytes are tokens of the vocabulary, not added ones, which would be found in the text as they are written."""
-    import json  # noqa: PLC0415
-
     state = json.loads(trained.to_str())
     state["added_tokens"] = [token for token in state["added_tokens"] if token["content"] in SPECIAL]
     return Tokenizer.from_str(json.dumps(state))
