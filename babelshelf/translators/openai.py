@@ -74,7 +74,7 @@ class OpenAITranslator:
                 return Translation("")
             raise
 
-    def _message(self, failures: Sequence[APIError], asked: int) -> str:
+    def _message(self, failures: Sequence[APIError | InputError], asked: int) -> str:
         first = next((error for error in failures if not _may_pass(error)), failures[0])
         status = f"{first.status_code} " if isinstance(first, APIStatusError) else ""
         key = f"; is {KEY} set, and right?" if status.startswith(("401", "403")) else ""
@@ -92,7 +92,7 @@ class _Batch:
     """
 
     def __init__(self, limit: int) -> None:
-        self.failures: list[APIError] = []
+        self.failures: list[APIError | InputError] = []
         self._limit = limit
         self._in_a_row = 0
         self._stopped = False
@@ -104,7 +104,7 @@ class _Batch:
             return None
         try:
             made: Translation = ask(prompt)
-        except APIError as error:
+        except (APIError, InputError) as error:
             with self._lock:
                 self.failures.append(error)
                 self._in_a_row += 1
@@ -119,7 +119,7 @@ def load(settings: TranslateParams, glossary: Path) -> OpenAITranslator:
     return OpenAITranslator(settings.openai)
 
 
-def _may_pass(error: APIError) -> bool:
+def _may_pass(error: APIError | InputError) -> bool:
     """Whether other requests may succeed: not where the endpoint refuses the key, the model or the request."""
     return isinstance(error, APIConnectionError | RateLimitError | InternalServerError)
 
@@ -135,8 +135,8 @@ def _of_completion(reply: Any) -> Translation:  # noqa: ANN401 - whatever the en
 
 
 def _choice(reply: Any) -> Any:  # noqa: ANN401 - whatever the endpoint sent
-    if not hasattr(reply, "choices"):
-        raise InputError("translate.openai.base_url: the endpoint's reply is not of OpenAI's API: is a /v1 missing?")
+    if getattr(reply, "choices", None) is None:
+        raise InputError("the reply is not of OpenAI's API: does translate.openai.base_url lack a /v1?")
     return reply.choices[0] if reply.choices else None
 
 
