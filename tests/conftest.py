@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.workspace import Workspace, copy_sources, score_in_small_chunks
 
+HAS_VLLM = find_spec("vllm") is not None
+
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "DVC_NO_ANALYTICS": "1"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of vLLM run where it is: in the environment of `make test-vllm`."""
+    if not HAS_VLLM:
+        without = pytest.mark.skip(reason="no vLLM in this environment: `make test-vllm`")
+        for item in items:
+            if item.get_closest_marker("vllm"):
+                item.add_marker(without)
 
 
 @pytest.fixture(scope="session")

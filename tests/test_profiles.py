@@ -40,6 +40,8 @@ PAPER = {
     "tasks.qc.mine_negatives.window": [20, 50],
     "tasks.qi.mine_negatives.window": [20, 50],
     "translate.languages": ["de", "it", "pl", "ar"],
+    "translate.backend": "vllm",
+    "translate.lm.model": "ByteDance-Seed/Seed-X-PPO-7B",
     "score.precision": "bf16",
     "score.attention": "flash_attention_2",
 }
