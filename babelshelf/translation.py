@@ -8,8 +8,8 @@ check (`babelshelf.translation_checks`) is dropped and reported.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +17,12 @@ import polars as pl
 from tqdm import tqdm
 
 from babelshelf.fingerprint import fingerprint
+from babelshelf.language_id import Identified, Tolerance, identify, supported
 from babelshelf.languages import number
 from babelshelf.tables import ROW_SCHEMA, concat
 from babelshelf.text import stored
-from babelshelf.translation_checks import CHECKS, Case, Rules, countable, failed_check, find_names
-from babelshelf.translators.base import Translation, Translator
+from babelshelf.translation_checks import Case, Rules, countable, failed_check, find_names, made_checks
+from babelshelf.translators.base import Translation, Translator, UnfinishedError
 from babelshelf.work_cache import WorkCache
 
 if TYPE_CHECKING:
@@ -69,10 +70,11 @@ def translate_rows(
     requests = planned.group_by(REQUEST, maintain_order=True).agg(rows=pl.len())
     made = run(requests, translator, cache, settings.batch_size)
     originals = rows.filter(pl.col("origin") == "original").unique(["language", "query"], maintain_order=True)
-    rules = Rules(find_names(originals), frozenset(held_out.to_list()), settings.min_translated)
+    rules = _rules(find_names(originals), held_out, settings)
     checked = check(requests, made, rules)
     kept = assemble(planned, checked)
-    counts = {"translator": dict(translator.counts), "names": len(rules.names), **_count(checked, settings.languages)}
+    counted = _count(checked, settings.languages, made_checks(rules))
+    counts = {"translator": dict(translator.counts), "names": len(rules.names), **counted}
     dropped = checked.filter(pl.col("check").is_not_null())
     return Translated(concat(rows, kept), dropped.select(*REQUEST, "translation", "check", "rows"), counts)
 
@@ -95,15 +97,24 @@ def plan(rows: pl.DataFrame, settings: TranslateParams, seed: int) -> pl.DataFra
 
 
 def run(requests: pl.DataFrame, translator: Translator, cache: WorkCache, batch_size: int) -> list[Translation]:
-    """Translations of the requests (columns `REQUEST`), in their order; what the cache has is not made again."""
+    """Translations of the requests (columns `REQUEST`), in their order; what the cache has is not made again.
+
+    Raises:
+        UnfinishedError: the translator's; what it could translate is in the cache by then.
+    """
     asked = list(requests.select(REQUEST).iter_rows())
     keys = [fingerprint(translator.identity, *request) for request in asked]
     texts = cache.get_many(keys)
     missing = [(key, request) for key, request in zip(keys, asked, strict=True) if key not in texts]
     with tqdm(total=len(missing), desc="translate", unit="query", disable=not missing) as bar:
         for target, source, batch in _batches(missing, batch_size):
-            made = translator.translate([query for _, query in batch], source, target)
-            new = {key: _to_text(translation) for (key, _), translation in zip(batch, made, strict=True)}
+            batch_keys = [key for key, _ in batch]
+            try:
+                made = translator.translate([query for _, query in batch], source, target)
+            except UnfinishedError as error:
+                cache.put_many(_values(batch_keys, error.made))
+                raise
+            new = _values(batch_keys, made)
             cache.put_many(new)
             texts |= new
             bar.update(len(batch))
@@ -117,9 +128,13 @@ def check(requests: pl.DataFrame, made: list[Translation], rules: Rules) -> pl.D
         `requests` with the columns `translation`, `check` (null where all passed), `words` (of the query that ask for a
         translation) and `left` (how many of them the backend left as they were).
     """
+    texts = [stored(translation.text) for translation in made]
+    identified = _identify(texts, requests, rules)
     cases = [
-        Case(query, stored(translation.text), target, translation.untranslated)
-        for (target, query), translation in zip(requests.select("target", "query").iter_rows(), made, strict=True)
+        Case(query, text, target, translation.untranslated, translation.complete, language)
+        for (target, query), text, translation, language in zip(
+            requests.select("target", "query").iter_rows(), texts, made, identified, strict=True
+        )
     ]
     failed = [failed_check(case, rules) for case in tqdm(cases, desc="check", unit="query")]
     return requests.with_columns(
@@ -128,6 +143,28 @@ def check(requests: pl.DataFrame, made: list[Translation], rules: Rules) -> pl.D
         pl.Series("words", [len(countable(case.query_words, rules.names)) for case in cases], pl.Int64),
         pl.Series("left", [len(countable(case.untranslated, rules.names)) for case in cases], pl.Int64),
     )
+
+
+def _rules(names: frozenset[str], held_out: pl.Series, settings: TranslateParams) -> Rules:
+    """A lexicon's translations are complete; their language is looked at where the params ask for it."""
+    skipped = {"incomplete"} if settings.backend == "lexicon" else set()
+    if not settings.language_check.enabled:
+        skipped.add("language")
+    return Rules(
+        names,
+        frozenset(held_out.to_list()),
+        settings.min_translated,
+        Tolerance(**settings.language_check.tolerance.model_dump()),
+        frozenset(skipped),
+    )
+
+
+def _identify(texts: list[str], requests: pl.DataFrame, rules: Rules) -> list[Identified | None]:
+    """Of each text the language it seems to be in, of all that are translated from or into; None without the check."""
+    languages = sorted({*requests["target"], *requests["language"]})
+    if "language" in rules.skipped or len(supported(languages)) < 2:
+        return [None] * len(texts)
+    return identify(texts, languages)
 
 
 def assemble(planned: pl.DataFrame, checked: pl.DataFrame) -> pl.DataFrame:
@@ -172,16 +209,18 @@ def _batches(
             yield target, source, queries[start : start + batch_size]
 
 
-def _to_text(translation: Translation) -> str:
-    return json.dumps([translation.text, translation.untranslated], ensure_ascii=False)
+def _values(keys: Sequence[str], made: Sequence[Translation | None]) -> dict[str, str]:
+    """What the cache holds of those that were made."""
+    pairs = zip(keys, made, strict=True)
+    return {key: json.dumps(astuple(made), ensure_ascii=False) for key, made in pairs if made is not None}
 
 
 def _from_text(text: str) -> Translation:
-    translation, untranslated = json.loads(text)
-    return Translation(translation, tuple(untranslated))
+    translation, untranslated, complete = json.loads(text)
+    return Translation(translation, tuple(untranslated), complete)
 
 
-def _count(checked: pl.DataFrame, languages: list[str]) -> dict[str, Any]:
+def _count(checked: pl.DataFrame, languages: list[str], checks: list[str]) -> dict[str, Any]:
     """Metrics by target language: rows and unique queries that were planned, kept and dropped by which check."""
     tables = {language: checked.filter(pl.col("target") == language) for language in languages}
 
@@ -192,7 +231,7 @@ def _count(checked: pl.DataFrame, languages: list[str]) -> dict[str, Any]:
     return {
         "planned": sizes(pl.lit(value=True)),
         "kept": sizes(pl.col("check").is_null()),
-        "dropped": {name: sizes(pl.col("check") == name) for name in CHECKS},
+        "dropped": {name: sizes(pl.col("check") == name) for name in checks},
         "untranslated_share": {
             language: int(table["left"].sum()) / max(int(table["words"].sum()), 1) for language, table in tables.items()
         },

@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 
 import polars as pl
 
+from babelshelf.language_id import Identified, Tolerance
 from babelshelf.languages import LATIN, scripts
 from babelshelf.text import key
 from babelshelf.words import words
@@ -54,21 +55,32 @@ class Rules:
         names: words that no translator may change, see `find_names`.
         held_out: keys of the queries of dev and test, in all languages.
         min_translated: share of a query's words, without names, numbers and units, that must be translated.
+        tolerance: of the check `language`.
+        skipped: checks that are not made.
     """
 
     names: frozenset[str]
     held_out: frozenset[str]
     min_translated: float
+    tolerance: Tolerance | None = None
+    skipped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Case:
-    """A query and its translation into `language`; `untranslated` as in `Translation`."""
+    """A query and its translation into `language`.
+
+    Attributes:
+        untranslated, complete: as in `Translation`.
+        identified: the language that the translation seems to be in, None where none could be told.
+    """
 
     query: str
     translation: str
     language: str
     untranslated: tuple[str, ...]
+    complete: bool = True
+    identified: Identified | None = None
 
     @cached_property
     def query_words(self) -> list[str]:
@@ -83,7 +95,12 @@ class Case:
 
 def failed_check(case: Case, rules: Rules) -> str | None:
     """Name of the first check of `CHECKS` that the translation fails, None where it passes all."""
-    return next((name for name, fails in CHECKS.items() if fails(case, rules)), None)
+    return next((name for name in made_checks(rules) if CHECKS[name](case, rules)), None)
+
+
+def made_checks(rules: Rules) -> list[str]:
+    """Names of the checks that are made, in their order."""
+    return [name for name in CHECKS if name not in rules.skipped]
 
 
 def find_names(queries: pl.DataFrame) -> frozenset[str]:
@@ -120,6 +137,11 @@ def countable(found: Sequence[str], names: frozenset[str]) -> list[str]:
     return [word for word in found if word not in names and word not in UNITS and not _has_digit(word)]
 
 
+def _incomplete(case: Case, rules: Rules) -> bool:
+    """Cut off at the longest length that the backend allows, as where a model repeats itself."""
+    return not case.complete
+
+
 def _empty(case: Case, rules: Rules) -> bool:
     return not case.translation_words
 
@@ -154,11 +176,19 @@ def _untranslated(case: Case, rules: Rules) -> bool:
     return len(all_words) - len(left) < rules.min_translated * len(all_words)
 
 
+def _language(case: Case, rules: Rules) -> bool:
+    """Another language is clearly more likely than the one that was asked for."""
+    if rules.tolerance is None or case.identified is None:
+        return False
+    return case.identified.contradicts(case.language, rules.tolerance)
+
+
 def _leak(case: Case, rules: Rules) -> bool:
     return key(case.translation) in rules.held_out
 
 
 CHECKS: dict[str, Callable[[Case, Rules], bool]] = {
+    "incomplete": _incomplete,
     "empty": _empty,
     "unchanged": _unchanged,
     "numbers": _numbers,
@@ -166,6 +196,7 @@ CHECKS: dict[str, Callable[[Case, Rules], bool]] = {
     "brands": _brands,
     "script": _script,
     "untranslated": _untranslated,
+    "language": _language,
     "leak": _leak,
 }
 

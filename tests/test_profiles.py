@@ -44,6 +44,8 @@ PAPER = {
     "mine_negatives.precision": "bf16",
     "mine_negatives.index": "flat",
     "translate.languages": ["de", "it", "pl", "ar"],
+    "translate.backend": "vllm",
+    "translate.lm.model": "ByteDance-Seed/Seed-X-PPO-7B",
     "score.precision": "bf16",
     "score.attention": "flash_attention_2",
 }

@@ -16,18 +16,19 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from babelshelf.errors import InputError
-from babelshelf.params.load import section
+from babelshelf.params.load import read, section
 from babelshelf.params.translate import TranslateParams
 from babelshelf.tables import ROW_SCHEMA, read_rows, write_rows, write_table
 from babelshelf.text import key
 from babelshelf.translation import Translated, plan, run, translate_rows
 from babelshelf.translation_checks import Case, Rules, failed_check, find_names
-from babelshelf.translators.base import Translation, load_translator
+from babelshelf.translators.base import Translation, UnfinishedError, load_translator
 from babelshelf.work_cache import WorkCache
 from stages.translate import main
 
 FIXTURE = Path(__file__).parent / "fixtures" / "glossary.tsv"
-PARAMS = {
+NANO = read(Path(__file__).parents[1] / "profiles" / "nano.yaml")["translate"]
+PARAMS = NANO | {
     "backend": "lexicon",
     "glossary": str(FIXTURE),
     "languages": ["de", "ar"],
@@ -168,6 +169,51 @@ def test_checks(query: str, translation: str, language: str, untranslated: tuple
     assert failed_check(Case(query, translation, language, untranslated), rules) == failed
 
 
+CHECKED = {"language_check": NANO["language_check"] | {"enabled": True}}
+
+
+class Fixed:
+    """A translator of sentences that says what it was told to."""
+
+    identity = "fixed"
+    counts: dict[str, int] = {}  # noqa: RUF012
+
+    def __init__(self, replies: dict[str, Translation]) -> None:
+        self.replies = replies
+
+    def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
+        return [self.replies[text] for text in texts]
+
+
+def test_another_language_and_a_cut_off_reply_are_dropped_where_the_params_say_so(tmp_path: Path) -> None:
+    replies = {
+        "comfortable shoes for women": Translation("des chaussures confortables pour femme"),  # French, not German
+        "waterproof jacket": Translation("wasserdichte Jacke für Herren"),
+        "bag": Translation("sac"),  # too short to tell
+        "cheap laptop": Translation("günstiger günstiger günstiger", complete=False),
+    }
+    rows = table(*(row(str(i), "en", query) for i, query in enumerate(replies)), row("f", "fr", "sac", None))
+    rows = pl.concat([rows, table(row("g", "fr", "sac à dos", 1))])
+    replies["sac à dos"] = Translation("Rucksack")
+
+    def dropped(folder: str, **changes: object) -> dict[str, str]:
+        settings = params(languages=["de"], backend="openai", **changes)
+        made = translate_rows(
+            rows,
+            pl.Series("key", [], pl.String),
+            translator=Fixed(replies),
+            cache=WorkCache(tmp_path / folder),
+            settings=settings,
+            seed=1,
+        )
+        assert ("language" in made.counts["dropped"]) == settings.language_check.enabled
+        return dict(made.dropped.select("query", "check").iter_rows())
+
+    cut = {"cheap laptop": "incomplete"}
+    assert dropped("off") == cut
+    assert dropped("on", **CHECKED) == cut | {"comfortable shoes for women": "language"}
+
+
 def test_names_are_what_every_language_types_in_latin() -> None:
     queries = [("en", f"wireless zyntavo mouse {i}") for i in range(8)]
     queries += [
@@ -202,6 +248,16 @@ class Recorder:
         return [Translation(f"{text} in {target}", ("left",)) for text in texts]
 
 
+class Half:
+    """A translator that fails on every second text of a call."""
+
+    identity = "half/1"
+    counts: dict[str, int] = {}  # noqa: RUF012
+
+    def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
+        raise UnfinishedError("down", [None if i % 2 else Translation(text) for i, text in enumerate(texts)])
+
+
 REQUESTS = pl.DataFrame(
     [(target, source, f"q{i}") for target, source, i in itertools.product(["de", "ar"], ["en", "fr"], range(5))],
     schema=["target", "language", "query"],
@@ -224,6 +280,16 @@ def test_another_identity_finds_nothing_in_the_cache(tmp_path: Path) -> None:
     other.identity = "recorder/2"
     run(REQUESTS, other, WorkCache(tmp_path), 2)
     assert len(other.calls) == 12
+
+
+def test_what_a_failing_call_could_translate_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(UnfinishedError, match="down"):
+        run(REQUESTS, Half(), WorkCache(tmp_path), 4)
+    rest = Recorder()
+    rest.identity = Half.identity
+    run(REQUESTS, rest, WorkCache(tmp_path), 20)
+    assert sum(len(texts) for *_, texts in rest.calls) == REQUESTS.height - 2
+    assert rest.calls[0][2] == ["q1", "q3", "q4"]
 
 
 def test_a_killed_run_goes_on_from_its_last_batch(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from babelshelf.errors import InputError
+
 if TYPE_CHECKING:
     from babelshelf.params.translate import TranslateParams
 
@@ -24,10 +26,24 @@ class Translation:
         text: the translation.
         untranslated: words of the source (`babelshelf.words.words`) that the backend knew it left as they are; empty
             for a backend that translates whole sentences.
+        complete: whether the backend came to the end of the translation, not just to the limit of its length.
     """
 
     text: str
     untranslated: tuple[str, ...] = ()
+    complete: bool = True
+
+
+class UnfinishedError(InputError):
+    """Some texts of a call could not be translated.
+
+    Attributes:
+        made: the call's translations in the order of its texts, None for those that there are none of.
+    """
+
+    def __init__(self, message: str, made: Sequence[Translation | None]) -> None:
+        super().__init__(message)
+        self.made = made
 
 
 class Translator(Protocol):
@@ -44,12 +60,26 @@ class Translator(Protocol):
         ...
 
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
-        """Translations of `texts`, in their order, from language `source` into `target` (ISO 639-1)."""
+        """Translations of `texts`, in their order, from language `source` into `target` (ISO 639-1).
+
+        Raises:
+            UnfinishedError: some could not be made; the others are in it.
+        """
         ...
 
 
 def load_translator(settings: TranslateParams, glossary: Path) -> Translator:
-    """The translator that the params name; `glossary` is for backends that read one."""
-    module = importlib.import_module(f"babelshelf.translators.{settings.backend}")
+    """The translator that the params name; `glossary` is for backends that read one.
+
+    Raises:
+        InputError: the library that the backend needs is not installed, or the backend's own errors.
+    """
+    try:
+        module = importlib.import_module(f"babelshelf.translators.{settings.backend}")
+    except ModuleNotFoundError as error:
+        if error.name != settings.backend:
+            raise
+        mend = f"pip install 'babelshelf[{settings.backend}]' (in this folder: pip install -e '.[{settings.backend}]')"
+        raise InputError(f"translate.backend: {settings.backend} is not installed: {mend}") from error
     translator: Translator = module.load(settings, glossary)
     return translator

@@ -1,0 +1,148 @@
+"""Translation by an endpoint that speaks OpenAI's API: a service, or `vllm serve` on a machine of yours.
+
+The SDK retries what may be retried (timeouts, 408, 409, 429 with its Retry-After, 5xx). What fails after that is one
+error at the end of the batch, which carries what succeeded, so that the next run asks only for the rest. The key is
+read from OPENAI_API_KEY alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from openai import APIConnectionError, APIError, APIStatusError, InternalServerError, OpenAI, RateLimitError
+
+from babelshelf.errors import InputError
+from babelshelf.translators.base import Translation, UnfinishedError
+from babelshelf.translators.lm import render
+
+if TYPE_CHECKING:
+    from babelshelf.params.translate import OpenAIParams, TranslateParams
+
+KEY = "OPENAI_API_KEY"
+REFUSED = "content_filter"  # as finish_reason, or as the code of a 400
+
+
+class OpenAITranslator:
+    """Translates by requests, `concurrency` at once, one a query.
+
+    An empty reply and a refusal are empty translations, which the check `empty` drops and counts.
+    """
+
+    counts: Mapping[str, int] = {}
+
+    def __init__(self, settings: OpenAIParams) -> None:
+        self._settings = settings
+        self._client = OpenAI(
+            base_url=settings.base_url,
+            api_key=os.environ.get(KEY) or "none",  # an endpoint of one's own needs none
+            timeout=settings.timeout,
+            max_retries=settings.retries,
+        )
+        how = settings.model_dump(include={"base_url", "model", "api", "prompt", "request"})
+        self.identity = repr(("openai", how))
+
+    def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
+        """Translations of `texts`.
+
+        Raises:
+            UnfinishedError: requests failed for good; it holds the translations of all others.
+        """
+        prompts = [render(self._settings.prompt, text, source, target) for text in texts]
+        batch = _Batch(limit=self._settings.concurrency)
+        with ThreadPoolExecutor(self._settings.concurrency) as pool:
+            made = list(pool.map(lambda prompt: batch.run(self._ask, prompt), prompts))
+        if batch.failures:
+            raise UnfinishedError(self._message(batch.failures, len(texts)), made)
+        return [translation for translation in made if translation is not None]
+
+    def _ask(self, prompt: str) -> Translation:
+        model, request = self._settings.model, dict(self._settings.request)
+        try:
+            if self._settings.api == "chat":
+                messages: Any = [{"role": "user", "content": prompt}]
+                return _of_chat(
+                    self._client.chat.completions.create(model=model, messages=messages, extra_body=request)
+                )
+            return _of_completion(self._client.completions.create(model=model, prompt=prompt, extra_body=request))
+        except APIStatusError as error:
+            if error.code == REFUSED:
+                return Translation("")
+            raise
+
+    def _message(self, failures: Sequence[APIError | InputError], asked: int) -> str:
+        first = next((error for error in failures if not _may_pass(error)), failures[0])
+        status = f"{first.status_code} " if isinstance(first, APIStatusError) else ""
+        key = f"; is {KEY} set, and right?" if status.startswith(("401", "403")) else ""
+        return (
+            f"{self._settings.base_url}: {len(failures)} of {asked} requests failed, each after up to "
+            f"{self._settings.retries} retries: {status}{first.message}{key} What was translated is kept: run again"
+        )
+
+
+class _Batch:
+    """The failures of a batch, and whether it is of use to ask on.
+
+    Args:
+        limit: failures in a row after which the endpoint counts as down.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.failures: list[APIError | InputError] = []
+        self._limit = limit
+        self._in_a_row = 0
+        self._stopped = False
+        self._lock = Lock()
+
+    def run(self, ask: Any, prompt: str) -> Translation | None:  # noqa: ANN401 - a bound method
+        """The translation, None where the request failed or was not made."""
+        if self._stopped:
+            return None
+        try:
+            made: Translation = ask(prompt)
+        except (APIError, InputError) as error:
+            with self._lock:
+                self.failures.append(error)
+                self._in_a_row += 1
+                self._stopped = self._stopped or self._in_a_row > self._limit or not _may_pass(error)
+            return None
+        self._in_a_row = 0
+        return made
+
+
+def load(settings: TranslateParams, glossary: Path) -> OpenAITranslator:
+    """The translator of `settings.openai`."""
+    return OpenAITranslator(settings.openai)
+
+
+def _may_pass(error: APIError | InputError) -> bool:
+    """Whether other requests may succeed: not where the endpoint refuses the key, the model or the request."""
+    return isinstance(error, APIConnectionError | RateLimitError | InternalServerError)
+
+
+def _of_chat(reply: Any) -> Translation:  # noqa: ANN401 - whatever the endpoint sent
+    choice = _choice(reply)
+    return _translation(choice.message.content if choice and not choice.message.refusal else "", choice)
+
+
+def _of_completion(reply: Any) -> Translation:  # noqa: ANN401 - whatever the endpoint sent
+    choice = _choice(reply)
+    return _translation(choice.text if choice else "", choice)
+
+
+def _choice(reply: Any) -> Any:  # noqa: ANN401 - whatever the endpoint sent
+    if getattr(reply, "choices", None) is None:
+        raise InputError("the reply is not of OpenAI's API: does translate.openai.base_url lack a /v1?")
+    return reply.choices[0] if reply.choices else None
+
+
+def _translation(text: str | None, choice: Any) -> Translation:  # noqa: ANN401 - a choice of either API
+    reason = choice.finish_reason if choice else ""
+    if reason == REFUSED:
+        return Translation("")
+    first_line = (text or "").strip().partition("\n")[0]
+    return Translation(first_line.strip(), complete=reason != "length")

@@ -1,0 +1,85 @@
+"""Translation with a causal LM by transformers, on a CPU or one GPU: greedy or beam search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from babelshelf.pointer import load_tokenizer
+from babelshelf.translators.lm import LmTranslator
+
+if TYPE_CHECKING:
+    from babelshelf.params.translate import LmParams, TranslateParams
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class TransformersGenerator:
+    """A `translators.lm.Generator`: prompts in the order of their length, in batches that are padded on the left."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: LmParams) -> None:
+        self.model = model.eval()
+        self.pad = int(tokenizer.pad_token_id)
+        self.eos = int(tokenizer.eos_token_id)
+        beam = settings.decoding == "beam"
+        # Not the model's own configuration, which may ask for sampling. Greedy decoding ends at a new line as well;
+        # beam search does not, in no backend: vLLM's knows the end of text alone.
+        self.config = GenerationConfig(
+            do_sample=False,
+            num_beams=settings.beam_width if beam else 1,
+            max_new_tokens=settings.max_tokens,
+            pad_token_id=self.pad,
+            eos_token_id=[self.eos] if beam else [self.eos, *new_lines(tokenizer)],
+        )
+        self.batch_size = settings.transformers.batch_size
+
+    @torch.inference_mode()
+    def generate(self, prompts: Sequence[list[int]]) -> list[list[int]]:
+        """What follows each prompt, see `Generator`."""
+        order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True)
+        replies: list[list[int]] = [[]] * len(prompts)
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            for index, reply in zip(batch, self._batch([prompts[index] for index in batch]), strict=True):
+                replies[index] = reply
+        return replies
+
+    def _batch(self, prompts: Sequence[list[int]]) -> list[list[int]]:
+        longest = max(map(len, prompts))
+        input_ids = torch.full((len(prompts), longest), self.pad)
+        mask = torch.zeros_like(input_ids)
+        for index, prompt in enumerate(prompts):
+            input_ids[index, longest - len(prompt) :] = torch.as_tensor(prompt)
+            mask[index, longest - len(prompt) :] = 1
+        device = self.model.device
+        found = self.model.generate(
+            input_ids=input_ids.to(device), attention_mask=mask.to(device), generation_config=self.config
+        )
+        rows: list[list[int]] = found[:, longest:].tolist()
+        return [self._cut(row) for row in rows]
+
+    def _cut(self, row: list[int]) -> list[int]:
+        """Without what pads the row after its end."""
+        ends = [index for index, token in enumerate(row) if token in self.config.eos_token_id]
+        return row[: ends[0] + 1] if ends else row
+
+
+def new_lines(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids whose text has a new line in it."""
+    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
+    return [token for token, text in enumerate(texts) if "\n" in text]
+
+
+def load(settings: TranslateParams, glossary: Path) -> LmTranslator:
+    """The translator of `settings.lm`; the weights are loaded with the first text."""
+    return LmTranslator("transformers", settings.lm, _generator)
+
+
+def _generator(folder: Path, settings: LmParams) -> TransformersGenerator:
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[settings.precision])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return TransformersGenerator(model.to(device), load_tokenizer(folder), settings)
