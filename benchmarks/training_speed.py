@@ -97,7 +97,7 @@ def _plain(
     template: Template,
     settings: dict[str, Any],
 ) -> float:
-    """Seconds of a plain SFTTrainer, left as it is but for what would read rows again, write files or reach a network."""
+    """Seconds of a plain SFTTrainer: not changed is what does not read rows again, write files or use a network."""
     told = [
         {"prompt": template.render(row), "completion": template.yes if row["label"] else template.no}
         for row in rows.to_dicts()
