@@ -129,7 +129,7 @@ def check(requests: pl.DataFrame, made: list[Translation], rules: Rules) -> pl.D
         translation) and `left` (how many of them the backend left as they were).
     """
     texts = [stored(translation.text) for translation in made]
-    identified = _identify(texts, requests, rules)
+    identified = _identify(texts, rules)
     cases = [
         Case(query, text, target, translation.untranslated, translation.complete, language)
         for (target, query), text, translation, language in zip(
@@ -155,16 +155,16 @@ def _rules(names: frozenset[str], held_out: pl.Series, settings: TranslateParams
         frozenset(held_out.to_list()),
         settings.min_translated,
         Tolerance(**settings.language_check.tolerance.model_dump()),
+        sorted({*settings.languages, *settings.sources}),
         frozenset(skipped),
     )
 
 
-def _identify(texts: list[str], requests: pl.DataFrame, rules: Rules) -> list[Identified | None]:
-    """Of each text the language it seems to be in, of all that are translated from or into; None without the check."""
-    languages = sorted({*requests["target"], *requests["language"]})
-    if "language" in rules.skipped or len(supported(languages)) < 2:
+def _identify(texts: list[str], rules: Rules) -> list[Identified | None]:
+    """Of each text the language it seems to be in, of the rules' languages; None without the check."""
+    if "language" in rules.skipped or len(supported(rules.languages)) < 2:
         return [None] * len(texts)
-    return identify(texts, languages)
+    return identify(texts, rules.languages)
 
 
 def assemble(planned: pl.DataFrame, checked: pl.DataFrame) -> pl.DataFrame:

@@ -56,6 +56,7 @@ class Rules:
         held_out: keys of the queries of dev and test, in all languages.
         min_translated: share of a query's words, without names, numbers and units, that must be translated.
         tolerance: of the check `language`.
+        languages: that a translation could be in: all that are translated from or into.
         skipped: checks that are not made.
     """
 
@@ -63,6 +64,7 @@ class Rules:
     held_out: frozenset[str]
     min_translated: float
     tolerance: Tolerance | None = None
+    languages: Sequence[str] = ()
     skipped: frozenset[str] = frozenset()
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from ruamel.yaml import YAML
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from babelshelf.errors import InputError
 from babelshelf.params.load import read, section
@@ -100,6 +100,15 @@ def test_greedy_equals_one_by_one_by_hand(folder: Path, batch_size: int) -> None
     ends = {made.eos, *new_lines(load_tokenizer(folder))}
     prompts = encoded(folder)
     assert made.generate(prompts) == [greedy_by_hand(made.model, prompt, ends, 12) for prompt in prompts]
+
+
+def test_what_the_model_asks_for_is_not_done(folder: Path) -> None:
+    plain, other = generator(folder, params(folder).lm), AutoModelForCausalLM.from_pretrained(folder)
+    other.generation_config = GenerationConfig(
+        do_sample=True, temperature=5.0, repetition_penalty=3.0, num_beams=2, no_repeat_ngram_size=1
+    )
+    asking = TransformersGenerator(other, load_tokenizer(folder), params(folder).lm)
+    assert asking.generate(encoded(folder)) == plain.generate(encoded(folder))
 
 
 def test_greedy_stops_at_the_end_of_text_and_at_a_new_line(folder: Path) -> None:

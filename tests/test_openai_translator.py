@@ -165,7 +165,7 @@ def test_what_still_fails_is_one_error_and_a_rerun_asks_for_it_alone(serve: Serv
     endpoint = serve(lambda query, _before: failed(503) if query in down else good(query))
     with pytest.raises(UnfinishedError) as raised:
         translate(endpoint, tmp_path, retries=2)
-    expected = f"{endpoint.url}: 2 of 20 requests failed, each after up to 2 retries: 503"
+    expected = f"{endpoint.url}: 2 of 20 requests failed, each after up to 2 retries: Error code: 503"
     assert raised.value.message.startswith(expected)
     assert endpoint.asked["query 3"] == endpoint.asked["query 11"] == 3
     assert "query 20" not in endpoint.asked  # of the second batch
@@ -187,7 +187,7 @@ def test_an_endpoint_that_is_down_is_given_up(serve: Serve, tmp_path: Path) -> N
 
 def test_a_wrong_key_stops_at_once(serve: Serve, tmp_path: Path) -> None:
     endpoint = serve(lambda _query, _before: failed(401))
-    with pytest.raises(UnfinishedError, match=r"401 .*is OPENAI_API_KEY set, and right\?"):
+    with pytest.raises(UnfinishedError, match=r"401.* Is OPENAI_API_KEY set, and right\?"):
         translate(endpoint, tmp_path)
     assert set(endpoint.asked.values()) == {1}
     assert len(endpoint.asked) <= 4

@@ -61,10 +61,11 @@ def free_port() -> int:
 def endpoint(folder: Path, tmp_path: Path) -> Iterator[str]:
     """The URL of `vllm serve` with the model."""
     port = free_port()
-    arguments = [str(folder), "--served-model-name", "tiny", "--port", str(port), "--host", "127.0.0.1"]
+    arguments = ["--model", str(folder), "--served-model-name", "tiny", "--port", str(port), "--host", "127.0.0.1"]
     arguments += ["--dtype", "float32", "--max-model-len", "512", "--generation-config", "vllm"]
     log = (tmp_path / "serve.log").open("w")
-    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", *arguments]
+    # What `vllm serve` runs; its own command asks for the package's name, which is another of the CPU build.
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *arguments]
     server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ)
     try:
         _wait(f"http://127.0.0.1:{port}/health", server, tmp_path / "serve.log")

@@ -41,16 +41,16 @@ def _without_added_bytes(trained: Tokenizer) -> Tokenizer:
     return Tokenizer.from_str(json.dumps(state))
 
 
-def save(folder: Path, seed: int = 1) -> Path:
-    """The model's folder, fp32; its weights are large, so that no two tokens are nearly as likely."""
+def save(folder: Path, seed: int = 1, hidden_size: int = 128, layers: int = 2) -> Path:
+    """The model's folder, fp32; heads of 32 as vLLM's CPU build asks; large weights, so that no two tokens tie."""
     torch.manual_seed(seed)
     words = tokenizer()
     config = MistralConfig(
         vocab_size=len(words),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
+        hidden_size=hidden_size,
+        intermediate_size=2 * hidden_size,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden_size // 32,
         num_key_value_heads=2,
         max_position_embeddings=2048,
         sliding_window=None,

@@ -76,11 +76,12 @@ class OpenAITranslator:
 
     def _message(self, failures: Sequence[APIError | InputError], asked: int) -> str:
         first = next((error for error in failures if not _may_pass(error)), failures[0])
-        status = f"{first.status_code} " if isinstance(first, APIStatusError) else ""
-        key = f"; is {KEY} set, and right?" if status.startswith(("401", "403")) else ""
+        refused = isinstance(first, APIStatusError) and first.status_code in {401, 403}
+        key = f" Is {KEY} set, and right?" if refused else ""
+        why = first.message.rstrip(".")
         return (
             f"{self._settings.base_url}: {len(failures)} of {asked} requests failed, each after up to "
-            f"{self._settings.retries} retries: {status}{first.message}{key} What was translated is kept: run again"
+            f"{self._settings.retries} retries: {why}.{key} What was translated is kept: run again"
         )
 
 

@@ -26,8 +26,8 @@ class TransformersGenerator:
         self.pad = int(tokenizer.pad_token_id)
         self.eos = int(tokenizer.eos_token_id)
         beam = settings.decoding == "beam"
-        # Not the model's own configuration, which may ask for sampling. Greedy decoding ends at a new line as well;
-        # beam search does not, in no backend: vLLM's knows the end of text alone.
+        # Greedy decoding ends at a new line as well; beam search does not, in no backend: vLLM's knows the end of text
+        # alone.
         self.config = GenerationConfig(
             do_sample=False,
             num_beams=settings.beam_width if beam else 1,
@@ -35,6 +35,8 @@ class TransformersGenerator:
             pad_token_id=self.pad,
             eos_token_id=[self.eos] if beam else [self.eos, *new_lines(tokenizer)],
         )
+        # In place of the model's own, whose sampling and penalties generate() would take for what is not said here.
+        self.model.generation_config = self.config
         self.batch_size = settings.transformers.batch_size
 
     @torch.inference_mode()

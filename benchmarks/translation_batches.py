@@ -1,0 +1,75 @@
+"""What decides the speed of the backend `transformers` of translate: batch size, order by length, decoding.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.translation_batches
+
+A random model of Seed-X's architecture, made here, some 5 million weights, translates the demo's queries; queries a
+second of processor time, so that a busy machine disturbs little. Random weights seldom end a reply, so each takes
+`max_tokens` steps: real ones end earlier, and padding then matters less than here.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM
+
+from babelshelf.params.load import read, section
+from babelshelf.params.translate import LmParams, TranslateParams
+from babelshelf.pointer import load_tokenizer
+from babelshelf.translators.lm import render
+from babelshelf.translators.transformers import TransformersGenerator
+from tests import tiny_mistral
+
+QUERIES = 256
+STEPS = 16
+BATCHES = (1, 8, 32, 128)
+
+
+def settings(folder: Path, decoding: str, batch_size: int) -> LmParams:
+    values = read(Path("profiles/nano.yaml"))["translate"]
+    own = {"model": str(folder), "decoding": decoding, "max_tokens": STEPS, "transformers": {"batch_size": batch_size}}
+    values |= {"backend": "transformers", "lm": values["lm"] | own, "rows_per_language": 1}
+    return section(TranslateParams, {"translate": values}, "translate", None).lm
+
+
+def prompts(folder: Path) -> list[list[int]]:
+    """Of the demo's names, one to six words, as queries are."""
+    lines = Path("data/demo/glossary.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    names = [name for line in lines if (name := line.split("\t")[0])]
+    draw = random.Random(1)
+    template = read(Path("profiles/nano.yaml"))["translate"]["lm"]["prompt"]
+    texts = [render(template, " ".join(draw.choices(names, k=draw.randint(1, 6))), "en", "de") for _ in range(QUERIES)]
+    found: list[list[int]] = load_tokenizer(folder)(texts)["input_ids"]
+    return found
+
+
+def queries_a_second(folder: Path, asked: list[list[int]], decoding: str, batch_size: int) -> tuple[float, float]:
+    """In the order of length, and, for comparison, in batches of the order in which they come."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    made = TransformersGenerator(model, load_tokenizer(folder), settings(folder, decoding, batch_size))
+    made.generate(asked[:2])  # what the first call alone takes
+    start = time.process_time()
+    made.generate(asked)
+    ordered = time.process_time()
+    for first in range(0, len(asked), batch_size):
+        made.generate(asked[first : first + batch_size])
+    return len(asked) / (ordered - start), len(asked) / (time.process_time() - ordered)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = tiny_mistral.save(Path(name), hidden_size=256, layers=6)
+        asked = prompts(folder)
+        print("| decoding | batch | by length | as they come |", "|:--|--:|--:|--:|", sep="\n")
+        for decoding in ("greedy", "beam"):
+            for batch_size in BATCHES:
+                ordered, unordered = queries_a_second(folder, asked, decoding, batch_size)
+                print(f"| {decoding} | {batch_size} | {ordered:.1f} | {unordered:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
