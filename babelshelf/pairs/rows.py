@@ -10,7 +10,7 @@ which text it is (polars' Categorical). What is done to a text is done once for 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,7 +21,7 @@ from tqdm import tqdm
 from babelshelf.errors import InputError
 from babelshelf.languages import find
 from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_blocks
-from babelshelf.text import keys
+from babelshelf.text import each_once, keys
 
 if TYPE_CHECKING:
     from babelshelf.params.prepare import FileParams, FilesParams
@@ -116,13 +116,6 @@ def _read_coded(file: Path, own: FileParams, wanted: Mapping[str, str]) -> pl.Da
 def coded(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with all texts `CODED`, but for `id`, of which none is like another."""
     return rows.with_columns((cs.string() - cs.by_name("id", require_all=False)).cast(CODED))
-
-
-def each_once(column: pl.Series, function: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """`function` of the texts of a column, each different one given to it once; null where a text is null."""
-    values = column.unique().drop_nulls()
-    results = function(values.cast(pl.String))
-    return column.replace_strict(values, results, default=None, return_dtype=results.dtype).alias(column.name)
 
 
 def as_texts(rows: pl.DataFrame) -> pl.DataFrame:

@@ -21,12 +21,12 @@ from babelshelf.pairs.rows import (
     as_texts,
     bad_rows,
     described,
-    each_once,
     understood,
 )
 from babelshelf.params.prepare import ColumnsParams, FileParams, FilesParams, LabelsParams, SplitParams
 from babelshelf.sources.base import Inputs, Marketplace
 from babelshelf.sources.cikm2025.paths import rebuild
+from babelshelf.text import each_once
 from babelshelf.unlabelled import SCORABLE, UNLABELLED_SCHEMA
 
 if TYPE_CHECKING:
