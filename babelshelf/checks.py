@@ -77,8 +77,9 @@ def _check_groups(rows: pl.DataFrame) -> None:
 
 
 def _check_queries(rows: pl.DataFrame) -> None:
-    train = rows.filter(pl.col("split") == "train")
-    held_out = rows.filter(pl.col("split") != "train")
+    needed = rows.select("id", "split", "key")  # the rest would be copied
+    train = needed.filter(pl.col("split") == "train")
+    held_out = needed.filter(pl.col("split") != "train")
     leaked = held_out.join(train, on="key", how="semi", maintain_order="left")
     _refuse("dev or test rows whose query is also in train (a train/test leak)", leaked["id"])
 
@@ -87,7 +88,8 @@ def _check_texts(marketplace: Marketplace, rows: pl.DataFrame) -> None:
     """No text to pre-train on is a held-out query, unless a candidate of the catalogue just reads the same."""
     sold = pl.concat([data.candidates.select("candidate") for data in marketplace.tasks.values()])
     allowed = keys(sold["candidate"]).to_frame()
-    held_out = rows.filter(pl.col("split") != "train").join(allowed, on="key", how="anti")
+    asked = rows.select("split", "key").filter(pl.col("split") != "train")
+    held_out = asked.select("key").unique().join(allowed, on="key", how="anti")
     texts = marketplace.texts.with_columns(keys(marketplace.texts["text"]))
     leaked = texts.join(held_out, on="key", how="semi", maintain_order="left")
     _refuse("unlabelled texts that are queries of dev or test (a train/test leak)", leaked["text"])
