@@ -11,7 +11,7 @@ from babelshelf.errors import InputError
 from babelshelf.languages import is_code
 from babelshelf.sources.base import Marketplace
 from babelshelf.tables import check_rows
-from babelshelf.text import keys
+from babelshelf.text import each_once, keys
 from babelshelf.unlabelled import check_unlabelled
 
 SHOWN = 20  # offenders that a message names
@@ -50,13 +50,13 @@ def all_rows(marketplace: Marketplace) -> pl.DataFrame:
         for split, table in (("train", data.train), ("dev", data.dev), ("test", data.test))
     ]
     rows = pl.concat(parts)
-    return rows.with_columns(keys(rows["query"]))
+    return rows.with_columns(each_once(rows["query"], keys).alias("key"))
 
 
 def held_out_keys(marketplace: Marketplace) -> pl.DataFrame:
     """Column `key`: all queries of dev and test as they are compared, unique, sorted; none may get into training."""
-    held_out = all_rows(marketplace).filter(pl.col("split") != "train")
-    return held_out.select("key").unique().sort("key")
+    tables = [table.select("query") for data in marketplace.tasks.values() for table in (data.dev, data.test)]
+    return keys(pl.concat(tables)["query"].unique()).to_frame().unique().sort("key")
 
 
 def _check_candidates(marketplace: Marketplace) -> None:
@@ -68,13 +68,18 @@ def _check_candidates(marketplace: Marketplace) -> None:
 
 def _check_groups(rows: pl.DataFrame) -> None:
     """A group is a query in all its languages; half of it in train would give the other half away."""
-    torn = rows.filter(pl.col("split").n_unique().over("group") > 1)
-    _refuse("rows of a group that is in several splits (a train/test leak)", torn["id"])
+    splits = rows.select("group", "split").unique()
+    torn = splits.filter(splits["group"].is_duplicated())["group"]
+    _refuse(
+        "rows of a group that is in several splits (a train/test leak)",
+        rows.filter(pl.col("group").is_in(torn.implode()))["id"],
+    )
 
 
 def _check_queries(rows: pl.DataFrame) -> None:
-    train = rows.filter(pl.col("split") == "train")
-    held_out = rows.filter(pl.col("split") != "train")
+    needed = rows.select("id", "split", "key")  # the rest would be copied
+    train = needed.filter(pl.col("split") == "train")
+    held_out = needed.filter(pl.col("split") != "train")
     leaked = held_out.join(train, on="key", how="semi", maintain_order="left")
     _refuse("dev or test rows whose query is also in train (a train/test leak)", leaked["id"])
 
@@ -83,7 +88,8 @@ def _check_texts(marketplace: Marketplace, rows: pl.DataFrame) -> None:
     """No text to pre-train on is a held-out query, unless a candidate of the catalogue just reads the same."""
     sold = pl.concat([data.candidates.select("candidate") for data in marketplace.tasks.values()])
     allowed = keys(sold["candidate"]).to_frame()
-    held_out = rows.filter(pl.col("split") != "train").join(allowed, on="key", how="anti")
+    asked = rows.select("split", "key").filter(pl.col("split") != "train")
+    held_out = asked.select("key").unique().join(allowed, on="key", how="anti")
     texts = marketplace.texts.with_columns(keys(marketplace.texts["text"]))
     leaked = texts.join(held_out, on="key", how="semi", maintain_order="left")
     _refuse("unlabelled texts that are queries of dev or test (a train/test leak)", leaked["text"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 
 import polars as pl
@@ -32,6 +33,21 @@ def keys(texts: pl.Series) -> pl.Series:
         .str.strip_chars(" ")
         .alias("key")
     )
+
+
+def each_once(column: pl.Series, function: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """What `function` makes of a column of texts, with each different text given to it once: for long columns.
+
+    Args:
+        column: texts (String or Categorical) or nulls.
+        function: of unique texts (String), to a series as long.
+
+    Returns:
+        One value a row, null where the text is null; rows with the same text share the value in memory.
+    """
+    values = column.unique().drop_nulls()
+    results = function(values.cast(pl.String))
+    return column.replace_strict(values, results, default=None, return_dtype=results.dtype).alias(column.name)
 
 
 @cache

@@ -24,7 +24,7 @@ from babelshelf.params.prepare import PrepareParams
 from babelshelf.resources import recorded
 from babelshelf.sources.base import Marketplace, TaskData
 from babelshelf.statistics import statistics
-from babelshelf.tables import write_csv, write_rows, write_table
+from babelshelf.tables import write_csv, write_table
 from babelshelf.truth import write_truth
 
 
@@ -51,9 +51,9 @@ def main(*, qc: Path, qi: Path, original: Path, catalogue: Path, metrics: Path) 
 
 
 def write_task(folder: Path, data: TaskData) -> None:
-    write_rows(folder / "train.parquet", data.train)
-    write_rows(folder / "dev.parquet", data.dev)
-    write_rows(folder / "test.parquet", data.test)
+    write_table(folder / "train.parquet", data.train)  # not write_rows: all rows have just been checked
+    write_table(folder / "dev.parquet", data.dev)
+    write_table(folder / "test.parquet", data.test)
     write_table(folder / "unlabelled.parquet", data.unlabelled)
     write_truth(folder / "truth", data.truth)
 

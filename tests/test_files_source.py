@@ -174,6 +174,34 @@ def test_lines_are_counted_over_blocks(tmp_path: Path, monkeypatch: pytest.Monke
     assert found.select("row", "line", "query").rows()[-1] == (5000, 5002, "query 4999")
 
 
+@pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
+def test_a_file_of_many_blocks_is_read_as_one_of_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    rows = pl.DataFrame(
+        [{"query": "é" * (n % 7) + "ก가", "candidate": f"ü {n}", "label": n % 2, "language": "th"} for n in range(3000)]
+    )
+    writer, how = FORMATS[name]
+    writer(rows, tmp_path / "rows")
+    whole = read_file(tmp_path / "rows", params(how).qc, {"query": "query", "candidate": "candidate"})
+    monkeypatch.setattr(readers, "BLOCK", 1001)  # characters of two and three bytes lie across the ends of blocks
+    blocks = list(readers.read_blocks(tmp_path / "rows", params(how).qc, {"query": "query", "candidate": "candidate"}))
+    assert pl.concat(blocks).equals(whole)
+    assert whole["query"].to_list() == rows["query"].to_list()
+    assert whole["row"].to_list() == list(range(1, 3001))
+    assert len(blocks) > 20 or name == "parquet"
+
+
+def test_rows_are_the_same_however_many_are_worked_on_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [*many(), extra(label="maybe"), extra(language="xx"), extra(query="!"), extra(candidate="a\x01b\t c")]
+    file = write(tmp_path / "a.csv", [*rows, rows[5]])
+    whole = read_rows({"qc": file}, params())
+    monkeypatch.setattr("babelshelf.pairs.rows.SLICE", 7)
+    assert read_rows({"qc": file}, params()).equals(whole)
+
+
 def test_json_lines_that_are_no_objects_are_rows_too(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text('{"query": "a"}\n{bad\n\n3\n{"query": 5, "x": [1]}\n{"query": null}\n', encoding="utf-8")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from babelshelf.errors import InputError
-from babelshelf.pairs.rows import PROBLEMS, SPLITS, bad_rows, counted, described, read_task
+from babelshelf.pairs.rows import CODED, PROBLEMS, SPLITS, as_texts, bad_rows, counted, described, read_task
 from babelshelf.pairs.splits import KEPT, PAIR, both_labels, settle
 from babelshelf.sources.base import Inputs, Marketplace, TaskData
 from babelshelf.tables import ROW_SCHEMA
@@ -99,7 +99,7 @@ def assembled(
         _check_splits(task, data)
     return Marketplace(
         tasks=tasks,
-        texts=_texts(tasks),
+        texts=_texts(settled.filter(KEPT, split="train")),
         counts={task: counts(settled.filter(task=task)) | {"pairs_with_both_labels": pairs[task]} for task in tasks},
         rejects=rejects,
     )
@@ -115,7 +115,7 @@ def read_rows(inputs: Inputs, settings: FilesParams) -> pl.DataFrame:
             problems += error.message.splitlines()
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
-    return pl.concat(tables).with_row_index("order")
+    return pl.concat(tables, rechunk=True).with_row_index("order")
 
 
 def check_share(rows: pl.DataFrame, rejects: pl.DataFrame, settings: FilesParams) -> None:
@@ -135,7 +135,7 @@ def check_share(rows: pl.DataFrame, rejects: pl.DataFrame, settings: FilesParams
 
 def counts(rows: pl.DataFrame) -> dict[str, Any]:
     """`read`, `kept`, `dropped` by reason, and `noticed`, of the rows of one task."""
-    kept = rows.filter(KEPT)
+    kept = rows.select("drop", *NOTICED).filter(KEPT)
     return {
         "read": rows.height,
         "kept": kept.height,
@@ -153,11 +153,11 @@ def both_labels_by_task(rows: pl.DataFrame) -> dict[str, int]:
 
 def _task_data(rows: pl.DataFrame) -> TaskData:
     table = rows.with_columns(
-        origin=pl.lit("original"), parent_id=pl.lit(None, dtype=pl.String), group=pl.col("key")
+        origin=pl.lit("original", CODED), parent_id=pl.lit(None, dtype=pl.String), group=pl.col("key")
     ).select("split", *ROW_SCHEMA.names())
-    train, dev, test = (table.filter(split=split).drop("split") for split in SPLITS)
+    train, dev, test = (as_texts(table.filter(split=split).drop("split")) for split in SPLITS)
     candidates = rows.group_by("candidate").agg(in_train=(pl.col("split") == "train").any()).sort("candidate")
-    return TaskData(train=train, dev=dev, test=test, candidates=candidates, truth=no_truth())
+    return TaskData(train=train, dev=dev, test=test, candidates=as_texts(candidates), truth=no_truth())
 
 
 def _check_splits(task: str, data: TaskData) -> None:
@@ -169,12 +169,14 @@ def _check_splits(task: str, data: TaskData) -> None:
             )
 
 
-def _texts(tasks: dict[str, TaskData]) -> pl.DataFrame:
+def _texts(train: pl.DataFrame) -> pl.DataFrame:
     """Queries and candidates of train, sorted, so that nothing tells which pair up.
 
     A candidate counts as of the language that most of its rows have.
     """
-    train = pl.concat([data.train for data in tasks.values()])
-    asked = train.select(text="query", language="language", kind=pl.lit("query"))
-    offered = train.group_by(text="candidate").agg(language=pl.col("language").mode().min(), kind=pl.lit("candidate"))
-    return pl.concat([asked, offered.select(asked.columns)]).unique().sort("text", "language", "kind")
+    asked = train.select("language", text="query", kind=pl.lit("query", CODED)).unique()
+    offered = train.group_by(text="candidate").agg(
+        language=pl.col("language").mode().min(), kind=pl.lit("candidate", CODED)
+    )
+    texts = pl.concat([table.select("text", "language", "kind") for table in (asked, offered)]).unique()
+    return as_texts(texts).sort("text", "language", "kind")

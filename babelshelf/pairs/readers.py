@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,12 +62,20 @@ def read_file(path: Path, settings: FileParams, wanted: Mapping[str, str], *, fe
     Raises:
         InputError: the file can't be read as that format at all, or lacks columns.
     """
+    return pl.concat(read_blocks(path, settings, wanted, few=few))
+
+
+def read_blocks(
+    path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool = False
+) -> Iterator[pl.DataFrame]:
+    """The records of a file as `read_file` has them, block by block, and at least one block.
+
+    Raises:
+        InputError: as `read_file`; of JSON lines, that none has a key is known after the last block.
+    """
+    reader = {"csv": _read_csv, "jsonl": _read_jsonl, "parquet": _read_parquet}[settings.format]
     with _explained(path, settings):
-        if settings.format == "csv":
-            return _read_csv(path, settings, wanted, few=few)
-        if settings.format == "jsonl":
-            return _read_jsonl(path, settings, wanted, few=few)
-        return _read_parquet(path, wanted, few=few)
+        yield from reader(path, settings, wanted, few=few)
 
 
 def column_names(path: Path, settings: FileParams) -> list[str]:
@@ -76,7 +84,7 @@ def column_names(path: Path, settings: FileParams) -> list[str]:
         if settings.format == "csv":
             return _names_csv(path, settings)
         if settings.format == "jsonl":
-            return _keys(_lines(path, settings, few=True))
+            return _keys(pl.concat(_lines(path, settings, few=True)))
         return _parquet_schema(path).names()
 
 
@@ -110,10 +118,11 @@ class _Ragged:
         self.found.append((row.number, 1 + text.count("\n"), shown))
         return "skip"
 
-    def frame(self) -> pl.DataFrame:
-        """Columns `number`, `lines`, `record` and `problem`."""
+    def taken(self, count: int) -> pl.DataFrame:
+        """The first `count`, which are forgotten: columns `number`, `lines`, `record` and `problem`."""
+        taken, self.found = self.found[:count], self.found[count:]
         schema = {"number": pl.Int64, "lines": pl.Int64, "record": pl.String}
-        return pl.DataFrame(self.found, schema=schema, orient="row").with_columns(problem=pl.lit(RAGGED))
+        return pl.DataFrame(taken, schema=schema, orient="row").with_columns(problem=pl.lit(RAGGED))
 
 
 def _names_csv(path: Path, settings: FileParams) -> list[str]:
@@ -122,14 +131,14 @@ def _names_csv(path: Path, settings: FileParams) -> list[str]:
     return names
 
 
-def _read_csv(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool) -> pl.DataFrame:
+def _read_csv(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool) -> Iterator[pl.DataFrame]:
     names = _names_csv(path, settings)
     _check_columns(path, wanted, names)
-    ragged = _Ragged()
-    with _open_csv(path, settings, ragged, list(dict.fromkeys(names))) as reader:
-        rows = pl.concat([_of_batch(batch, wanted) for batch in _batches(reader, few=few)])
-    header = 1 + sum(name.count("\n") for name in names)
-    return _numbered(rows, ragged.frame(), records=1, lines=header)
+    numbering = _Numbering(records=1, lines=1 + sum(name.count("\n") for name in names))
+    with _open_csv(path, settings, numbering.ragged, list(dict.fromkeys(names))) as reader:
+        for batch in _batches(reader, few=few):
+            yield numbering.numbered(_of_batch(batch, wanted))
+    yield numbering.last(dict.fromkeys(wanted, pl.String()))
 
 
 def _open_csv(path: Path, settings: FileParams, ragged: _Ragged, columns: list[str] | None) -> csv.CSVStreamingReader:
@@ -164,69 +173,106 @@ def _of_batch(batch: pa.RecordBatch, wanted: Mapping[str, str]) -> pl.DataFrame:
     return table.select(lines=ends + 1, blank=pl.all_horizontal(pl.all() == ""), **texts)
 
 
-def _numbered(rows: pl.DataFrame, ragged: pl.DataFrame, *, records: int, lines: int) -> pl.DataFrame:
-    """Put the ragged records back to where they were, number all, and leave out blank lines.
+@dataclass
+class _Numbering:
+    """Puts ragged records back to where they were, numbers all, and leaves out blank lines, block by block.
 
-    Args:
-        rows: the others in their order, with `lines` and `blank`.
-        ragged: as `_Ragged.frame` has it.
-        records: number of records before them all.
-        lines: number of lines before them all.
+    Attributes:
+        records: number of records before the next one, blank lines and a header among them.
+        lines: number of lines before the next record.
+        rows: number of records before the next one that are not blank.
+        ragged: collects the ragged records of the blocks to come.
     """
-    last = records + rows.height + ragged.height
-    numbers = pl.DataFrame({"number": pl.int_range(records + 1, last + 1, eager=True)})
-    own = numbers.join(ragged.select("number"), on="number", how="anti", maintain_order="left")
-    return (
-        pl.concat([rows.with_columns(own["number"]), ragged], how="diagonal")
-        .sort("number")
-        .with_columns(line=lines + 1 + pl.col("lines").cum_sum() - pl.col("lines"))
-        .filter(~pl.col("blank").fill_null(value=False))
-        .with_columns(row=pl.int_range(1, pl.len() + 1))
-        .drop("number", "lines", "blank")
-    )
+
+    records: int
+    lines: int
+    rows: int = 0
+    ragged: _Ragged = field(default_factory=_Ragged)
+
+    def numbered(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a block, which have `lines` and `blank`, and the ragged ones before its last row."""
+        before = 0
+        for number, _, _ in self.ragged.found:
+            if number - self.records - 1 - before >= rows.height:
+                break
+            before += 1
+        return self._placed(rows, self.ragged.taken(before))
+
+    def last(self, texts: Mapping[str, pl.DataType]) -> pl.DataFrame:
+        """The ragged records after the last row."""
+        none = pl.DataFrame(schema={"lines": pl.Int64, "blank": pl.Boolean, **texts})
+        return self._placed(none, self.ragged.taken(len(self.ragged.found)))
+
+    def _placed(self, rows: pl.DataFrame, ragged: pl.DataFrame) -> pl.DataFrame:
+        last = self.records + rows.height + ragged.height
+        numbers = pl.DataFrame({"number": pl.int_range(self.records + 1, last + 1, eager=True)})
+        own = numbers.join(ragged.select("number"), on="number", how="anti", maintain_order="left")
+        every = pl.concat([rows.with_columns(own["number"]), ragged], how="diagonal").sort("number")
+        line = self.lines + 1 + pl.col("lines").cum_sum() - pl.col("lines")
+        placed = every.with_columns(line=line).filter(~pl.col("blank").fill_null(value=False))
+        numbered = placed.with_columns(row=self.rows + pl.int_range(1, pl.len() + 1)).drop("number", "lines", "blank")
+        self.records, self.lines = last, self.lines + int(every["lines"].sum())
+        self.rows += placed.height
+        return numbered
 
 
 # --- JSON lines ---
 
 
-def _read_jsonl(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool) -> pl.DataFrame:
-    lines = _lines(path, settings, few=few)
-    if lines.height and (lines["record"][0] or "").lstrip().startswith("["):
-        raise InputError(f"{path}: a JSON array: write one object a line, as `jq -c '.[]' FILE` does")
+def _read_jsonl(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool) -> Iterator[pl.DataFrame]:
+    paths = {role: _json_path(name) for role, name in wanted.items()}
+    first = pl.DataFrame(schema={"record": pl.String})  # lines that are looked into for names of keys
+    found: set[str] = set()  # names that some line has
+    for lines in _lines(path, settings, few=few):
+        if first.is_empty() and lines.height and (lines["record"][0] or "").lstrip().startswith("["):
+            raise InputError(f"{path}: a JSON array: write one object a line, as `jq -c '.[]' FILE` does")
+        first = pl.concat([first, lines.select("record").head(SAMPLED - first.height)])
+        rows = _of_objects(lines, paths)
+        found |= {name for role, name in wanted.items() if rows[role].null_count() < rows.height}
+        yield rows
+    names = _keys(first)
+    if names or first.is_empty():
+        _check_columns(path, wanted, list(dict.fromkeys([*names, *sorted(found)])))
+
+
+def _of_objects(lines: pl.DataFrame, paths: Mapping[str, str]) -> pl.DataFrame:
+    """The values of lines of JSON; one that is no object has a problem and its record.
+
+    A path finds something in sound JSON alone, so only where none does the line has to be looked at once more.
+    """
     record = pl.col("record")
-    whole = record.str.strip_chars_start().str.starts_with("{") & record.str.json_path_match("$").is_not_null()
-    sound = whole & pl.col("problem").is_null()
-    texts = {role: record.str.json_path_match(_json_path(name)) for role, name in wanted.items()}
-    rows = lines.select(
+    read = lines.with_columns(**{role: record.str.json_path_match(path) for role, path in paths.items()})
+    nothing = pl.all_horizontal(pl.col(role).is_null() for role in paths)
+    empty = read.filter(nothing)["record"]
+    objects = empty.filter(empty.str.json_path_match("$").is_not_null()).unique()
+    whole = record.str.strip_chars_start().str.starts_with("{") & (~nothing | record.is_in(objects.implode()))
+    sound = whole.fill_null(value=False) & pl.col("problem").is_null()
+    return read.select(
         "row",
         "line",
+        *(pl.when(sound).then(pl.col(role)).alias(role) for role in paths),
         problem=pl.when(~sound).then(pl.lit(NOT_JSON)),
         record=pl.when(~sound).then(record.str.slice(0, SHOWN)),
-        **texts,
     )
-    never = [name for role, name in wanted.items() if rows[role].is_null().all()]
-    names = _keys(lines)
-    if names or not rows.height:
-        _check_columns(path, wanted, list(dict.fromkeys([*names, *(set(wanted.values()) - set(never))])))
-    return rows
 
 
-def _lines(path: Path, settings: FileParams, *, few: bool) -> pl.DataFrame:
-    """Columns `row`, `line`, `record` and `problem` of all lines that are not blank, or of a `few` of them.
+def _lines(path: Path, settings: FileParams, *, few: bool) -> Iterator[pl.DataFrame]:
+    """Columns `row`, `line`, `record` and `problem` of all lines that are not blank, or of a `few` of them, by block.
 
     A line that holds `UNIT` has the problem `ragged`.
     """
-    ragged = _Ragged()
+    numbering = _Numbering(records=0, lines=0)
     with csv.open_csv(
         _Utf8(_unpacked(path), settings.encoding),
         read_options=csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=["record"]),
         parse_options=csv.ParseOptions(
-            delimiter=UNIT, quote_char=False, ignore_empty_lines=False, invalid_row_handler=ragged
+            delimiter=UNIT, quote_char=False, ignore_empty_lines=False, invalid_row_handler=numbering.ragged
         ),
         convert_options=csv.ConvertOptions(column_types={"record": pa.large_string()}, check_utf8=False),
     ) as reader:
-        rows = pl.concat([_of_batch(batch, {"record": "record"}) for batch in _batches(reader, few=few)])
-    return _numbered(rows, ragged.frame(), records=0, lines=0)
+        for batch in _batches(reader, few=few):
+            yield numbering.numbered(_of_batch(batch, {"record": "record"}))
+    yield numbering.last({"record": pl.String()})
 
 
 def _keys(lines: pl.DataFrame) -> list[str]:
@@ -259,7 +305,7 @@ def _parquet_schema(path: Path) -> pl.Schema:
     return pl.Schema(pl.read_parquet_schema(path))
 
 
-def _read_parquet(path: Path, wanted: Mapping[str, str], *, few: bool) -> pl.DataFrame:
+def _read_parquet(path: Path, _: FileParams, wanted: Mapping[str, str], *, few: bool) -> Iterator[pl.DataFrame]:
     schema = _parquet_schema(path)
     _check_columns(path, wanted, list(schema))
     for name in wanted.values():
@@ -267,9 +313,12 @@ def _read_parquet(path: Path, wanted: Mapping[str, str], *, few: bool) -> pl.Dat
             raise InputError(f"{path}: the column {name!r} is of the type {schema[name]}: store texts or numbers")
     texts = {role: pl.col(name).cast(pl.String) for role, name in wanted.items()}
     scan = pl.scan_parquet(path, glob=False)
-    rows = (scan.head(FEW) if few else scan).select(**texts).collect(engine="streaming")
-    none = pl.lit(None, pl.String)
-    return rows.with_columns(row=pl.int_range(1, pl.len() + 1), line=pl.lit(None, pl.Int64), problem=none, record=none)
+    blocks = (scan.head(FEW) if few else scan).select(**texts).collect_batches(maintain_order=True, engine="streaming")
+    none, before = pl.lit(None, pl.String), 0
+    for rows in chain([pl.DataFrame(schema=dict.fromkeys(wanted, pl.String()))], blocks):  # one at least
+        numbers = before + pl.int_range(1, pl.len() + 1)
+        yield rows.with_columns(row=numbers, line=pl.lit(None, pl.Int64), problem=none, record=none)
+        before += rows.height
 
 
 # --- what all formats need ---
@@ -301,13 +350,16 @@ class _Utf8(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes, none only at the end."""
-        while not self._left:
-            raw = self._raw.read(BLOCK if size < 0 else size)
-            self._left = self._decoder.decode(raw, final=not raw).encode("utf-8")
+        """`size` bytes, fewer only at the end: the parser takes what it is given for a whole block."""
+        parts, held = [self._left], len(self._left)
+        while size < 0 or held < size:
+            raw = self._raw.read(BLOCK if size < 0 else size - held)
+            parts.append(self._decoder.decode(raw, final=not raw).encode("utf-8"))
+            held += len(parts[-1])
             if not raw:
                 break
-        given, self._left = (self._left, b"") if size < 0 else (self._left[:size], self._left[size:])
+        whole = b"".join(parts)
+        given, self._left = (whole, b"") if size < 0 else (whole[:size], whole[size:])
         return given
 
 

@@ -2,6 +2,9 @@
 
 A record keeps its row until the end, with the reason why it is left out in the column `drop`: so that what was read is
 what is kept plus what is left out, reason by reason.
+
+Millions of rows fit in memory as each text is kept once: columns of texts are `CODED`, numbers in the table that say
+which text it is (polars' Categorical). What is done to a text is done once for all rows that have it.
 """
 
 from __future__ import annotations
@@ -9,21 +12,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
+import polars.selectors as cs
+from tqdm import tqdm
 
 from babelshelf.errors import InputError
 from babelshelf.languages import find
-from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_file
-from babelshelf.text import keys
+from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_blocks
+from babelshelf.text import each_once, keys
 
 if TYPE_CHECKING:
     from babelshelf.params.prepare import FileParams, FilesParams
 
+StringsT = TypeVar("StringsT", pl.Series, pl.Expr)
+
 TEXTS = ("query", "candidate")
+FLAGS = ("broken", "control", "mojibake", "cleaned", "long")
 ROLES = (*TEXTS, "label", "language", "id", "split")
 SPLITS = ("train", "dev", "test")
+CODED = pl.Categorical()
+SLICE = 1 << 20  # rows, or texts, that are worked on at a time
 CONTROL = r"[\p{Cc}\x{FEFF}]"  # tabs and line breaks among them, which are white space and don't count as such
 STRANGE = r"[\x{0}-\x{8}\x{E}-\x{1F}\x{7F}-\x{84}\x{86}-\x{9F}\x{FEFF}]"
 # UTF-8 that was read as Windows-1252 or Latin-1, and what stands where a character was lost
@@ -70,7 +80,7 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
     Returns:
         `task`, `file`, `row`, `line`, `id`, `language`, `query`, `candidate`, `key` (of the query), `label`, `given`
         (the split that the files say), `drop` (null for a good row), `value` (what a bad row is bad for) and, for
-        counting, `control`, `mojibake`, `long`, `cleaned`.
+        counting, `control`, `mojibake`, `long`, `cleaned`. All texts but `id` are `CODED`.
 
     Raises:
         InputError: there are no files, or a file can't be read or lacks columns: of all files.
@@ -82,15 +92,36 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
         wanted = {role: name for role, name in named.items() if not (split and role == "split")}
         name = str(file.relative_to(path)) if path.is_dir() else file.name
         try:
-            raw = read_file(file, own, wanted)
+            raw = _read_coded(file, own, wanted)
         except InputError as error:
             problems.append(error.message)
             continue
-        tables.append(understood(raw, own, settings, split).with_columns(file=pl.lit(name)))
+        tables.append(understood(raw, own, settings, split).with_columns(file=pl.lit(name, CODED)))
     if problems:
         raise InputError("\n".join(problems))
-    rows = pl.concat(tables).with_columns(task=pl.lit(task))
+    rows = pl.concat(tables, rechunk=True).with_columns(task=pl.lit(task, CODED))
     return identified(rows, has_ids="id" in named, one_file=not path.is_dir())
+
+
+def _read_coded(file: Path, own: FileParams, wanted: Mapping[str, str]) -> pl.DataFrame:
+    """The records of a file, texts `CODED`."""
+    tables = []
+    with tqdm(desc=f"read {file.name}", unit=" rows", delay=2, leave=False) as bar:
+        for block in read_blocks(file, own, wanted):
+            tables.append(coded(block))
+            bar.update(block.height)
+    return pl.concat(tables, rechunk=True)
+
+
+def coded(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with all texts `CODED`, but for `id`, of which none is like another."""
+    return rows.with_columns((cs.string() - cs.by_name("id", require_all=False)).cast(CODED))
+
+
+def as_texts(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the texts themselves; rows with the same text share it in memory, which a cast would not do."""
+    columns = rows.select(cs.categorical()).get_columns()
+    return rows.with_columns(each_once(column, lambda texts: texts) for column in columns)
 
 
 def task_files(path: Path, settings: FileParams) -> list[tuple[Path, str]]:
@@ -130,7 +161,7 @@ def files_like(folder: Path, pattern: str) -> list[Path]:
 
 def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
     """The bad rows as the user gets them, `REJECTS`, in the order of the files."""
-    bad = rows.filter(pl.col("drop").is_in(list(PROBLEMS)))
+    bad = rows.filter(pl.col("drop").is_in(list(PROBLEMS))).with_columns(cs.categorical().cast(pl.String))
     columns = {problem: role for problem, (role, _, _) in PROBLEMS.items() if role}
     names = [
         {"task": task, "role": role, "column": name}
@@ -176,16 +207,37 @@ def understood(raw: pl.DataFrame, own: FileParams, settings: FilesParams, split:
     Returns:
         As `read_task`, without `task` and `file`, ids as they are.
     """
-    says_split = "split" in raw.columns
     given = {role: pl.col(role) if role in raw.columns else pl.lit(None, pl.String) for role in ROLES}
-    rows = raw.with_columns(**given).with_columns(
-        pl.col(role).str.replace_all(CONTROL, " ").str.strip_chars() for role in ("label", "language", "id", "split")
-    )
-    rows = _with_clean_texts(rows, own.levels, settings)
+    rows = coded(raw.with_columns(**given))
+    texts = {text: _texts(rows[text], text, own.levels if text == "candidate" else "", settings) for text in TEXTS}
+    says_split = "split" in raw.columns
+    parts = [
+        _understood(part, texts, own, settings, says_split=says_split).with_columns(
+            **({} if says_split else {"given": pl.lit(split or None, CODED)})
+        )
+        for part in (rows.iter_slices(SLICE) if rows.height else [rows])
+    ]
+    return pl.concat(parts, rechunk=True)
+
+
+def _understood(
+    rows: pl.DataFrame,
+    texts: Mapping[str, pl.DataFrame],
+    own: FileParams,
+    settings: FilesParams,
+    *,
+    says_split: bool,
+) -> pl.DataFrame:
+    """Some of the rows; `texts` is what `_texts` makes of each text."""
+    for text in TEXTS:
+        rows = rows.rename({text: f"raw_{text}"}).join(texts[text], on=f"raw_{text}", how="left", maintain_order="left")
+    plain = {role: each_once(rows[role], _stripped).cast(CODED) for role in ("label", "language", "split")}
+    rows = rows.with_columns(id=_stripped(pl.col("id")), **plain)
     rows = rows.with_columns(
-        label_read=_label(rows["label"], own),
-        language_read=_languages(rows["language"]) if own.columns.language else pl.lit(own.language),
-        given=_split(settings) if says_split else pl.lit(split or None, pl.String),
+        label_read=each_once(rows["label"], lambda labels: _label(labels, own)),
+        language_read=each_once(rows["language"], _languages) if own.columns.language else pl.lit(own.language, CODED),
+        given=each_once(rows["split"], lambda names: _splits(names, settings)),
+        **{flag: _any(pl.col(f"{text}_{flag}") for text in TEXTS) for flag in FLAGS},
     )
     return (
         _with_reasons(rows, own, settings, says_split=says_split)
@@ -198,25 +250,34 @@ def understood(raw: pl.DataFrame, own: FileParams, settings: FilesParams, split:
     )
 
 
-def _with_clean_texts(rows: pl.DataFrame, levels: str, settings: FilesParams) -> pl.DataFrame:
-    """`query` and `candidate` in NFC without control characters, `key` and `candidate_key`, and what was counted."""
-    clean = {text: _plain(pl.col(text)) for text in TEXTS}
+def _texts(column: pl.Series, text: str, levels: str, settings: FilesParams) -> pl.DataFrame:
+    """What becomes of each text of a column: `raw_<text>`, `<text>`, `key` (`candidate_key`), and `<text>_<flag>`."""
+    values = column.unique().drop_nulls().to_frame("raw")
+    longest = getattr(settings.long, text)
+    parts = [_clean(part, levels, longest) for part in (values.iter_slices(SLICE) if values.height else [values])]
+    names = {"raw": f"raw_{text}", "plain": text, "key": "key" if text == "query" else f"{text}_key"}
+    return pl.concat(parts, rechunk=True).rename(names | {flag: f"{text}_{flag}" for flag in FLAGS})
+
+
+def _clean(texts: pl.DataFrame, levels: str, longest: int) -> pl.DataFrame:
+    """Column `raw`, and of each `plain` (in NFC, without control characters), `key`, and whether it has a flag."""
+    raw, plain = pl.col("raw"), pl.col("plain")
+    known = texts.select(raw.cast(pl.String)).with_columns(plain=_plain(raw)).with_columns(cleaned=raw != plain)
     if levels:
-        apart = clean["candidate"].str.replace_all(rf"\s*{re.escape(levels)}\s*", " > ")
-        clean["candidate"] = apart.str.strip_chars(" >")
-    marked = rows.with_columns(
-        broken=_any(pl.col(text).str.contains(BROKEN, literal=True) for text in TEXTS),
-        control=_any(pl.col(text).str.contains(STRANGE) for text in TEXTS),
-        mojibake=_any(pl.col(text).str.contains(MOJIBAKE) for text in TEXTS),
-        cleaned=_any(pl.col(text) != _plain(pl.col(text)) for text in TEXTS),
-        **{f"raw_{text}": pl.col(text) for text in TEXTS},
-        **clean,
+        apart = plain.str.replace_all(rf"\s*{re.escape(levels)}\s*", " > ")
+        known = known.with_columns(plain=apart.str.strip_chars(" >"))
+    flagged = known.with_columns(
+        keys(known["plain"]).cast(CODED),
+        broken=raw.str.contains(BROKEN, literal=True),
+        control=raw.str.contains(STRANGE),
+        mojibake=raw.str.contains(MOJIBAKE),
+        long=plain.str.len_chars() > longest,
     )
-    return marked.with_columns(
-        keys(marked["query"]),
-        keys(marked["candidate"]).alias("candidate_key"),
-        long=_any(pl.col(text).str.len_chars() > getattr(settings.long, text) for text in TEXTS),
-    )
+    return flagged.with_columns(texts["raw"], plain=plain.cast(CODED))
+
+
+def _stripped(texts: StringsT) -> StringsT:
+    return texts.str.replace_all(CONTROL, " ").str.strip_chars()
 
 
 def _any(conditions: Iterable[pl.Expr]) -> pl.Expr:
@@ -245,13 +306,12 @@ def label_keys(labels: Iterable[str | None]) -> pl.Series:
 
 
 def _languages(texts: pl.Series) -> pl.Series:
-    known = {text: find(text) for text in texts.unique() if text is not None}  # some dozens, one would hope
-    return texts.replace_strict(known, default=None, return_dtype=pl.String)
+    return pl.Series([find(text) for text in texts], dtype=CODED)  # some dozens, one would hope
 
 
-def _split(settings: FilesParams) -> pl.Expr:
+def _splits(texts: pl.Series, settings: FilesParams) -> pl.Series:
     names = {name.casefold(): split for split, names in settings.split.names.items() for name in names}
-    return pl.col("split").str.to_lowercase().replace_strict(names, default=None, return_dtype=pl.String)
+    return texts.str.to_lowercase().replace_strict(names, default=None, return_dtype=CODED)
 
 
 def _with_reasons(rows: pl.DataFrame, own: FileParams, settings: FilesParams, *, says_split: bool) -> pl.DataFrame:
@@ -272,20 +332,25 @@ def _with_reasons(rows: pl.DataFrame, own: FileParams, settings: FilesParams, *,
         reasons["bad_split"] = (pl.col("given").is_null(), pl.col("split"))
     if own.columns.id:
         reasons["empty_id"] = (pl.col("id").fill_null("") == "", pl.col("id"))
-    drops = [pl.when(broken).then(pl.lit(reason)) for reason, (broken, _) in reasons.items()]
-    with_drop = rows.with_columns(drop=pl.coalesce("problem", *drops))
-    values = [pl.when(pl.col("drop") == reason).then(value.fill_null("")) for reason, (_, value) in reasons.items()]
-    return with_drop.with_columns(value=pl.coalesce("record", *values))
+    drops = [pl.when(broken).then(pl.lit(reason, CODED)) for reason, (broken, _) in reasons.items()]
+    with_drop = rows.with_columns(drop=pl.coalesce("problem", *drops)).with_row_index("place")
+    values = [
+        pl.when(pl.col("drop") == reason).then(value.cast(pl.String).fill_null(""))
+        for reason, (_, value) in reasons.items()
+    ]
+    dropped = with_drop.filter(pl.col("drop").is_not_null())  # few, one would hope: their values are texts
+    found = dropped.select("place", value=pl.coalesce(pl.col("record").cast(pl.String), *values).cast(CODED))
+    return with_drop.join(found, on="place", how="left", maintain_order="left").drop("place")
 
 
 def identified(rows: pl.DataFrame, *, has_ids: bool, one_file: bool) -> pl.DataFrame:
     """Ids that begin with the task: the file's own, or made of the file and the row's number."""
     if has_ids:
-        again = pl.col("drop").is_null() & (pl.int_range(pl.len()).rank("ordinal").over("drop", "id") > 1)
-        again = again & pl.col("id").is_not_null()
+        kept = pl.col("drop").is_null() & pl.col("id").is_not_null()
+        again = kept & ~pl.when(kept).then("id").is_first_distinct()
         return rows.with_columns(
-            drop=pl.when(again).then(pl.lit("duplicate_id")).otherwise("drop"),
-            value=pl.when(again).then("id").otherwise("value"),
+            drop=pl.when(again).then(pl.lit("duplicate_id", CODED)).otherwise("drop"),
+            value=pl.coalesce("value", pl.when(again).then("id").cast(CODED)),
             id=pl.format("{}-{}", "task", "id"),
         )
     number = pl.col("row").cast(pl.String).str.zfill(7)

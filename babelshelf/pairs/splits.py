@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from babelshelf.errors import InputError
+from babelshelf.pairs.rows import CODED
 
 if TYPE_CHECKING:
     from babelshelf.params.prepare import FilesParams, SplitParams
@@ -63,8 +64,9 @@ def with_needs(rows: pl.DataFrame) -> pl.DataFrame:
 
 def both_labels(rows: pl.DataFrame) -> int:
     """How many pairs have both labels, among the rows that are kept."""
-    labels = rows.filter(KEPT).group_by(PAIR).agg(pl.col("label").n_unique())
-    return labels.filter(pl.col("label") > 1).height
+    label = pl.col("label")
+    labels = rows.select("drop", "label", *PAIR).filter(KEPT).group_by(PAIR).agg(both=label.min() != label.max())
+    return int(labels["both"].sum())
 
 
 def _agreed(rows: pl.DataFrame, policy: str) -> pl.DataFrame:
@@ -139,16 +141,18 @@ def _cut(groups: pl.DataFrame, settings: SplitParams, seed: int) -> pl.Series:
     place = pl.lit(pl.Series(position)) * whole
     return groups.select(
         pl.when(place < test)
-        .then(pl.lit("test"))
+        .then(pl.lit("test", CODED))
         .when(place < test + dev)
-        .then(pl.lit("dev"))
-        .otherwise(pl.lit("train"))
+        .then(pl.lit("dev", CODED))
+        .otherwise(pl.lit("train", CODED))
     ).to_series()
 
 
 def _drop(rows: pl.DataFrame, which: pl.Expr, reason: str) -> pl.DataFrame:
     """Mark rows that are kept so far."""
-    return rows.with_columns(drop=pl.when(KEPT & which.fill_null(value=False)).then(pl.lit(reason)).otherwise("drop"))
+    return rows.with_columns(
+        drop=pl.when(KEPT & which.fill_null(value=False)).then(pl.lit(reason, CODED)).otherwise("drop")
+    )
 
 
 def _leak_message(found: pl.DataFrame) -> str:

@@ -14,10 +14,19 @@ import polars as pl
 from babelshelf.errors import InputError
 from babelshelf.pairs.marketplace import SHOWN, Pairs, of_pairs, read_rows
 from babelshelf.pairs.readers import ENCODING, NOT_JSON, RAGGED, read_file
-from babelshelf.pairs.rows import CONTROL, MISSING_CANDIDATE, bad_rows, described, understood
+from babelshelf.pairs.rows import (
+    CODED,
+    CONTROL,
+    MISSING_CANDIDATE,
+    as_texts,
+    bad_rows,
+    described,
+    understood,
+)
 from babelshelf.params.prepare import ColumnsParams, FileParams, FilesParams, LabelsParams, SplitParams
 from babelshelf.sources.base import Inputs, Marketplace
 from babelshelf.sources.cikm2025.paths import rebuild
+from babelshelf.text import each_once
 from babelshelf.unlabelled import SCORABLE, UNLABELLED_SCHEMA
 
 if TYPE_CHECKING:
@@ -59,11 +68,12 @@ def read_pairs(inputs: Inputs, settings: Cikm2025Params) -> Pairs:
     wanted: dict[str, pl.DataFrame] = {task: _read_sets(task, inputs[task], files) for task in settings.tasks}
     counts: dict[str, dict[str, Any]] = {task: {"unlabelled": _counted(table)} for task, table in wanted.items()}
     if "qc" in wanted:
-        paths = pl.concat([rows.filter(task="qc")["candidate"], wanted["qc"]["candidate"]])
+        paths = pl.concat([rows.filter(task="qc")["candidate"].unique().cast(pl.String), wanted["qc"]["candidate"]])
         levels = rebuild(paths.filter(paths != "").unique().sort().to_list())
         counts["qc"]["category_paths"] = levels.counts
-        wanted["qc"] = wanted["qc"].with_columns(_with_levels(levels.texts))
-        rows = rows.with_columns(candidate=pl.when(task="qc").then(_with_levels(levels.texts)).otherwise("candidate"))
+        wanted["qc"] = wanted["qc"].with_columns(pl.col("candidate").replace(levels.texts))
+        with_levels = each_once(rows["candidate"], lambda texts: texts.replace(levels.texts).cast(CODED))
+        rows = rows.with_columns(candidate=pl.when(task="qc").then(with_levels).otherwise("candidate"))
     return Pairs(rows, files, wanted, counts)
 
 
@@ -133,7 +143,7 @@ def _read_set(task: str, path: Path, split: str, files: FilesParams) -> pl.DataF
     own = _file(task)
     wanted = {role: name for role, name in own.columns if name and role != "label"}
     labelled = read_file(path, own, wanted).with_columns(label=pl.lit("1"))  # or all would be left out for having none
-    rows = understood(labelled, own, files, split).with_columns(task=pl.lit(task), file=pl.lit(path.name))
+    rows = as_texts(understood(labelled, own, files, split)).with_columns(task=pl.lit(task), file=pl.lit(path.name))
     _refuse_broken(rows, files)
     reason = pl.col("drop")
     return rows.select(
@@ -188,7 +198,3 @@ def _counted(rows: pl.DataFrame) -> dict[str, dict[str, Any]]:
             "unknown_language": scored.filter(reason=NO_LANGUAGE).height,
         }
     return found
-
-
-def _with_levels(texts: dict[str, str]) -> pl.Expr:
-    return pl.col("candidate").replace(texts)

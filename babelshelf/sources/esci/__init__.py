@@ -14,7 +14,7 @@ import polars as pl
 from babelshelf.errors import InputError
 from babelshelf.pairs.marketplace import Pairs, of_pairs
 from babelshelf.pairs.readers import read_file
-from babelshelf.pairs.rows import PROBLEMS, identified, label_keys, understood
+from babelshelf.pairs.rows import PROBLEMS, coded, identified, label_keys, understood
 from babelshelf.pairs.splits import KEPT
 from babelshelf.params.prepare import ColumnsParams, FileParams, FilesParams, LabelsParams, SplitParams
 from babelshelf.sources.base import Inputs, Marketplace
@@ -60,7 +60,7 @@ def read_pairs(inputs: Inputs, settings: EsciParams) -> Pairs:
     examples = read_file(folder / EXAMPLES, files.qi, wanted | {"product": "product_id", "version": version})
     titles, counts = _titles(folder / PRODUCTS, files.qi)
     raw = _joined(_with_reasons(examples, settings), titles)
-    rows = understood(raw, files.qi, files, "").with_columns(task=pl.lit(TASK), file=pl.lit(EXAMPLES))
+    rows = coded(understood(raw, files.qi, files, "").with_columns(task=pl.lit(TASK), file=pl.lit(EXAMPLES)))
     if rows.filter(KEPT | pl.col("drop").is_in(list(PROBLEMS)), given="test").is_empty():  # else it would be cut here
         raise InputError(f"{folder / EXAMPLES}: no row of the split test: give the file as it was published")
     identified_rows = identified(rows, has_ids=True, one_file=True).with_row_index("order")

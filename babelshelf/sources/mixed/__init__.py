@@ -15,7 +15,7 @@ import polars as pl
 
 from babelshelf.errors import InputError
 from babelshelf.pairs.marketplace import Pairs, assembled, both_labels_by_task, check_share, counts, with_extras
-from babelshelf.pairs.rows import SPLITS, bad_rows
+from babelshelf.pairs.rows import CODED, SPLITS, bad_rows
 from babelshelf.pairs.splits import HELD_OUT, KEPT, settle, with_needs
 from babelshelf.sources import cikm2025, esci, files
 from babelshelf.sources.base import Inputs, Marketplace
@@ -87,9 +87,9 @@ def _read_part(params: PartParams, inputs: Inputs, settings: Parts) -> Part:
     rejects = bad_rows(pairs.rows, pairs.settings)
     check_share(pairs.rows, rejects, pairs.settings)
     rows = pairs.rows.select(sorted(pairs.rows.columns)).with_columns(
-        part=pl.lit(params.name),
+        part=pl.lit(params.name, CODED),
         id=pl.format("{}-{}-{}", "task", pl.lit(params.name), pl.col("id").str.slice(len("qc-"))),
-        file=_named(params),
+        file=_named(params).cast(CODED),
     )
     return Part(params, replace(pairs, rows=rows), rejects.with_columns(file=_named(params)))
 
@@ -135,7 +135,9 @@ def _as_given(part: Part) -> pl.DataFrame:
     rows = with_needs(part.pairs.rows)
     if part.params.splits == "own":
         return rows
-    return rows.with_columns(given=pl.lit("train"), needs_dev=pl.lit(value=False), needs_test=pl.lit(value=False))
+    return rows.with_columns(
+        given=pl.lit("train", CODED), needs_dev=pl.lit(value=False), needs_test=pl.lit(value=False)
+    )
 
 
 def _with_policies(part: Part, mixed: MixedParams) -> FilesParams:
