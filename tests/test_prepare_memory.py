@@ -9,8 +9,8 @@ import polars as pl
 from babelshelf.files import read_json
 from benchmarks.prepare import run, write_pairs
 
-FEW, MANY = 20_000, 300_000
-BYTES_PER_ROW = 1000  # 10 million rows are to fit in 8 GB, and a process starts with some 0.2 GB; texts are 75 bytes
+FEW, MANY = 100_000, 400_000
+BYTES_PER_ROW = 800  # so that 10 million rows, of some 180 bytes of JSON each, fit in 8 GB; it was 560 when measured
 
 
 def test_memory_a_row_is_bounded_and_all_rows_are_there(tmp_path: Path) -> None:

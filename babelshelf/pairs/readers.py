@@ -41,6 +41,7 @@ OTHER = {
     b"\xfd7zXZ": "xz: pack it with gzip or zstd",
 }
 
+Blocks = Iterator[pl.DataFrame]
 RAGGED, NOT_JSON, ENCODING = "ragged", "not_json", "encoding"
 
 codecs.register_error("babelshelf", lambda error: (BROKEN, getattr(error, "end", 0)))
@@ -65,14 +66,8 @@ def read_file(path: Path, settings: FileParams, wanted: Mapping[str, str], *, fe
     return pl.concat(read_blocks(path, settings, wanted, few=few))
 
 
-def read_blocks(
-    path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool = False
-) -> Iterator[pl.DataFrame]:
-    """The records of a file as `read_file` has them, block by block, and at least one block.
-
-    Raises:
-        InputError: as `read_file`; of JSON lines, that none has a key is known after the last block.
-    """
+def read_blocks(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool = False) -> Blocks:
+    """The records of a file as `read_file` has them, block by block, and at least one; it raises as that does."""
     reader = {"csv": _read_csv, "jsonl": _read_jsonl, "parquet": _read_parquet}[settings.format]
     with _explained(path, settings):
         yield from reader(path, settings, wanted, few=few)
@@ -131,7 +126,7 @@ def _names_csv(path: Path, settings: FileParams) -> list[str]:
     return names
 
 
-def _read_csv(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool) -> Iterator[pl.DataFrame]:
+def _read_csv(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool) -> Blocks:
     names = _names_csv(path, settings)
     _check_columns(path, wanted, names)
     numbering = _Numbering(records=1, lines=1 + sum(name.count("\n") for name in names))
@@ -219,7 +214,7 @@ class _Numbering:
 # --- JSON lines ---
 
 
-def _read_jsonl(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool) -> Iterator[pl.DataFrame]:
+def _read_jsonl(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool) -> Blocks:
     paths = {role: _json_path(name) for role, name in wanted.items()}
     first = pl.DataFrame(schema={"record": pl.String})  # lines that are looked into for names of keys
     found: set[str] = set()  # names that some line has
@@ -256,7 +251,7 @@ def _of_objects(lines: pl.DataFrame, paths: Mapping[str, str]) -> pl.DataFrame:
     )
 
 
-def _lines(path: Path, settings: FileParams, *, few: bool) -> Iterator[pl.DataFrame]:
+def _lines(path: Path, settings: FileParams, *, few: bool) -> Blocks:
     """Columns `row`, `line`, `record` and `problem` of all lines that are not blank, or of a `few` of them, by block.
 
     A line that holds `UNIT` has the problem `ragged`.
@@ -305,7 +300,7 @@ def _parquet_schema(path: Path) -> pl.Schema:
     return pl.Schema(pl.read_parquet_schema(path))
 
 
-def _read_parquet(path: Path, _: FileParams, wanted: Mapping[str, str], *, few: bool) -> Iterator[pl.DataFrame]:
+def _read_parquet(path: Path, _: FileParams, wanted: Mapping[str, str], *, few: bool) -> Blocks:
     schema = _parquet_schema(path)
     _check_columns(path, wanted, list(schema))
     for name in wanted.values():
