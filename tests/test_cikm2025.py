@@ -205,6 +205,7 @@ def test_where_all_commas_have_a_space_the_tree_says_which_end_a_level() -> None
 NAME = st.lists(st.sampled_from("ab"), min_size=1, max_size=2).map(", ".join)
 
 
+@hypothesis_settings(deadline=None)
 @given(st.sets(st.lists(NAME, min_size=1, max_size=3).map(tuple), min_size=1, max_size=12))
 def test_levels_written_with_tight_commas_are_found_again(paths: set[tuple[str, ...]]) -> None:
     many = {tuple(f"c{n}" for n in range(60))}  # most commas have no space

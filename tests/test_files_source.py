@@ -614,6 +614,7 @@ def test_rows_and_candidates_keep_the_contract(tmp_path: Path) -> None:
     assert set(market.texts["text"]) == {*data.train["query"], *data.train["candidate"]}
 
 
+@hypothesis_settings(deadline=None)
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=20))
 def test_keys_are_key_of_each(texts: list[str]) -> None:
     texts = [text for text in texts if text.isascii() or text.isprintable()]  # known to Python's Unicode
