@@ -8,7 +8,6 @@ are often right answers under another name, the far ones teach nothing. The guar
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,7 @@ EXAMPLES = 50  # of each guard's refusals that are written, for a person to read
 
 STREAM = 4  # this module's own stream of random numbers among those of the pipeline's seed
 LEVEL_END = "\x1f"  # between the levels of a path as it is compared: no key holds it
-SEPARATOR = re.compile(r" > |,(?! )")  # of a category path; a name may hold ", " where levels are separated by ","
+NO_LEVEL_END = "\x1e"  # stands for ", " while levels are split: a name may hold it where "," ends a level
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def mine(
     anchors = _anchors(rows, pool, settings.origins)
     windows = rank_windows(candidates, anchors["number"].to_numpy(), embed, settings, seed)
     rng = np.random.default_rng([seed, STREAM])
-    guards = {guard: forbidden(guard, rows, pool) for guard in settings.guards}
+    guards = forbidden(settings.guards, rows, pool)
     drawn, refused = _draw(windows, anchors, guards | {"known_pair": _known_pairs(rows, pool)}, rng)
     examples = _examples(refused, anchors, pool, np.random.default_rng([seed, STREAM, 1]))
     found = anchors.with_columns(number=drawn).filter(drawn >= 0)
@@ -164,21 +163,22 @@ def wanted_negatives(rows: pl.DataFrame, positive_share: float) -> dict[str, int
     }
 
 
-def forbidden(guard: str, rows: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
-    """Pairs that a guard keeps from becoming negatives.
+def forbidden(guards: Sequence[str], rows: pl.DataFrame, pool: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Pairs that each guard keeps from becoming negatives.
 
     The positives of a group are those of its queries in all languages, also where a row of another group has the query.
 
     Args:
-        guard: `known_positive` forbids the positives of a group; `equal_text` other texts that differ from one of them
+        guards: `known_positive` forbids the positives of a group; `equal_text` other texts that differ from one of them
             in case, width, punctuation or spaces alone; `related_category` its ancestors and descendants.
         rows: the training set.
         pool: columns `candidate` and `number`.
 
     Returns:
-        Unique pairs, columns `group` and `number`.
+        Unique pairs of each guard in any order, columns `group` and `number`.
     """
-    return _FORBIDDEN[guard](_positives(rows), pool).select("group", "number").unique().sort("group", "number")
+    positives = _positives(rows)
+    return {guard: _FORBIDDEN[guard](positives, pool).select("group", "number").unique() for guard in guards}
 
 
 def false_negatives(negatives: pl.DataFrame, truth: Truth) -> dict[str, float]:
@@ -210,7 +210,7 @@ def _anchors(rows: pl.DataFrame, pool: pl.DataFrame, origins: Sequence[str]) -> 
 
 def _known_pairs(rows: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
     """Pairs that are rows already, columns `query` and `number`."""
-    return rows.join(pool, on="candidate").select("query", "number").unique().sort("query", "number")
+    return rows.join(pool, on="candidate").select("query", "number").unique()
 
 
 def _draw(
@@ -299,31 +299,40 @@ def _known_positive(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame
 
 
 def _equal_text(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
-    pairs = _with_key(positives).join(_with_key(pool), on="key", suffix="_mined")
+    texts = _unique_candidates(positives, pool)
+    keys = texts.with_columns(key=text.keys(texts["candidate"]))
+    pairs = positives.join(keys, on="candidate").join(pool.join(keys, on="candidate"), on="key", suffix="_mined")
     return pairs.filter(pl.col("candidate") != pl.col("candidate_mined"))
 
 
-def _with_key(table: pl.DataFrame) -> pl.DataFrame:
-    keys = table.select(pl.col("candidate").unique(maintain_order=True))
-    return table.join(keys.with_columns(key=text.keys(keys["candidate"])), on="candidate")
-
-
 def _related_category(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
-    own, others = _with_path(positives.select("candidate").unique()), _with_path(pool)
+    paths = _with_path(_unique_candidates(positives, pool))
+    own, others = paths.join(positives, on="candidate", how="semi"), paths.join(pool, on="candidate")
     ancestors = _with_ancestors(own).join(others, left_on="ancestor", right_on="path")
     descendants = own.join(_with_ancestors(others), left_on="path", right_on="ancestor")
     related = pl.concat([ancestors.select("candidate", "number"), descendants.select("candidate", "number")])
     return positives.join(related, on="candidate")
 
 
-def _with_path(table: pl.DataFrame) -> pl.DataFrame:
+def _unique_candidates(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([positives.select("candidate"), pool.select("candidate")]).unique()
+
+
+def _with_path(candidates: pl.DataFrame) -> pl.DataFrame:
     """The table with each candidate's `levels` from the root, as they are compared, and all in one: `path`."""
-    paths = table.select(pl.col("candidate").unique(maintain_order=True))
-    split = pl.Series(map(SEPARATOR.split, paths["candidate"]), dtype=pl.List(pl.String))
+    split = candidates.select(_levels(pl.col("candidate"))).to_series()
     names = split.explode().unique()
-    keys = dict(zip(names, text.keys(names), strict=True))  # many paths share a level's name
-    levels = pl.Series([[keys[name] for name in path] for path in split], dtype=pl.List(pl.String))
-    return table.join(paths.with_columns(levels=levels, path=levels.list.join(LEVEL_END)), on="candidate")
+    keys = text.keys(names)  # many paths share a level's name
+    levels = split.list.eval(pl.element().replace_strict(names, keys))
+    return candidates.with_columns(levels=levels, path=levels.list.join(LEVEL_END))
+
+
+def _levels(path: pl.Expr) -> pl.Expr:
+    """The levels of a category path, which " > " ends, or a comma without a space after it; spaces may end a level."""
+    ended = path.str.replace_all(" > ", f" {LEVEL_END}", literal=True)  # a comma before it keeps its space
+    protected = ended.str.replace_all(", ", NO_LEVEL_END, literal=True)
+    commas = protected.str.replace_all(",", LEVEL_END, literal=True)
+    return commas.str.replace_all(NO_LEVEL_END, ", ", literal=True).str.split(LEVEL_END)
 
 
 def _with_ancestors(pathed: pl.DataFrame) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -163,15 +164,25 @@ def test_a_refused_draw_is_followed_by_another_of_the_window() -> None:
 )
 def test_related_are_ancestors_and_descendants_in_either_notation(positive: str, other: str, related: bool) -> None:
     pool = pl.DataFrame({"candidate": [other], "number": [0]})
-    pairs = negatives.forbidden("related_category", table(row("r", "query", positive)), pool)
-    assert pairs.rows() == ([("query", 0)] if related else [])
+    pairs = negatives.forbidden(["related_category"], table(row("r", "query", positive)), pool)
+    assert pairs["related_category"].rows() == ([("query", 0)] if related else [])
+
+
+def test_levels_end_where_a_search_from_left_to_right_finds_a_separator() -> None:
+    rng = np.random.default_rng(1)
+    paths = ["".join(rng.choice(list("ab,> "), size=rng.integers(1, 16))) for _ in range(4000)]
+    levels = pl.DataFrame({"path": paths}).select(negatives._levels(pl.col("path"))).to_series().to_list()
+    expected = [re.split(r" > |,(?! )", path) for path in paths]
+    assert [[level.strip() for level in path] for path in levels] == [
+        [level.strip() for level in path] for path in expected
+    ]
 
 
 def test_positives_of_the_same_query_in_another_group_are_known() -> None:
     rows = table(row("r1", "scarpe", "a", group="shoes"), row("r2", "scarpe", "b", group="footwear"))
     pool = pl.DataFrame({"candidate": ["a", "b"], "number": [0, 1]})
-    pairs = negatives.forbidden("known_positive", rows, pool).rows()
-    assert pairs == [("footwear", 0), ("footwear", 1), ("shoes", 0), ("shoes", 1)]
+    pairs = negatives.forbidden(["known_positive"], rows, pool)["known_positive"].rows()
+    assert sorted(pairs) == [("footwear", 0), ("footwear", 1), ("shoes", 0), ("shoes", 1)]
 
 
 def test_no_pair_of_query_and_candidate_comes_twice() -> None:
