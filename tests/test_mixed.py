@@ -353,6 +353,9 @@ def test_a_folder_that_is_a_link_is_refused_and_linked_files_are_read(base: Row,
         ({"source": "esci", "tasks": ["qc", "qi"]}, r"parts\.0\.tasks: .*the source esci has the task qi alone"),
         ({"source": "cikm2025"}, r"prepare\.mixed\.parts: .*two parts are of cikm2025"),
         ({"tasks": []}, r"parts\.0\.tasks: List should have at least 1 item"),
+        ({"tasks": ["qi", "qi"]}, r"parts\.0\.tasks: .*a task is there twice"),
+        ({"overlay": {"tasks": ["qc"]}}, r"parts\.0\.overlay: .*tasks does not count in an overlay: set the part's"),
+        ({"overlay": {"split": {"leaks": "drop"}}}, r"parts\.0\.overlay: .*set prepare\.mixed\.split\.leaks"),
     ],
 )
 def test_params_that_cannot_be_meant(root: Path, tmp_path: Path, changes: Row, expected: str) -> None:
