@@ -111,12 +111,6 @@ def identify(texts: Sequence[str], languages: Sequence[str]) -> list[Identified 
     ]
 
 
-def is_plausible(text: str, language: str, languages: Sequence[str], tolerance: Tolerance) -> bool:
-    """Whether a text may be in `language`: no other of `languages` is clearly more likely; for many, use `identify`."""
-    found = identify([text], [language, *languages])[0]
-    return found is None or not found.contradicts(language, tolerance)
-
-
 @cache
 def _detector(codes: tuple[str, ...]) -> LanguageDetector:
     """For ISO 639-1 codes; it loads the models that it needs (some 20 MB a language) when they are needed."""

@@ -15,11 +15,14 @@ from babelshelf.data_report import languages, pairs, queries, texts
 from babelshelf.data_report.tables import SPLITS, TaskData
 from babelshelf.files import read_json, write_json
 from babelshelf.language_id import Tolerance
-from babelshelf.pairs.rows import REJECTS
+from babelshelf.pairs import splits
+from babelshelf.pairs.marketplace import NOTICED
+from babelshelf.pairs.rows import MISSING_CANDIDATE, MISSING_LABEL, PROBLEMS, REJECTS
 from babelshelf.params.load import read as read_params
 from babelshelf.params.load import section
 from babelshelf.params.prepare import CharactersPerText, FilesParams, PrepareParams
-from babelshelf.sources import files
+from babelshelf.report.document import Table
+from babelshelf.sources import esci, files
 from babelshelf.statistics import split_statistics, statistics
 from babelshelf.tables import ROW_SCHEMA, write_csv, write_rows, write_table
 from babelshelf.unlabelled import UNLABELLED_SCHEMA, no_unlabelled
@@ -297,6 +300,18 @@ def test_rows_that_prepare_left_out_are_shown_with_their_reason(
     assert left_out["dropped"] == {"bad_label": 1, "unknown_language": 1, "empty_query": 1, "duplicate": 1}
     assert "write a code of ISO 639-1 such as de" in page
     assert "the same pair and label as an earlier row" in page
+
+
+def test_every_reason_of_a_source_is_explained() -> None:
+    of_splits = (splits.CONFLICT, splits.DUPLICATE, splits.LEAK, splits.HOLDOUT)
+    of_esci = (esci.OTHER_VERSION, esci.OTHER_LOCALE, esci.NO_PRODUCT, "substitute", "complement")
+    reasons = [*PROBLEMS, MISSING_CANDIDATE, MISSING_LABEL, *of_splits, *of_esci]
+    dropped, noticed = dict.fromkeys(reasons, 1), dict.fromkeys(NOTICED, 1)
+    counts = {"read": 100, "kept": 100 - len(reasons), "bad": 0, "dropped": dropped, "noticed": noticed}
+    table = texts.left_out(task_data(clean(), left_out=counts)).blocks[0]
+    assert isinstance(table, Table)
+    assert [row[0] for row in table.rows] == [*reasons, *(f"noticed: {name}" for name in NOTICED)]
+    assert [row[0] for row in table.rows if not row[1]] == []
 
 
 def test_missing_tables_are_one_clear_error(stage: Callable[[], tuple[str, dict[str, Any]]]) -> None:

@@ -153,6 +153,21 @@ def test_splits_of_a_part_stay_whatever_comes_after_it(base: Row, made: Path) ->
         assert where(of(read(base, made, both(made, splits=splits)), "shop")) == expected
 
 
+def test_a_held_out_language_is_where_the_part_alone_would_have_it(base: Row, tmp_path: Path) -> None:
+    """Of files without dev, train rows of the language are left out, though their queries are in dev in another one."""
+    both_languages = [row | {"language": language} for row in shop() for language in ("en", "fr")]
+    rows = [row | {"split": "test" if n // 4 % 5 == 0 else "train"} for n, row in enumerate(both_languages)]
+    file = write(tmp_path / "shop.csv", rows)
+    base["files"]["qi"]["columns"] = COLUMNS | {"split": "split"}
+    base["files"]["split"]["holdout_languages"] = ["fr"]
+    expected = all_rows(alone(base, "files", file))
+    assert set(expected.filter(language="en")["split"]) == {"train", "dev", "test"}
+    assert set(expected.filter(language="fr")["split"]) == {"test"}
+    market = read(base, tmp_path, [part("shop", "files", file)], holdout_languages=["fr"])
+    check(market)
+    assert where(of(market, "shop")) == where(expected)
+
+
 def test_a_part_for_training_alone_gives_no_dev_and_test(base: Row, made: Path) -> None:
     market = read(base, made, both(made, splits="train"))
     check(market)
@@ -338,6 +353,9 @@ def test_a_folder_that_is_a_link_is_refused_and_linked_files_are_read(base: Row,
         ({"source": "esci", "tasks": ["qc", "qi"]}, r"parts\.0\.tasks: .*the source esci has the task qi alone"),
         ({"source": "cikm2025"}, r"prepare\.mixed\.parts: .*two parts are of cikm2025"),
         ({"tasks": []}, r"parts\.0\.tasks: List should have at least 1 item"),
+        ({"tasks": ["qi", "qi"]}, r"parts\.0\.tasks: .*a task is there twice"),
+        ({"overlay": {"tasks": ["qc"]}}, r"parts\.0\.overlay: .*tasks does not count in an overlay: set the part's"),
+        ({"overlay": {"split": {"leaks": "drop"}}}, r"parts\.0\.overlay: .*set prepare\.mixed\.split\.leaks"),
     ],
 )
 def test_params_that_cannot_be_meant(root: Path, tmp_path: Path, changes: Row, expected: str) -> None:
@@ -428,5 +446,5 @@ def test_whatever_the_rows_no_query_is_in_two_splits_and_every_row_is_counted(
         assert counted["read"] >= 60 + sum(any(row.values()) for row in rows)  # a blank line is no row
         assert counted["read"] == counted["kept"] + sum(counted["dropped"].values())
         assert counted["kept"] == of(market, f"p{n}").height
-    if not languages:
-        assert where(of(market, "whole")) == where(all_rows(alone(base, "files", tmp_path / "whole.csv")))
+    base["files"]["split"]["holdout_languages"] = languages
+    assert where(of(market, "whole")) == where(all_rows(alone(base, "files", tmp_path / "whole.csv")))

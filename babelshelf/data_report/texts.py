@@ -36,6 +36,11 @@ DROPPED = {
     "conflict": "dropped: the pair has both labels",
     "duplicate": "dropped: the same pair and label as an earlier row",
     "holdout_language": "dropped: a train row of a language that is held out",
+    "other_version": "dropped: not in the version that prepare.esci.version says",
+    "other_locale": "dropped: not of prepare.esci.locales",
+    "substitute": "dropped: of the grade substitute, as prepare.esci.grades says",
+    "complement": "dropped: of the grade complement, as prepare.esci.grades says",
+    "no_product": "dropped: no product has its id in its locale",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from babelshelf.params.load import Section
 from babelshelf.params.prepare import CharactersPerText
@@ -30,3 +30,10 @@ class DataReportParams(Section):
     long: CharactersPerText
     queries_per_language: int | Literal["all"]
     tolerance: ToleranceParams
+
+    @field_validator("queries_per_language")
+    @classmethod
+    def _positive(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("expected all or a number above 0")
+        return value

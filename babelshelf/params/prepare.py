@@ -7,13 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import normpath
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from babelshelf.errors import InputError
 from babelshelf.languages import is_code, normalize
 from babelshelf.params.load import PARAMS_FILE, Section, section
+
+
+def _each_once(tasks: list[str]) -> list[str]:
+    if len(set(tasks)) < len(tasks):
+        raise ValueError("a task is there twice: all of its rows would be read twice")
+    return tasks
+
+
+Tasks = Annotated[list[Literal["qc", "qi"]], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class RowsPerTask(Section):
@@ -196,7 +205,7 @@ class CharactersPerText(Section):
 class FilesParams(Section):
     """A user's own labelled pairs."""
 
-    tasks: list[Literal["qc", "qi"]] = Field(min_length=1)  # that there are files of
+    tasks: Tasks  # that there are files of
     qc: FileParams
     qi: FileParams
     split: SplitParams
@@ -209,7 +218,7 @@ class FilesParams(Section):
 class Cikm2025Params(Section):
     """The competition's folder; its format is known."""
 
-    tasks: list[Literal["qc", "qi"]] = Field(min_length=1)  # that there are files of
+    tasks: Tasks  # that there are files of
     split: CutParams
     max_bad_share: float = Field(ge=0, lt=1)  # of train rows; up to it, bad rows are dropped and written to a table
     conflicts: Literal["keep", "drop", "majority"]  # a pair with both labels
@@ -245,12 +254,21 @@ class EsciParams(Section):
     long: CharactersPerText  # longer texts are counted
 
 
+# What would not count in a part's overlay, and where it is set.
+SET_ELSEWHERE = {
+    "tasks": "the part's tasks",
+    "conflicts": "prepare.mixed.conflicts",
+    "split.leaks": "prepare.mixed.split.leaks",
+    "split.holdout_languages": "prepare.mixed.split.holdout_languages",
+}
+
+
 class PartParams(Section):
     """One source of several."""
 
     name: str = Field(pattern="^[a-z][a-z0-9_]*$")  # in ids and metrics
     source: Literal["files", "cikm2025", "esci"]
-    tasks: list[Literal["qc", "qi"]] = Field(min_length=1)  # that it gives rows for
+    tasks: Tasks  # that it gives rows for
     path: str = Field(min_length=1)  # prepare.input.qc or prepare.input.qi, or what is in one of them
     splits: Literal["own", "train"]  # its own train, dev and test, or all of its rows in train
     overlay: dict[str, Any]  # what differs from prepare.<source>: a JSON merge patch (RFC 7396)
@@ -261,6 +279,16 @@ class PartParams(Section):
         if info.data.get("source") == "esci" and tasks != ["qi"]:
             raise ValueError("the source esci has the task qi alone")
         return tasks
+
+    @field_validator("overlay")
+    @classmethod
+    def _counts(cls, overlay: dict[str, Any]) -> dict[str, Any]:
+        split = overlay.get("split")
+        keys = [*overlay, *(f"split.{key}" for key in (split if isinstance(split, dict) else {}))]
+        for key in keys:
+            if key in SET_ELSEWHERE:
+                raise ValueError(f"{key} does not count in an overlay: set {SET_ELSEWHERE[key]}")
+        return overlay
 
 
 class MixedSplitParams(HoldoutParams):

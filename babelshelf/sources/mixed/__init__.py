@@ -16,7 +16,7 @@ import polars as pl
 from babelshelf.errors import InputError
 from babelshelf.pairs.marketplace import Pairs, assembled, both_labels_by_task, check_share, counts, with_extras
 from babelshelf.pairs.rows import CODED, SPLITS, bad_rows
-from babelshelf.pairs.splits import HELD_OUT, KEPT, settle, with_needs
+from babelshelf.pairs.splits import HELD_OUT, HOLDOUT, KEPT, settle, with_needs
 from babelshelf.sources import cikm2025, esci, files
 from babelshelf.sources.base import Inputs, Marketplace
 from babelshelf.statistics import split_statistics
@@ -118,8 +118,10 @@ def _with_splits(parts: Sequence[Part], mixed: MixedParams, seed: int) -> pl.Dat
     rows = _numbered([])
     for part in parts:
         own = _as_given(part)
-        cut = settle(_numbered([rows, own]), _with_policies(part, mixed), seed)
-        split = cut.tail(own.height).select(pl.coalesce("given", "split")).to_series()
+        cut = settle(_numbered([rows, own]), _with_policies(part, mixed), seed).tail(own.height)
+        # what its part says of a row that is held out stays, or it would follow its query into dev or test
+        held_out = pl.when(pl.col("drop") == HOLDOUT).then(own["given"])
+        split = cut.select(pl.coalesce(held_out, "given", "split")).to_series()
         own = own.with_columns(given=split, **{f"needs_{name}": pl.lit(value=False) for name in HELD_OUT})
         rows = _numbered([rows, own])
     return rows
