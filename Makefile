@@ -36,7 +36,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/pytest
 
 test-vllm: $(VLLM_VENV)/installed
-	PATH="$(CURDIR)/$(VLLM_VENV)/bin:$$PATH" $(VLLM_VENV)/bin/python -m pytest -m vllm
+	PATH="$(CURDIR)/$(VLLM_VENV)/bin:$$PATH" $(VLLM_VENV)/bin/python -m pytest -m vllm tests/test_vllm_*.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check

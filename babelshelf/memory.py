@@ -122,18 +122,23 @@ def scoring(shape: Shape, *, tokens: int, longest: int, precision: str, attentio
     return PROCESS + shape.weights * BYTES["fp32"] + casts + tokens * layer
 
 
-def serving(shape: Shape, *, longest: int, sequences: int, tensor_parallel: int) -> float:
-    """Bytes that each GPU of a vLLM engine needs: its part of the weights in bf16 and of the cache of keys and values.
+def serving(shape: Shape, *, longest: int, sequences: int, precision: str, tensor_parallel: int) -> float:
+    """Bytes that each GPU of a vLLM engine needs: its part of the weights and of the cache of keys and values.
 
     Args:
         shape: of the model.
         longest: tokens of the longest prompt.
         sequences: prompts that the cache must hold at once.
+        precision: `fp32` or `bf16`, of both.
         tensor_parallel: GPUs that one model is cut over.
     """
-    key_values = 2 * shape.layers * shape.kv_heads * shape.head_dim * BYTES["bf16"]
-    parts = shape.weights * BYTES["bf16"] + sequences * longest * key_values
-    return PROCESS + parts / tensor_parallel
+    key_values = 2 * shape.layers * shape.kv_heads * shape.head_dim
+    return PROCESS + BYTES[precision] * (shape.weights + sequences * longest * key_values) / tensor_parallel
+
+
+def merging(shape: Shape) -> float:
+    """Bytes that it takes to add an adapter to the weights, in fp32: all of them, and a layer's difference."""
+    return PROCESS + (shape.weights + shape.layer) * BYTES["fp32"]
 
 
 def shape_of(config: dict[str, Any]) -> Shape:

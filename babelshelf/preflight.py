@@ -23,17 +23,45 @@ from babelshelf.params.load import PARAMS_FILE, read, section
 from babelshelf.params.schedule import ScheduleParams
 from babelshelf.params.score import ScoreParams
 from babelshelf.params.train import TrainParams
+from babelshelf.params.translate import TranslateParams
 
 # The package that a backend or an attention needs, and how it is had.
 INSTALLED_BY = {
     "flash_attn": "pip install flash-attn --no-build-isolation",
     "deepspeed": "pip install deepspeed",
+    "openai": "pip install 'babelshelf[openai]'",
     "vllm": "pip install 'babelshelf[vllm]'",
 }
 TRIFLE = 1.5 * GIB  # that any machine has: not worth the seconds that asking for GPUs takes
 ACCELERATE = Path("profiles/accelerate")  # as dvc.yaml has it
 CHECKPOINT = 12  # bytes of a trained weight in a checkpoint: itself and Adam's two moments, in fp32
 CHECKPOINTS = 2  # on the disk at once: one is removed when the next is complete
+
+
+@dataclass(frozen=True)
+class Engines:
+    """What vLLM is asked for.
+
+    Attributes:
+        stage: that asks.
+        count: engines, each with the whole model.
+        tensor_parallel: GPUs of each.
+        share: of a GPU's memory that an engine may take.
+        precision: `fp32` or `bf16`, of the weights.
+        longest: tokens of the longest prompt.
+    """
+
+    stage: str
+    count: int
+    tensor_parallel: int
+    share: float
+    precision: str
+    longest: int
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all engines; on the CPU build, processes."""
+        return self.count * self.tensor_parallel
 
 
 @dataclass(frozen=True)
@@ -74,6 +102,7 @@ def require_all() -> None:
     values, machine = read(PARAMS_FILE), Machine()
     problems = [*lacking(values, "base_model", None, machine), *lacking(values, "score", None, machine)]
     for task, recipe in values["tasks"].items():
+        problems += lacking(values, "translate", task, machine)
         problems += lacking(values, "train", task, machine)
         problems += lacking(values, "dpo", task, machine) if recipe["method"] == "dpo" else []
     _refuse(problems)
@@ -86,14 +115,16 @@ def lacking(values: dict[str, Any], stage: str, task: str | None, machine: Machi
 
     Args:
         values: all of params.yaml.
-        stage: `base_model`, `train`, `dpo` or `score`.
+        stage: `base_model`, `translate`, `train`, `dpo` or `score`.
         task: of the stage.
         machine: what there is.
     """
+    if stage == "translate":
+        return list(_translation(section(TranslateParams, values, "translate", task), machine))
     base = section(BaseModelParams, values, "base_model", None)
     shape = _shape(base.lm)
     if stage == "base_model":
-        return [line for source in (base.lm, base.embedder) for line in _source(source, machine)]
+        return [line for source in (base.lm, base.embedder) for line in _source("base_model", source, machine)]
     tuning = section(TrainParams, values, "train", task or next(iter(values["tasks"])))
     if stage == "score":
         return list(_scoring(section(ScoreParams, values, "score", None), tuning, shape, machine))
@@ -106,13 +137,13 @@ def _refuse(problems: list[str]) -> None:
         raise InputError("\n".join(dict.fromkeys(problems)))
 
 
-def _source(source: SourceParams, machine: Machine) -> Iterator[str]:
+def _source(name: str, source: SourceParams, machine: Machine) -> Iterator[str]:
     """A base model that is not here and can't be fetched, or has no room."""
     if source.model == NANO:
         return
     if is_folder(source.model):
         if not pointer.local_folder(source.model).is_dir():
-            yield f"base_model: {source.model}: no such folder ({pointer.local_folder(source.model)})"
+            yield f"{name}: {source.model}: no such folder ({pointer.local_folder(source.model)})"
         return
     revision = None if source.revision == NEWEST else source.revision
     if pointer.cached(source.model, revision) is not None:
@@ -120,9 +151,9 @@ def _source(source: SourceParams, machine: Machine) -> Iterator[str]:
     try:
         size = pointer.download_size(source.model, revision)
     except InputError as error:  # one line among those of other stages
-        yield f"base_model: {error.message}"
+        yield f"{name}: {error.message}"
     else:
-        yield from _room("base_model", size, pointer.hub_cache(), machine)
+        yield from _room(name, size, pointer.hub_cache(), machine)
 
 
 def _training(
@@ -152,10 +183,27 @@ def _training(
     yield from _room(stage, CHECKPOINTS * CHECKPOINT * trained, work_dir(), machine)
 
 
+def _translation(settings: TranslateParams, machine: Machine) -> Iterator[str]:
+    if not settings.languages or settings.backend == "lexicon":
+        return
+    yield from _package("translate", settings.backend, machine)
+    if settings.backend == "openai":
+        return
+    lm, own = settings.lm, settings.lm.vllm
+    yield from _source("translate.lm", lm, machine)
+    shape = _shape_of(lm)
+    if settings.backend == "vllm":
+        engines = Engines("translate", 1, own.tensor_parallel, own.gpu_memory, lm.precision, lm.max_length)
+        yield from _engines(engines, shape, machine)
+    elif shape is not None:
+        beams = lm.transformers.batch_size * (lm.beam_width if lm.decoding == "beam" else 1)
+        need = memory.serving(shape, longest=lm.max_length, sequences=beams, precision=lm.precision, tensor_parallel=1)
+        yield from _memory("translate", need, "lower translate.lm.transformers.batch_size", machine)
+
+
 def _scoring(settings: ScoreParams, tuning: TrainParams, shape: Shape | None, machine: Machine) -> Iterator[str]:
-    if settings.backend == "vllm":  # which says itself what its memory lacks: it takes a share of it
-        if not machine.has("vllm"):
-            yield f"score.backend: vllm needs a package: {INSTALLED_BY['vllm']}"
+    if settings.backend == "vllm":
+        yield from _scoring_with_vllm(settings, tuning, shape, machine)
         return
     yield from _attention("score", settings.attention, machine)
     if shape is not None:
@@ -167,6 +215,45 @@ def _scoring(settings: ScoreParams, tuning: TrainParams, shape: Shape | None, ma
             attention=settings.attention,
         )
         yield from _memory("score", need, "lower score.batch_tokens, or take a smaller base_model", machine)
+
+
+def _scoring_with_vllm(
+    settings: ScoreParams, tuning: TrainParams, shape: Shape | None, machine: Machine
+) -> Iterator[str]:
+    own, precision = settings.vllm, settings.precision
+    yield from _package("score", "vllm", machine)
+    share, longest = own.gpu_memory_utilization, tuning.max_length
+    engines = Engines("score", own.data_parallel, own.tensor_parallel, share, precision, longest)
+    yield from _engines(engines, shape, machine)
+    if shape is not None and tuning.adapter == "lora" and own.adapter == "merged":
+        mend = "set score.vllm.adapter: lora"
+        yield from _memory("score", memory.merging(shape), mend, machine, on_gpus=False)
+        yield from _room("score", shape.weights * memory.BYTES[precision], work_dir(), machine)
+
+
+def _package(stage: str, backend: str, machine: Machine) -> Iterator[str]:
+    if backend in INSTALLED_BY and not machine.has(backend):
+        yield f"{stage}.backend: {backend} needs a package: {INSTALLED_BY[backend]}"
+
+
+def _engines(engines: Engines, shape: Shape | None, machine: Machine) -> Iterator[str]:
+    """GPUs, unless vLLM is built for CPUs, and the memory without which not even one prompt is served."""
+    on_gpus = not machine.is_built_for_cpus("vllm")
+    if on_gpus and len(machine.gpus) < engines.gpus:
+        asked = f"{engines.gpus} GPUs with CUDA on this machine, and there are {len(machine.gpus)}"
+        mend = "lower its tensor_parallel or data_parallel, or take its CPU build (docs/serving.md)"
+        yield f"{engines.stage}.backend: vllm needs {asked}: {mend}"
+    elif shape is not None:
+        need = memory.serving(
+            shape,
+            longest=engines.longest,
+            sequences=1,
+            precision=engines.precision,
+            tensor_parallel=engines.tensor_parallel,
+        )
+        whole = need / engines.share if on_gpus else need * engines.gpus
+        mend = "raise the engine's tensor_parallel, or take a smaller model"
+        yield from _memory(engines.stage, whole, mend, machine, on_gpus=on_gpus)
 
 
 def _processes(name: str) -> Processes:
@@ -199,10 +286,12 @@ def _attention(stage: str, attention: str, machine: Machine) -> Iterator[str]:
         yield f"{stage}.attention: flash_attention_2 needs a package: {INSTALLED_BY['flash_attn']}"
 
 
-def _memory(stage: str, need: float, mend: str, machine: Machine) -> Iterator[str]:
+def _memory(stage: str, need: float, mend: str, machine: Machine, *, on_gpus: bool = True) -> Iterator[str]:
+    """`on_gpus`: of the GPUs' memory, where there are any."""
     if need <= TRIFLE:
         return
-    have, where = (min(machine.gpus), "of a GPU's memory") if machine.gpus else (machine.memory, "of memory")
+    gpus = machine.gpus if on_gpus else []
+    have, where = (min(gpus), "of a GPU's memory") if gpus else (machine.memory, "of memory")
     if need > have:
         yield f"{stage}: needs about {need / GIB:.1f} GiB {where}, and there are {have / GIB:.1f}: {mend}"
 
@@ -227,6 +316,11 @@ def _shape(lm: LmParams) -> Shape | None:
             vocabulary=nano.vocab_size,
             tied=True,
         )
+    return _shape_of(lm)
+
+
+def _shape_of(lm: SourceParams) -> Shape | None:
+    """Of a model that is in a folder or in the hub's cache; None where it is not."""
     if is_folder(lm.model):
         folder: Path | None = pointer.local_folder(lm.model)
     else:

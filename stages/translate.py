@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from babelshelf import preflight
 from babelshelf.files import work_dir, write_json
 from babelshelf.params.load import load, load_seed
 from babelshelf.params.translate import TranslateParams
@@ -31,6 +32,7 @@ from babelshelf.work_cache import WorkCache
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
 @recorded
 def main(*, task: str, train: Path, held_out: Path, glossary: Path, out: Path, metrics: Path) -> None:
+    preflight.require("translate", task)
     settings = load(TranslateParams, "translate", task)
     translator = load_translator(settings, glossary)
     cache = WorkCache(work_dir() / "translate")

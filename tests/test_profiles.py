@@ -46,8 +46,10 @@ PAPER = {
     "translate.languages": ["de", "it", "pl", "ar"],
     "translate.backend": "vllm",
     "translate.lm.model": "ByteDance-Seed/Seed-X-PPO-7B",
+    "score.backend": "vllm",
     "score.precision": "bf16",
-    "score.attention": "flash_attention_2",
+    "score.vllm.tensor_parallel": 2,
+    "score.vllm.data_parallel": 2,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -75,9 +76,9 @@ def scored(base: Path, model: Path, settings: ScoreParams, some: pl.DataFrame) -
         return scorer.score(some)
 
 
-def rows() -> pl.DataFrame:
-    """Thirty rows of prompts of many lengths, in which shoes are relevant and pans are not."""
-    pairs = [(query, candidate) for query in QUERIES for candidate in (*SHOES, *PANS)]
+def rows(queries: Sequence[str] = QUERIES, candidates: Sequence[str] = (*SHOES, *PANS)) -> pl.DataFrame:
+    """All pairs, thirty of them if not told, of prompts of many lengths; shoes are relevant and pans are not."""
+    pairs = [(query, candidate) for query in queries for candidate in candidates]
     return pl.DataFrame(
         {
             "id": [f"r{number}" for number in range(len(pairs))],
