@@ -32,6 +32,7 @@ class Project:
         params["dpo"] |= shared
         params["tasks"]["qi"] |= {"train": SCHEDULE, "dpo": SCHEDULE | {"learning_rate": 0.003}}
         YAML().dump(params, folder / "params.yaml")
+        (folder / "profiles").symlink_to(ROOT / "profiles")
         tiny_lm.rows().write_parquet(folder / "train.parquet")
         tiny_lm.save_base(folder / "base")
 
