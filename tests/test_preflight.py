@@ -253,7 +253,7 @@ def test_an_adapter_is_merged_in_memory_and_written_to_the_disk(local: dict[str,
     assert merging.startswith("score: needs about 56.9 ")
     assert "GiB of memory, and there are 50.0: set score.vllm.adapter: lora" in merging
     assert room.startswith("score: needs 27.5 GiB of disk")
-    local["train"]["adapter"] = "none"  # all weights are trained: there is nothing to merge
+    local["train"] |= {"adapter": "none", "weights": "fp32"}  # all weights are trained: there is nothing to merge
     assert preflight.lacking(local, "score", "qc", server) == []
 
 
