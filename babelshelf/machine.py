@@ -33,14 +33,16 @@ class Machine:
 
     def is_built_for_cpus(self, package: str) -> bool:
         """Whether what is installed is a package's build for CPUs, as its own name or its version says."""
-        for name in (f"{package}-cpu", package):
-            try:
-                return name != package or "cpu" in version(name)
-            except PackageNotFoundError:
-                continue
-        return False
+        return _version(f"{package}-cpu") is not None or "cpu" in (_version(package) or "")
 
     def room(self, path: Path) -> int:
         """Bytes that are free on the disk where `path` is or will be."""
         there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
         return shutil.disk_usage(there).free
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -240,9 +240,10 @@ def _engines(engines: Engines, shape: Shape | None, machine: Machine) -> Iterato
     """GPUs, unless vLLM is built for CPUs, and the memory without which not even one prompt is served."""
     on_gpus = not machine.is_built_for_cpus("vllm")
     if on_gpus and len(machine.gpus) < engines.gpus:
-        asked = f"{engines.gpus} GPUs with CUDA on this machine, and there are {len(machine.gpus)}"
-        mend = "lower its tensor_parallel or data_parallel, or take its CPU build (docs/serving.md)"
-        yield f"{engines.stage}.backend: vllm needs {asked}: {mend}"
+        asked = f"{engines.gpus} with CUDA on this machine, and there are {len(machine.gpus)}"
+        few = "lower its tensor_parallel or data_parallel"
+        mend = few if machine.gpus else "take its CPU build (docs/serving.md), or another backend"
+        yield f"{engines.stage}.backend: GPUs that vllm needs: {asked}: {mend}"
     elif shape is not None:
         need = memory.serving(
             shape,

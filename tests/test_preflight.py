@@ -214,18 +214,20 @@ def test_scoring_with_vllm_needs_its_package_and_gpus_and_not_the_attention_of_t
 ) -> None:
     package, gpus = preflight.lacking(local, "score", "qc", LAPTOP)
     assert package.endswith("score.backend: vllm needs a package: pip install 'babelshelf[vllm]'")
-    assert gpus.startswith("score.backend: vllm needs 4 GPUs with CUDA on this machine, and there are 0: lower")
+    assert gpus.startswith(
+        "score.backend: GPUs that vllm needs: 4 with CUDA on this machine, and there are 0: take its CPU"
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "gpus", "expected"),
     [
         ({}, [22.4] * 4, None),  # four cards of 24 GB
-        ({}, [22.4] * 3, "score.backend: vllm needs 4 GPUs with CUDA on this machine, and there are 3"),
+        ({}, [22.4] * 3, "score.backend: GPUs that vllm needs: 4 with CUDA on this machine, and there are 3: lower"),
         ({"tensor_parallel": 1}, [22.4] * 4, "score: needs about 31."),
         ({"tensor_parallel": 1, "gpu_memory_utilization": 0.5}, [48] * 4, "score: needs about 56."),
         ({"tensor_parallel": 1, "data_parallel": 1}, [80], None),
-        ({"tensor_parallel": 1, "data_parallel": 2}, [80], "score.backend: vllm needs 2 GPUs"),
+        ({"tensor_parallel": 1, "data_parallel": 2}, [80], "score.backend: GPUs that vllm needs: 2"),
     ],
 )
 def test_an_engine_of_vllm_has_its_share_of_its_gpus(
@@ -251,7 +253,7 @@ def test_an_adapter_is_merged_in_memory_and_written_to_the_disk(local: dict[str,
     assert merging.startswith("score: needs about 56.9 ")
     assert "GiB of memory, and there are 50.0: set score.vllm.adapter: lora" in merging
     assert room.startswith("score: needs 27.5 GiB of disk")
-    local["train"]["adapter"] = "none"  # all weights are trained: there is nothing to merge
+    local["train"] |= {"adapter": "none", "weights": "fp32"}  # all weights are trained: there is nothing to merge
     assert preflight.lacking(local, "score", "qc", server) == []
 
 
@@ -266,7 +268,7 @@ def test_translating_with_vllm_needs_its_package_and_a_gpu_with_room(local: dict
     values = translating(local, "vllm")
     package, gpu = preflight.lacking(values, "translate", "qc", LAPTOP)
     assert package.startswith("translate.backend: vllm needs a package")
-    assert gpu.startswith("translate.backend: vllm needs 1 GPUs with CUDA")
+    assert gpu.startswith("translate.backend: GPUs that vllm needs: 1")
     (line,) = preflight.lacking(values, "translate", "qc", Pretended(gpus=[24], memory=8, packages=("vllm",)))
     assert line.startswith("translate: needs about 31.")
     shutil.rmtree(tmp_path / "base")
