@@ -108,6 +108,11 @@ def encode(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenize
     return Encoded(ids=ids, shortened=len(too_long))
 
 
+def as_series(encoded: Encoded) -> pl.Series:
+    """The prompts' token ids as `List(Int32)`, in a fifth of the memory that Python's lists take."""
+    return pl.Series(encoded.ids, dtype=pl.List(pl.Int32))
+
+
 def _shortened(
     record: dict[str, str], template: Template, tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> list[int]:

@@ -109,11 +109,8 @@ def main(*, shape: str, steps: int, peak_tflops: float | None, base: Path, **set
 
 def model_flops(config: Any, tokens: float, length: float) -> float:  # noqa: ANN401 - of transformers
     """FLOPs that a step of LoRA on all linear maps needs for `tokens` tokens, in prompts of `length`."""
+    maps = shapes.layer_maps(config)
     channels = config.num_attention_heads * config.head_dim
-    keys = config.num_key_value_heads * config.head_dim
-    hidden, inner = config.hidden_size, config.intermediate_size
-    maps = [(hidden, channels), (hidden, keys), (hidden, keys), (channels, hidden)]
-    maps += [(hidden, inner), (hidden, inner), (inner, hidden)]
     frozen = sum(wide * high for wide, high in maps)
     trained = sum(LORA_RANK * (wide + high) for wide, high in maps)
     attention = 6 * 2 * channels * length / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -52,6 +53,15 @@ def tokenizer(template: str, some: pl.DataFrame) -> PreTrainedTokenizerFast:
     prompt = parse(load_template(template), template)
     texts = [prompt.render(row) for row in some.head(300).to_dicts()]
     return train_tokenizer([text + answer for text in texts for answer in (prompt.yes, prompt.no)], 1000)
+
+
+def layer_maps(config: Any) -> list[tuple[int, int]]:  # noqa: ANN401 - of transformers
+    """Inputs and outputs of the linear maps in one layer."""
+    channels = config.num_attention_heads * config.head_dim
+    keys = config.num_key_value_heads * config.head_dim
+    hidden, inner = config.hidden_size, config.intermediate_size
+    maps = [(hidden, channels), (hidden, keys), (hidden, keys), (channels, hidden)]
+    return [*maps, (hidden, inner), (hidden, inner), (inner, hidden)]
 
 
 def save_base(folder: Path, shape: str, dtype: torch.dtype, words: PreTrainedTokenizerFast) -> Path:

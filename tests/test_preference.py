@@ -362,7 +362,8 @@ def test_what_is_saved_is_the_policy_alone_and_scores_as_in_memory(
         assert list(tuned.model.peft_config) == ["default"]
 
     before, after = (tiny_lm.scored(base, folder, SCORING, ROWS) for folder in (sft, tmp_path / "dpo"))
-    in_memory = TransformersScorer(tuned.model, TOKENIZER, tiny_lm.TEMPLATE, MAX_LENGTH, SCORING).score(ROWS)
+    scorer = TransformersScorer(tuned.model, TOKENIZER, tiny_lm.TEMPLATE, MAX_LENGTH, SCORING)
+    in_memory = tiny_lm.p_yes(scorer, ROWS)
     np.testing.assert_allclose(after, in_memory, rtol=0, atol=1e-5)
     relevant = ROWS["label"].to_numpy() == 1
     assert (after - before)[relevant].mean() > 0.05

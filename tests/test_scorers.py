@@ -54,7 +54,7 @@ def test_p_yes_is_the_softmax_of_the_two_answers_whatever_the_batch(
     folders: tuple[Path, Path], expected: np.ndarray, batch_tokens: int
 ) -> None:
     with load_scorer(*folders, settings(batch_tokens)) as scorer:
-        scores = scorer.score(ROWS)
+        scores = tiny_lm.p_yes(scorer, ROWS)
     assert scores.dtype == np.float64
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
 
@@ -65,7 +65,7 @@ def test_pairs_sorted_by_length_come_back_in_their_order(
     monkeypatch.setattr(base, "CHUNK", 7)
     with load_scorer(*folders, settings()) as scorer:
         lengths = [len(scorer.tokenizer(tiny_lm.TEMPLATE.render(row))["input_ids"]) for row in ROWS.to_dicts()]
-        ordered = [lengths[number] for number in scorer.order(ROWS)]
+        ordered = [lengths[number] for number in scorer.order(scorer.encode(ROWS))]
         assert ordered == sorted(lengths)
         assert len(set(lengths)) > 5
         np.testing.assert_allclose(score_pairs(ROWS, scorer, tmp_path / "done"), expected, rtol=0, atol=1e-5)
@@ -75,7 +75,7 @@ def test_a_candidate_longer_than_the_models_prompt_is_shortened(folders: tuple[P
     long = ROWS.head(1).with_columns(candidate=pl.lit("漢" * 300))
     longer = long.with_columns(candidate=pl.lit("漢" * 301))
     with load_scorer(*folders, settings()) as scorer:
-        assert scorer.score(long).tolist() == scorer.score(longer).tolist()
+        assert tiny_lm.p_yes(scorer, long).tolist() == tiny_lm.p_yes(scorer, longer).tolist()
 
 
 def test_no_rows_give_no_scores(folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -91,22 +91,28 @@ def test_batches_hold_all_prompts_in_order_within_their_tokens() -> None:
 
 
 class PartScorer:
-    """Scores by id; breaks off at its `fatal`-th chunk and remembers what it finished."""
+    """Scores by the number in the id; breaks off at its `fatal`-th chunk and remembers what it finished."""
 
     def __init__(self, fatal: int | None = None) -> None:
         self.fatal = fatal
-        self.scored: list[str] = []
-        self.chunks = 0
+        self.scored: list[int] = []
+        self.chunks = self.encodings = 0
 
-    def order(self, rows: pl.DataFrame) -> np.ndarray:
-        return rows["candidate"].str.len_chars().arg_sort().to_numpy()
+    def encode(self, rows: pl.DataFrame) -> pl.Series:
+        self.encodings += 1
+        numbers = rows["id"].str.slice(1).cast(pl.Int32)
+        return pl.Series([[number] for number in numbers], dtype=pl.List(pl.Int32))
 
-    def score(self, rows: pl.DataFrame) -> np.ndarray:
+    def order(self, prompts: pl.Series) -> np.ndarray:
+        return np.arange(len(prompts))[::-1]
+
+    def score(self, prompts: pl.Series) -> np.ndarray:
         self.chunks += 1
         if self.chunks == self.fatal:
             raise MemoryError
-        self.scored += rows["id"].to_list()
-        return rows["id"].str.slice(1).cast(pl.Float64).to_numpy() / 100
+        numbers = prompts.list.first()
+        self.scored += numbers.to_list()
+        return numbers.to_numpy() / 100
 
 
 def test_a_killed_run_goes_on_from_its_finished_chunks_with_the_same_result(
@@ -119,7 +125,8 @@ def test_a_killed_run_goes_on_from_its_finished_chunks_with_the_same_result(
     assert len(killed.scored) == 16
     scores = score_pairs(ROWS, resumed, tmp_path / "done")
     assert set(killed.scored).isdisjoint(resumed.scored)
-    assert sorted(killed.scored + resumed.scored) == sorted(ROWS["id"])
+    assert sorted(killed.scored + resumed.scored) == list(range(ROWS.height))
+    assert resumed.encodings == 1  # each prompt once, not again for its order or its chunk
     assert scores.tolist() == score_pairs(ROWS, undisturbed, tmp_path / "other").tolist()
     assert scores.tolist() == [number / 100 for number in range(ROWS.height)]
 
@@ -133,5 +140,6 @@ def test_answers_are_read_as_no_then_yes() -> None:
         model.lm_head.weight.zero_()
         model.lm_head.bias.zero_()
         model.lm_head.bias[yes] = 2
-    scores = TransformersScorer(model, tokenizer, tiny_lm.TEMPLATE, MAX_LENGTH, settings()).score(ROWS)
+    scorer = TransformersScorer(model, tokenizer, tiny_lm.TEMPLATE, MAX_LENGTH, settings())
+    scores = tiny_lm.p_yes(scorer, ROWS)
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-2)), atol=1e-6)

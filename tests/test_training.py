@@ -332,7 +332,8 @@ def test_a_model_learns_which_rows_are_relevant_and_scores_the_same_when_it_is_l
 
     held_out = ROWS.with_columns(query=pl.lit("of my mother"))
     loaded = tiny_lm.scored(base, tmp_path / "model", SCORING, held_out)
-    in_memory = TransformersScorer(tuned.model, TOKENIZER, tiny_lm.TEMPLATE, MAX_LENGTH, SCORING).score(held_out)
+    scorer = TransformersScorer(tuned.model, TOKENIZER, tiny_lm.TEMPLATE, MAX_LENGTH, SCORING)
+    in_memory = tiny_lm.p_yes(scorer, held_out)
     np.testing.assert_allclose(loaded, in_memory, rtol=0, atol=1e-5)
 
     relevant = held_out["label"].to_numpy() == 1

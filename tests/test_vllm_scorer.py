@@ -75,7 +75,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def by_transformers(models: tuple[Path, Path], precision: str) -> np.ndarray:
     with load_scorer(*models, tiny_lm.score_params(precision=precision)) as scorer:
-        scores = scorer.score(ROWS)
+        scores = tiny_lm.p_yes(scorer, ROWS)
     assert np.quantile(scores, 0.95) - np.quantile(scores, 0.05) > 0.5  # or any order of the rows would do
     return scores
 
@@ -139,7 +139,7 @@ def test_prompts_that_begin_alike_follow_each_other(models: tuple[Path, Path]) -
     tokenizer = tiny_lm.tokenizer()
     scorer = vllm.VllmScorer(None, tokenizer, tiny_lm.TEMPLATE, MAX_LENGTH)  # type: ignore[arg-type]
     rows = ROWS.sample(fraction=1, shuffle=True, seed=1)
-    ordered = rows[scorer.order(rows)]["candidate"]
+    ordered = rows[scorer.order(scorer.encode(rows))]["candidate"]
     assert (ordered != ordered.shift(1)).sum() + 1 == ordered.n_unique()  # in this template the candidate comes first
 
 
@@ -163,7 +163,7 @@ def test_the_adapter_is_served(engine: vllm.VllmScorer, models: tuple[Path, Path
     """The agreement says nothing where the adapter changes nothing."""
     save(tamed(), tmp_path / "plain", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
     plain = tiny_lm.scored(models[0], tmp_path / "plain", tiny_lm.score_params(), ROWS)
-    assert np.abs(plain - engine.score(ROWS)).mean() > 0.1
+    assert np.abs(plain - tiny_lm.p_yes(engine, ROWS)).mean() > 0.1
 
 
 @pytest.mark.vllm
@@ -175,7 +175,9 @@ def test_no_rows_give_no_scores(engine: vllm.VllmScorer, tmp_path: Path) -> None
 def test_a_candidate_that_is_shortened_fits(engine: vllm.VllmScorer, models: tuple[Path, Path]) -> None:
     long = ROWS.head(4).with_columns(candidate=pl.lit("漢" * 300))
     with load_scorer(*models, tiny_lm.score_params(precision="fp32")) as scorer:
-        np.testing.assert_allclose(engine.score(long), scorer.score(long), rtol=0, atol=TOLERANCE["fp32"])
+        np.testing.assert_allclose(
+            tiny_lm.p_yes(engine, long), tiny_lm.p_yes(scorer, long), rtol=0, atol=TOLERANCE["fp32"]
+        )
 
 
 @pytest.mark.vllm

@@ -14,7 +14,7 @@ from babelshelf.nano_lm import new_model, train_tokenizer
 from babelshelf.params.base_model import NanoLmParams
 from babelshelf.params.score import ScoreParams, VllmParams
 from babelshelf.prompts import load_template, parse
-from babelshelf.scorers.base import load_scorer
+from babelshelf.scorers.base import Scorer, load_scorer
 from babelshelf.tables import ROW_SCHEMA
 
 SHORT = load_template("short")
@@ -73,7 +73,12 @@ def score_params(
 def scored(base: Path, model: Path, settings: ScoreParams, some: pl.DataFrame) -> np.ndarray:
     """p(yes) of some rows."""
     with load_scorer(base, model, settings) as scorer:
-        return scorer.score(some)
+        return p_yes(scorer, some)
+
+
+def p_yes(scorer: Scorer, some: pl.DataFrame) -> np.ndarray:
+    """p(yes) of some rows in one go, in their order."""
+    return scorer.score(scorer.encode(some))
 
 
 def rows(queries: Sequence[str] = QUERIES, candidates: Sequence[str] = (*SHOES, *PANS)) -> pl.DataFrame:

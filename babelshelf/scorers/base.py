@@ -23,12 +23,16 @@ CHUNK = 1024  # pairs: what a kill loses at most
 class Scorer(Protocol):
     """A model that answers "yes" or "no" to the prompt of a pair."""
 
-    def order(self, rows: pl.DataFrame) -> np.ndarray:
-        """Numbers of all rows in the order in which they are scored fastest, int64, shape (rows,)."""
+    def encode(self, rows: pl.DataFrame) -> pl.Series:
+        """Token ids of the rows' prompts, `List(Int32)`, shape (rows,)."""
         ...
 
-    def score(self, rows: pl.DataFrame) -> np.ndarray:
-        """p(yes) = exp(l_yes) / (exp(l_yes) + exp(l_no)) of each row, float64, shape (rows,)."""
+    def order(self, prompts: pl.Series) -> np.ndarray:
+        """Numbers of all prompts in the order in which they are scored fastest, int64, shape (prompts,)."""
+        ...
+
+    def score(self, prompts: pl.Series) -> np.ndarray:
+        """p(yes) = exp(l_yes) / (exp(l_yes) + exp(l_no)) of each prompt, float64, shape (prompts,)."""
         ...
 
 
@@ -56,21 +60,22 @@ def score_pairs(rows: pl.DataFrame, scorer: Scorer, done: Path) -> np.ndarray:
     Returns:
         float64, shape (rows,).
     """
-    order = scorer.order(rows)
+    prompts = scorer.encode(rows)
+    order = scorer.order(prompts)
     scores = np.empty(rows.height)
     with tqdm(total=rows.height, unit="pair", desc="score") as bar:
         for start in range(0, rows.height, CHUNK):
             part = order[start : start + CHUNK]
-            scores[part] = _chunk(rows[part], scorer, done / f"{start}.npy")
+            scores[part] = _chunk(prompts[part], scorer, done / f"{start}.npy")
             bar.update(len(part))
     return scores
 
 
-def _chunk(rows: pl.DataFrame, scorer: Scorer, path: Path) -> np.ndarray:
+def _chunk(prompts: pl.Series, scorer: Scorer, path: Path) -> np.ndarray:
     if path.is_file():
         finished: np.ndarray = np.load(path)
         return finished
-    scores = scorer.score(rows)
+    scores = scorer.score(prompts)
     with replacing(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, scores)
     return scores

@@ -18,7 +18,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from babelshelf.pointer import load_tokenizer, weights
-from babelshelf.prompts import Template, answer_ids, encode, parse
+from babelshelf.prompts import Template, answer_ids, as_series, encode, parse
 
 if TYPE_CHECKING:
     from babelshelf.params.score import ScoreParams
@@ -42,25 +42,26 @@ class TransformersScorer:
         self.settings = settings
         self.answers = list(answer_ids(template, tokenizer))
 
-    def order(self, rows: pl.DataFrame) -> np.ndarray:
-        """Rows by the length of their prompts, so that little is padded."""
-        prompts = encode(rows, self.template, self.tokenizer, self.max_length).ids
-        return np.argsort(np.array([len(ids) for ids in prompts]), kind="stable")
+    def encode(self, rows: pl.DataFrame) -> pl.Series:
+        """Token ids of the rows' prompts, `List(Int32)`."""
+        return as_series(encode(rows, self.template, self.tokenizer, self.max_length))
+
+    def order(self, prompts: pl.Series) -> np.ndarray:
+        """Prompts by their length, so that little is padded."""
+        return np.argsort(prompts.list.len().to_numpy(), kind="stable")
 
     @torch.inference_mode()
-    def score(self, rows: pl.DataFrame) -> np.ndarray:
-        """p(yes) of each row, float64, shape (rows,)."""
-        prompts = encode(rows, self.template, self.tokenizer, self.max_length).ids
-        parts = [self._batch(batch) for batch in batches(prompts, self.settings.batch_tokens)]
+    def score(self, prompts: pl.Series) -> np.ndarray:
+        """p(yes) of each prompt, float64, shape (prompts,)."""
+        parts = [self._batch(batch) for batch in batches(prompts.to_list(), self.settings.batch_tokens)]
         return np.concatenate(parts) if parts else np.empty(0)
 
     def _batch(self, prompts: Sequence[list[int]]) -> np.ndarray:
-        longest = max(map(len, prompts))
-        input_ids = torch.full((len(prompts), longest), self.tokenizer.pad_token_id)
-        mask = torch.zeros_like(input_ids)
-        for index, prompt in enumerate(prompts):
-            input_ids[index, longest - len(prompt) :] = torch.as_tensor(prompt)
-            mask[index, longest - len(prompt) :] = 1
+        lengths = np.array([len(prompt) for prompt in prompts])
+        real = np.arange(lengths.max()) >= lengths.max() - lengths[:, None]  # padded on the left
+        padded = np.full(real.shape, self.tokenizer.pad_token_id)
+        padded[real] = np.concatenate(prompts)
+        input_ids, mask = torch.from_numpy(padded), torch.from_numpy(real).long()
         device = self.model.device
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bf16"):
             hidden = self.model(

@@ -27,7 +27,7 @@ from babelshelf.errors import InputError
 from babelshelf.files import replacing
 from babelshelf.fingerprint import partial_work
 from babelshelf.pointer import load_tokenizer, weights
-from babelshelf.prompts import Template, answer_ids, encode, parse
+from babelshelf.prompts import Template, answer_ids, as_series, encode, parse
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -85,17 +85,18 @@ class VllmScorer:
         self.template = template
         self.max_length = max_length
 
-    def order(self, rows: pl.DataFrame) -> np.ndarray:
-        """Rows by their prompts' tokens: those that begin alike follow each other."""
-        prompts = self._prompts(rows)
-        return np.array(sorted(range(len(prompts)), key=prompts.__getitem__), dtype=np.int64)
+    def encode(self, rows: pl.DataFrame) -> pl.Series:
+        """Token ids of the rows' prompts, `List(Int32)`."""
+        return as_series(encode(rows, self.template, self.tokenizer, self.max_length))
 
-    def score(self, rows: pl.DataFrame) -> np.ndarray:
-        """p(yes) of each row, float64, shape (rows,)."""
-        return self.engines.p_yes(self._prompts(rows))
+    def order(self, prompts: pl.Series) -> np.ndarray:
+        """Prompts by their tokens: those that begin alike follow each other."""
+        tokens = prompts.to_list()
+        return np.array(sorted(range(len(tokens)), key=tokens.__getitem__), dtype=np.int64)
 
-    def _prompts(self, rows: pl.DataFrame) -> Prompts:
-        return encode(rows, self.template, self.tokenizer, self.max_length).ids
+    def score(self, prompts: pl.Series) -> np.ndarray:
+        """p(yes) of each prompt, float64, shape (prompts,)."""
+        return self.engines.p_yes(prompts.to_list())
 
 
 @contextmanager

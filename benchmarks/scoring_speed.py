@@ -1,0 +1,253 @@
+"""Scored pairs a second beside `generate` and sentence-transformers' CrossEncoder, on the same rows, in one run.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.scoring_speed --pairs data/original/qi/train.parquet
+
+The model has the nano base's shape and random weights: what scoring costs does not depend on what a model knows.
+*ours* is `scorers.base.score_pairs` with the section `score` of params.yaml. *generate* is `generate(max_new_tokens=1)`
+on batches of 32 prompts by input order, in fp32, with p(yes) from its logits. *CrossEncoder* is sentence-transformers'
+`predict` on a Qwen3ForSequenceClassification of the same backbone, at the fastest of TRIED on the first 2,000 rows. It
+gets query and candidate without our prompt around them, which is fewer tokens.
+
+All begin with rows and end with numbers: texts are encoded in the time that counts. Each is run --rounds times in turn,
+and its best round counts; where there is no GPU, by the CPU time, so that busy neighbours count for less.
+
+The share of the peak is of the FLOPs that a causal LM needs for the tokens that are no padding, with a head for what is
+read (two answers, or a class), over those of the fastest square `torch.matmul` of this run in the same precision.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import click
+import numpy as np
+import polars as pl
+import torch
+from sentence_transformers import CrossEncoder
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForSequenceClassification
+
+from babelshelf import tables, training
+from babelshelf.nano_lm import new_model, train_tokenizer
+from babelshelf.params.base_model import BaseModelParams, NanoLmParams
+from babelshelf.params.load import load
+from babelshelf.params.score import ScoreParams
+from babelshelf.pointer import load_tokenizer
+from babelshelf.prompts import answer_ids, encode, load_template, parse
+from babelshelf.scorers.base import Scorer, load_scorer, score_pairs
+from benchmarks import shapes
+
+TEMPLATE = parse(load_template("short"), "short")
+MAX_LENGTH = 512
+TRIED = tuple(product(("eager", "sdpa"), ("fp32", "bf16"), (32, 64, 128, 256, 512)))  # attention, dtype, batch size
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+SQUARES = (512, 1024, 2048)  # sides of the matrices whose product is the peak
+
+Way = Callable[[pl.DataFrame], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Seconds by the wall's clock, and of CPU time."""
+
+    wall: float
+    cpu: float
+
+    @property
+    def counted(self) -> float:
+        """Those that two ways are compared by."""
+        return self.wall if torch.cuda.is_available() else self.cpu
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way to score rows, with the precision of its products and the FLOPs that all rows need."""
+
+    score: Way
+    precision: str
+    flops: float
+
+
+@click.command(help=__doc__)
+@click.option("--pairs", type=click.Path(path_type=Path, exists=True), default="data/original/qi/train.parquet")
+@click.option("--count", default=20_000)
+@click.option("--rounds", default=3)
+def main(*, pairs: Path, count: int, rounds: int) -> None:
+    rows = tables.read_rows(pairs).head(count)
+    settings = load(ScoreParams, "score")
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        base, model = save_models(Path(folder), rows, load(BaseModelParams, "base_model").lm.nano)
+        scorer = stack.enter_context(load_scorer(base, model, settings))
+        contenders, chosen = _contenders(rows, base, model, scorer, settings)
+        best, peaks = compare(rows, contenders, rounds)
+    click.echo(f"{len(rows)} pairs, {torch.get_num_threads()} thread(s); CrossEncoder: {chosen}")
+    click.echo("peak: " + ", ".join(f"{name} {flops / 1e9:.0f} GFLOP/s" for name, flops in peaks.items()))
+    for line in _table(len(rows), contenders, best, peaks):
+        click.echo(line)
+
+
+def save_models(folder: Path, rows: pl.DataFrame, shape: NanoLmParams) -> tuple[Path, Path]:
+    """Folders of a base model and of a model that is scored, with the same random weights, beside a `classifier`'s."""
+    texts = (TEMPLATE.render(row) + answer for row in rows.to_dicts() for answer in (TEMPLATE.no, TEMPLATE.yes))
+    tokenizer = train_tokenizer(texts, shape.vocab_size)
+    lm = new_model(tokenizer, shape, seed=1)
+    classifier = Qwen3ForSequenceClassification(Qwen3Config(**lm.config.to_dict() | {"num_labels": 1}))
+    classifier.model.load_state_dict(lm.model.state_dict())
+    lm.save_pretrained(folder / "base")
+    training.save(lm, folder / "model", {"template": load_template("short"), "max_length": MAX_LENGTH})
+    classifier.save_pretrained(folder / "classifier")
+    for name in ("base", "classifier"):
+        tokenizer.save_pretrained(folder / name)
+    return folder / "base", folder / "model"
+
+
+def _contenders(
+    rows: pl.DataFrame, base: Path, model: Path, scorer: Scorer, settings: ScoreParams
+) -> tuple[dict[str, Contender], str]:
+    tokenizer = load_tokenizer(base)
+    config = Qwen3Config.from_pretrained(model)
+    prompts = [len(ids) for ids in encode(rows, TEMPLATE, tokenizer, MAX_LENGTH).ids]
+    pairs = [len(ids) for ids in tokenizer(rows["query"].to_list(), rows["candidate"].to_list())["input_ids"]]
+    attention, precision, size = fastest_cross_encoder(rows.head(2000), base.parent / "classifier", TRIED)
+    contenders = {
+        "generate": Contender(generate(model, tokenizer), "fp32", needed_flops(config, prompts, 2)),
+        "CrossEncoder": Contender(
+            cross_encoder(base.parent / "classifier", attention, precision, size),
+            precision,
+            needed_flops(config, pairs, 1),
+        ),
+        "ours": Contender(ours(scorer), settings.precision, needed_flops(config, prompts, 2)),
+    }
+    return contenders, f"{attention}, {precision}, batches of {size}"
+
+
+# --- ways to score ---
+
+
+def ours(scorer: Scorer) -> Way:
+    """p(yes) by this project's scorer; nothing that an earlier round finished is taken."""
+
+    def score(rows: pl.DataFrame) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as done:
+            return score_pairs(rows, scorer, Path(done) / "done")
+
+    return score
+
+
+def generate(model: Path, tokenizer: PreTrainedTokenizerBase) -> Way:
+    """p(yes) from the logits of the one token that `generate` makes."""
+    lm = AutoModelForCausalLM.from_pretrained(model).to(_device()).eval()
+    answers = list(answer_ids(TEMPLATE, tokenizer))
+
+    def score(rows: pl.DataFrame) -> np.ndarray:
+        found = []
+        for start in range(0, len(rows), 32):
+            texts = [TEMPLATE.render(row) for row in rows[start : start + 32].to_dicts()]
+            batch = tokenizer(texts, return_tensors="pt", padding=True, return_token_type_ids=False).to(lm.device)
+            told = lm.generate(
+                **batch, max_new_tokens=1, do_sample=False, output_logits=True, return_dict_in_generate=True
+            )
+            found.append(torch.softmax(told.logits[0][:, answers].double(), dim=-1)[:, 1].cpu().numpy())
+        return np.concatenate(found)
+
+    return score
+
+
+def cross_encoder(folder: Path, attention: str, precision: str, batch_size: int) -> Way:
+    """The relevance that a classifier gives to query and candidate."""
+    options = {"attn_implementation": attention, "dtype": DTYPES[precision]}
+    encoder = CrossEncoder(str(folder), model_kwargs=options, max_length=MAX_LENGTH, device=str(_device()))
+
+    def score(rows: pl.DataFrame) -> np.ndarray:
+        pairs = list(zip(rows["query"], rows["candidate"], strict=True))
+        scores: np.ndarray = encoder.predict(pairs, batch_size=batch_size, show_progress_bar=False)
+        return scores
+
+    return score
+
+
+def fastest_cross_encoder(
+    rows: pl.DataFrame, folder: Path, tried: Sequence[tuple[str, str, int]]
+) -> tuple[str, str, int]:
+    """The attention, precision and batch size of `tried` that score the rows in the least time, of two tries each."""
+    ways = {settings: cross_encoder(folder, *settings) for settings in tried}
+    return min(tried, key=lambda settings: min(timed(ways[settings], rows).counted for _ in range(2)))
+
+
+# --- measures ---
+
+
+def compare(
+    rows: pl.DataFrame, contenders: dict[str, Contender], rounds: int
+) -> tuple[dict[str, Timed], dict[str, float]]:
+    """The best time of each contender, and the best peak of each precision, of rounds in turn."""
+    best: dict[str, Timed] = {}
+    peaks = dict.fromkeys(DTYPES, 0.0)
+    for _ in range(rounds):
+        for name, contender in contenders.items():
+            taken = timed(contender.score, rows)
+            best[name] = min(taken, best.get(name, taken), key=lambda one: one.counted)
+        peaks = {name: max(flops, peak(DTYPES[name])) for name, flops in peaks.items()}
+    return best, peaks
+
+
+def timed(score: Way, rows: pl.DataFrame) -> Timed:
+    wall, cpu = time.perf_counter(), time.process_time()
+    score(rows)
+    return Timed(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def peak(dtype: torch.dtype) -> float:
+    """FLOPs a second of the fastest square product, over some sizes and tries."""
+    return max(_product(side, dtype) for side in SQUARES for _ in range(3))
+
+
+def _product(side: int, dtype: torch.dtype) -> float:
+    left, right = (torch.randn(side, side, device=_device(), dtype=dtype) for _ in range(2))
+
+    def multiply(_: pl.DataFrame) -> np.ndarray:
+        return np.array((left @ right)[0, 0].item())  # what is read waits for a GPU
+
+    multiply(pl.DataFrame())
+    return 2 * side**3 / timed(multiply, pl.DataFrame()).counted
+
+
+def needed_flops(config: Qwen3Config, lengths: Sequence[int], outputs: int) -> float:
+    """FLOPs of a causal LM's forward pass over texts of these lengths (tokens), with `outputs` numbers read of each.
+
+    A weight takes 2 FLOPs a token, attention two products of 2 FLOPs a token, layer, channel and position that is
+    seen, which is half of the positions.
+    """
+    tokens = np.array(lengths, dtype=np.float64)
+    weights = sum(wide * high for wide, high in shapes.layer_maps(config))
+    attention = 2 * 2 * config.num_attention_heads * config.head_dim * tokens / 2
+    layers = config.num_hidden_layers * tokens * (2 * weights + attention)
+    return float((layers + 2 * config.hidden_size * outputs).sum())
+
+
+def _table(
+    rows: int, contenders: dict[str, Contender], best: dict[str, Timed], peaks: dict[str, float]
+) -> Iterator[str]:
+    yield "| way | pairs/s | by wall time | times generate | times CrossEncoder | MFLOP a pair | of the peak |"
+    yield "| :-- | --: | --: | --: | --: | --: | --: |"
+    for name, contender in contenders.items():
+        taken = best[name].counted
+        ratios = " | ".join(f"{best[other].counted / taken:.1f}" for other in ("generate", "CrossEncoder"))
+        share = contender.flops / taken / peaks[contender.precision]
+        yield (
+            f"| {name} | {rows / taken:,.0f} | {rows / best[name].wall:,.0f} | {ratios} "
+            f"| {contender.flops / rows / 1e6:.1f} | {share:.0%} of {contender.precision} |"
+        )
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+if __name__ == "__main__":
+    main()
