@@ -83,16 +83,23 @@ def build_index(vectors: FloatArray, settings: MineNegativesParams, seed: int) -
     index: Any = faiss.index_factory(vectors.shape[1], kind + CODES[settings.codes], faiss.METRIC_INNER_PRODUCT)
     if settings.index == "ivf":
         index.cp.seed = seed % 2**31
-        index.nprobe = min(settings.ivf.probes, settings.ivf.lists)
     if settings.index == "hnsw":
         index.hnsw.efConstruction = settings.hnsw.ef_construction
-        index.hnsw.efSearch = settings.hnsw.ef_search
+    set_search_width(index, settings)
     if not index.is_trained:
         points = TRAIN_POINTS * settings.ivf.lists if settings.index == "ivf" else RANGE_POINTS
         index.train(_sample(vectors, points, seed))
     _add(index, vectors, one_thread=settings.index == "hnsw")
     built: faiss.Index = index
     return built
+
+
+def set_search_width(index: Any, settings: MineNegativesParams) -> None:  # noqa: ANN401 - faiss has no types
+    """How much of an approximate index is looked at to answer a query; it may change after the index is built."""
+    if settings.index == "ivf":
+        index.nprobe = min(settings.ivf.probes, settings.ivf.lists)
+    if settings.index == "hnsw":
+        index.hnsw.efSearch = settings.hnsw.ef_search
 
 
 def _sample(vectors: FloatArray, number: int, seed: int) -> FloatArray:

@@ -65,17 +65,34 @@ def test_more_probes_and_a_wider_search_find_more() -> None:
     assert recall(found(index="hnsw", hnsw=poor)) < recall(found(index="hnsw")) - 0.1
 
 
-@pytest.mark.parametrize("index", KINDS)
-def test_the_same_seed_gives_the_same_neighbours_with_many_threads(index: str) -> None:
-    poor = {"links": 2, "ef_construction": 4, "ef_search": 4}  # a graph whose every link matters
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(8)
+def test_the_same_seed_gives_the_same_clusters() -> None:
+    some = {"lists": 16, "probes": 1}  # k-means sees a sample: TRAIN_POINTS a cluster
+    assert len(VECTORS) > 16 * neighbours.TRAIN_POINTS
+    one, again = (build_index(VECTORS, settings(index="ivf", ivf=some), 1) for _ in range(2))
+    np.testing.assert_array_equal(one.quantizer.reconstruct_n(0, 16), again.quantizer.reconstruct_n(0, 16))
+
+
+@pytest.mark.parametrize(("index", "threads"), [("hnsw", 1), ("flat", 2)])
+def test_a_graph_is_built_by_one_thread_since_its_links_depend_on_the_order(
+    index: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    kind = {"hnsw": faiss.IndexHNSWFlat, "flat": faiss.IndexFlat}[index]
+    add = kind.add
+
+    def spy(self: faiss.Index, vectors: np.ndarray) -> None:
+        seen.append(faiss.omp_get_max_threads())
+        add(self, vectors)
+
+    monkeypatch.setattr(kind, "add", spy)
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(2)
     try:
-        first = found(index=index, hnsw=poor)
-        assert all(np.array_equal(first, found(index=index, hnsw=poor)) for _ in range(5))
-        assert faiss.omp_get_max_threads() == 8
+        build_index(VECTORS, settings(index=index), 1)
+        assert seen == [threads]
+        assert faiss.omp_get_max_threads() == 2
     finally:
-        faiss.omp_set_num_threads(threads)
+        faiss.omp_set_num_threads(before)
 
 
 def test_another_seed_gives_other_clusters() -> None:
