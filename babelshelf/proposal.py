@@ -20,26 +20,18 @@ from babelshelf import profiles
 from babelshelf.column_roles import GRADES, NEGATIVE, POSITIVE, guess, separator
 from babelshelf.errors import InputError
 from babelshelf.languages import normalize
+from babelshelf.pairs.formats import FORMATS, PROPOSED, as_params, form, sample, suffix, written
 from babelshelf.pairs.marketplace import SHOWN, counts, read_rows
-from babelshelf.pairs.readers import column_names, packed, read_file
+from babelshelf.pairs.readers import read_file
 from babelshelf.pairs.rows import ROLES, SPLITS, bad_rows, described, files_like, label_keys
 from babelshelf.pairs.splits import KEPT, both_labels, settle
 from babelshelf.params.load import PARAMS_FILE, load_seed, read, section
-from babelshelf.params.prepare import FileParams, FilesParams
+from babelshelf.params.prepare import FilesParams
 
-FORMATS = {
-    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), "csv"),
-    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
-    **dict.fromkeys((".parquet", ".pq"), "parquet"),
-}
-PACKED = (".gz", ".zst", ".zstd")
-DELIMITERS = ("\t", ",", ";", "|")
-START = 1 << 20  # bytes that are looked into for encoding and delimiter
 FREQUENT = 0.02  # a value of labels that is rarer is taken for a bad one
 MOST_VALUES = 100  # of labels: with more they are no classes
 MOST_BAD = 0.02  # of rows: with more, something is wrong with the mapping or the file
 FEW, MANY = 20, 1000  # candidates: with fewer none are mined, with more the window is the paper's
-PROPOSED = Path("proposal")
 
 Names = Mapping[str, set[str]]  # what each split is called, by prepare.files.split.names
 
@@ -138,7 +130,7 @@ def _located(path: Path, names: Names) -> tuple[Path, dict[str, str]]:
 
 def _patterns(folder: Path, names: Names) -> dict[str, str]:
     """Files that are named for a split, or all files of the format that most have."""
-    files = sorted(file for file in folder.iterdir() if file.is_file() and _suffix(file) in FORMATS)
+    files = sorted(file for file in folder.iterdir() if file.is_file() and suffix(file) in FORMATS)
     if not files:
         raise InputError(f"{folder}: no file in it ends in {', '.join(FORMATS)}, packed or not")
     named = {split: [file for file in files if words & _words(file)] for split, words in names.items()}
@@ -178,14 +170,7 @@ def _same_start(names: list[str]) -> str:
     return "".join(chars[0] for chars in takewhile(lambda chars: len(set(chars)) == 1, zip(*names, strict=False)))
 
 
-def _suffix(file: Path) -> str:
-    name = file.name.lower()
-    for packing in PACKED:
-        name = name.removesuffix(packing)
-    return Path(name).suffix
-
-
-# --- how a file is written ---
+# --- what is in a file ---
 
 
 def _of_task(
@@ -193,25 +178,20 @@ def _of_task(
 ) -> tuple[dict[str, Any], list[str]]:
     """The params of a task's files, and what to tell of them."""
     first = _a_file(path, patterns)
-    how = _written(first)
-    names = column_names(first, _settings(how, {"query": "-", "candidate": "-", "label": "-"}))
-    if not names:
-        raise InputError(f"{first}: no columns found: is it CSV, JSON lines or Parquet?")
-    if {"esci_label", "product_id", "product_locale"} <= set(names) and "product_title" not in names:
+    how = written(first)
+    rows = sample(first, how)
+    if {"esci_label", "product_id", "product_locale"} <= set(rows.columns) and "product_title" not in rows.columns:
         raise InputError(f"{first}: the examples of ESCI, whose titles are in another file: `babelshelf profile esci`")
-    indices = {str(number): name for number, name in enumerate(dict.fromkeys(names))}
-    sample = read_file(first, _settings(how, {}), indices, few=True).select(list(indices)).rename(indices)
-    sample = sample.with_columns(pl.all().replace("", None))
-    known = _known(sample, asked, first)
-    guessed = guess(sample, task, known, set().union(*splits.values()))
-    columns = _columns(guessed, asked, first, sample.columns, given_split=not patterns["rows"])
+    known = _known(rows, asked, first)
+    guessed = guess(rows, task, known, set().union(*splits.values()))
+    columns = _columns(guessed, asked, first, rows.columns, given_split=not patterns["rows"])
     told: list[str] = []
     if asked.positive:
-        found = [read_file(file, _settings(how, {}), {"label": columns["label"]}) for file in _files(path, patterns)]
+        found = [read_file(file, as_params(how, {}), {"label": columns["label"]}) for file in _files(path, patterns)]
         labels = _said(pl.concat(found)["label"], asked.positive, first, columns["label"])
     else:
-        labels, told = _labels(sample[columns["label"]], first, columns["label"])
-    levels = separator(sample[columns["candidate"]].drop_nulls()) if task == "qc" else ""
+        labels, told = _labels(rows[columns["label"]], first, columns["label"])
+    levels = separator(rows[columns["candidate"]].drop_nulls()) if task == "qc" else ""
     params = {
         **patterns,
         **how,
@@ -220,7 +200,7 @@ def _of_task(
         "labels": labels,
         "levels": levels,
     }
-    return params, [f"{task}: {path} ({_form(how)})", *_told(sample, params), *told]
+    return params, [f"{task}: {path} ({form(how)})", *_told(rows, params), *told]
 
 
 def _a_file(path: Path, patterns: dict[str, str]) -> Path:
@@ -237,84 +217,13 @@ def _files(path: Path, patterns: Mapping[str, str]) -> list[Path]:
     return sorted(file for pattern in patterns.values() if pattern for file in files_like(path, pattern))
 
 
-def _written(file: Path) -> dict[str, Any]:
-    """`format`, `delimiter`, `quote` and `encoding`."""
-    start = packed(file, START)
-    how = {"format": FORMATS.get(_suffix(file), "csv"), "delimiter": ",", "quote": '"', "encoding": "utf-8"}
-    if start.startswith(b"PAR1"):
-        return how | {"format": "parquet"}
-    how["encoding"] = _encoding(start)
-    text = start.decode(how["encoding"], errors="replace").lstrip("\ufeff")
-    if text.lstrip().startswith("{"):
-        return how | {"format": "jsonl"}
-    if how["format"] == "csv":
-        how["delimiter"] = _delimiter(text)
-        how["quote"] = _quote(file, how)
-    return how
-
-
-def _encoding(start: bytes) -> str:
-    """UTF-16 with its mark, UTF-8 where most of what is not ASCII is that, else Windows-1252."""
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    text = start.decode("utf-8", errors="replace")
-    lost = text.count("\ufffd") - start.count("\ufffd".encode())
-    other = sum(not char.isascii() for char in text)
-    return "utf-8" if lost <= max(1, 0.2 * other) else "cp1252"
-
-
-def _delimiter(text: str) -> str:
-    """The one that the header has and most lines have as often, then the one that it has most often."""
-    lines = [line for line in text.splitlines()[:200] if line]
-    counts = {mark: [line.count(mark) for line in lines] for mark in DELIMITERS}
-    scores = {
-        mark: (sum(count == found[0] for count in found) / len(found), found[0])
-        for mark, found in counts.items()
-        if found and found[0]
-    }
-    return max(scores, key=lambda mark: scores[mark]) if scores else ","
-
-
-def _quote(file: Path, how: dict[str, Any]) -> str:
-    """The usual one, unless fewer records are ragged without: in TSV a quote is often an inch."""
-    ragged = {}
-    for quote in ('"', ""):
-        settings = _settings(how | {"quote": quote}, {})
-        try:
-            rows = read_file(file, settings, {}, few=True)
-            ragged[quote] = rows["problem"].count() / max(rows.height, 1)
-        except InputError:
-            ragged[quote] = 2.0
-    return "" if ragged[""] < ragged['"'] else '"'
-
-
-def _settings(how: Mapping[str, Any], columns: Mapping[str, str]) -> FileParams:
-    """Params that say how a file is written, and nothing yet of what is in it."""
-    roles = {"query": "?", "candidate": "?", "label": "?", "language": "", "id": "", "split": "", **columns}
-    patterns = {"rows": "*", "train": "", "dev": "", "test": ""}
-    labels = {"positive": ["1"], "negative": ["0"], "cut": "none", "missing": "bad"}
-    values = {**patterns, **how, "columns": roles, "language": "en", "labels": labels, "levels": ""}
-    return section(FileParams, {"files": values}, "files", None, PROPOSED)
-
-
-def _form(how: Mapping[str, Any]) -> str:
-    if how["format"] == "parquet":
-        return "Parquet"
-    mark = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}.get(how["delimiter"], how["delimiter"])
-    name = f"CSV, {mark}" if how["format"] == "csv" else "JSON lines"
-    return f"{name}, {how['encoding']}"
-
-
-# --- what is in it ---
-
-
-def _known(sample: pl.DataFrame, asked: Asked, file: Path) -> dict[str, str]:
+def _known(rows: pl.DataFrame, asked: Asked, file: Path) -> dict[str, str]:
     """The columns that the user named, of those that are there."""
-    unknown = [name for name in asked.columns.values() if name not in sample.columns]
+    unknown = [name for name in asked.columns.values() if name not in rows.columns]
     if unknown and len(asked.paths) == 1:
-        there = ", ".join(sample.columns)
+        there = ", ".join(rows.columns)
         raise InputError(f"{file}: --column: no column {unknown[0]!r}; there are {there}")
-    return {role: name for role, name in asked.columns.items() if name in sample.columns}
+    return {role: name for role, name in asked.columns.items() if name in rows.columns}
 
 
 def _columns(
@@ -376,14 +285,12 @@ def _labels(labels: pl.Series, file: Path, name: str) -> tuple[dict[str, Any], l
     )
 
 
-def _told(sample: pl.DataFrame, params: dict[str, Any]) -> list[str]:
+def _told(rows: pl.DataFrame, params: dict[str, Any]) -> list[str]:
     """The mapping with an example of each."""
     lines = []
     for role, name in params["columns"].items():
         if name:
-            values = (
-                sample[name].drop_nulls().unique(maintain_order=True).head(3 if role in {"label", "language"} else 1)
-            )
+            values = rows[name].drop_nulls().unique(maintain_order=True).head(3 if role in {"label", "language"} else 1)
             lines.append(f"  {role:<9} <- {name} ({', '.join(values)})")
     if params["language"]:
         lines.append(f"  language  = {params['language']}, of all rows")
