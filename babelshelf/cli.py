@@ -87,8 +87,7 @@ def init(*, qc: str | None, qi: str | None, language: str, columns: tuple[str, .
     paths = {task: path for task, path in (("qc", qc), ("qi", qi)) if path}
     if not paths:
         raise InputError("give --qc, --qi or both")
-    named = dict(part.partition("=")[::2] for part in columns)
-    for line in write(Asked(paths, named, language, positive)):
+    for line in write(Asked(paths, _named(columns), language, positive)):
         click.echo(line)
 
 
@@ -104,6 +103,58 @@ def submit(*, out: Path) -> None:
 
     for line in write_submissions(load(PrepareParams, "prepare"), Path("data/predictions/submission"), out):
         click.echo(line)
+
+
+@main.command()
+@click.argument("pairs", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--task", type=click.Choice(["qc", "qi"]), required=True, help="Candidates are category paths, or items.")
+@click.option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="Of query, candidate, language, id.")
+@click.option("--language", default="", metavar="CODE", help="Language of all rows, where no column says it.")
+@click.option("--keep", multiple=True, metavar="NAME", help="A further column that OUT is to have.")
+@click.option("--levels", metavar="MARK", help="Between the levels of a path; default: as in prepare.files.")
+@click.option(
+    "--max-bad-share", type=click.FloatRange(0, 1), default=0.02, help="Of rows that can't be scored; default: 0.02."
+)
+@click.option("--base", type=click.Path(path_type=Path), default=Path("models/base/lm"), help="The base model.")
+@click.option("--model", type=click.Path(path_type=Path), help="Default: that of the task's recipe in params.yaml.")
+@click.option("--calibrated", type=click.Path(path_type=Path), help="Default: metrics/calibrate/TASK.json.")
+def score(
+    *,
+    pairs: Path,
+    out: Path,
+    task: str,
+    columns: tuple[str, ...],
+    language: str,
+    keep: tuple[str, ...],
+    levels: str | None,
+    max_bad_share: float,
+    base: Path,
+    model: Path | None,
+    calibrated: Path | None,
+) -> None:
+    """Score the pairs of a CSV, JSON-lines or Parquet file of any size; OUT's suffix says its format."""
+    from babelshelf import preflight  # noqa: PLC0415
+    from babelshelf.pairs.to_score import Asked, find  # noqa: PLC0415
+    from babelshelf.params.load import load  # noqa: PLC0415
+    from babelshelf.params.prepare import PrepareParams  # noqa: PLC0415
+    from babelshelf.params.score import ScoreParams  # noqa: PLC0415
+    from babelshelf.score_file import Trained, check_output, run  # noqa: PLC0415
+
+    preflight.require("score")
+    check_output(out, pairs)
+    trained = Trained(
+        base=base,
+        model=model or _final_model(task),
+        calibrated=calibrated or Path("metrics") / "calibrate" / f"{task}.json",
+        settings=load(ScoreParams, "score"),
+    )
+    trained.check(task)
+    prepare = load(PrepareParams, "prepare")
+    own = getattr(prepare.files, task).levels if prepare.source == "files" else ""
+    asked = Asked(_named(columns), language, keep, own if levels is None else levels)
+    for line in run(find(pairs, task, asked, prepare.files), out, trained, max_bad_share):
+        click.echo(line, err=True)
 
 
 @main.command()
@@ -132,6 +183,21 @@ def ladder(*, rows: tuple[str, ...], seeds: list[int], file: Path) -> None:
     from babelshelf.ladder_run import run  # noqa: PLC0415
 
     run(rows, seeds, file, Console())
+
+
+def _final_model(task: str) -> Path:
+    """Where dvc.yaml has the model of a task's recipe."""
+    from babelshelf.params.load import PARAMS_FILE, read  # noqa: PLC0415
+
+    recipe = read(PARAMS_FILE).get("tasks", {}).get(task)
+    if recipe is None:
+        raise click.BadParameter(f"{PARAMS_FILE} has no tasks.{task}: give --model, or another --task")
+    return Path("models", recipe["method"], recipe["train_on"], task)
+
+
+def _named(columns: tuple[str, ...]) -> dict[str, str]:
+    """`{role: column}` of ROLE=NAME."""
+    return dict(part.partition("=")[::2] for part in columns)
 
 
 def _seeds(text: str | None) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ PREDICTION_SCHEMA = pl.Schema([*ROW_SCHEMA.items(), ("p_yes", pl.Float64())])
 
 Labels: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]
+FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Thresholds:
         """Those that `calibrate` wrote to its metrics."""
         return cls(calibrated["threshold"], calibrated.get("thresholds", {}))
 
-    def answer(self, predictions: pl.DataFrame) -> pl.DataFrame:
-        """The predictions with the column `yes`."""
+    def answer(self, predictions: FrameT) -> FrameT:
+        """The predictions with the column `yes`, null where `p_yes` is."""
         threshold = pl.lit(self.shared)
         if self.by_language:
             own = pl.col("language").replace_strict(dict(self.by_language), default=None, return_dtype=pl.Float64)

@@ -76,11 +76,11 @@ def _quote(file: Path, how: dict[str, Any]) -> str:
 
 
 def as_params(how: Mapping[str, Any], columns: Mapping[str, str]) -> FileParams:
-    """Params that say how a file is written, and nothing yet of what is in it."""
+    """Params that say how a file is written (`how`: of FileParams), and of what is in it just what the columns are."""
     roles = {"query": "?", "candidate": "?", "label": "?", "language": "", "id": "", "split": "", **columns}
     patterns = {"rows": "*", "train": "", "dev": "", "test": ""}
     labels = {"positive": ["1"], "negative": ["0"], "cut": "none", "missing": "bad"}
-    values = {**patterns, **how, "columns": roles, "language": "en", "labels": labels, "levels": ""}
+    values = {**patterns, "columns": roles, "language": "en", "labels": labels, "levels": "", **how}
     return section(FileParams, {"files": values}, "files", None, PROPOSED)
 
 

@@ -40,6 +40,8 @@ STRANGE = r"[\x{0}-\x{8}\x{E}-\x{1F}\x{7F}-\x{84}\x{86}-\x{9F}\x{FEFF}]"
 MOJIBAKE = r"[ÂÃ][\x{80}-\x{BF}€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|ï»¿|ï¿½|\x{FFFD}|(?:[ÐÑ][\x{80}-\x{BF}€-™]){2}"
 LONGEST_VALUE = 200  # characters of a value that a message or the table of rejects shows
 
+TOO_LONG = "long_query"
+
 # Why a bad row is bad: what is wrong with the value, and the mend. Names of columns are put in for {braces}.
 PROBLEMS = {
     RAGGED: ("", "another number of cells than the header", "quote cells that hold the delimiter"),
@@ -51,6 +53,7 @@ PROBLEMS = {
     "unknown_language": ("language", "no known language", "write a code of ISO 639-1 such as de, or a tag as pt-BR"),
     "bad_split": ("split", "no split", "correct it, or add it to prepare.files.split.names"),
     "empty_id": ("id", "no id", "write one, or set columns.id to none"),
+    TOO_LONG: ("query", "longer than the model's prompt can hold", "shorten the query"),
     "duplicate_id": ("id", "an id that an earlier row has", "make ids unique, or set columns.id to none"),
 }
 MISSING_CANDIDATE, MISSING_LABEL = "missing_candidate", "missing_label"
