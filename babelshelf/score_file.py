@@ -181,9 +181,10 @@ def scored(rows: pl.DataFrame, task: str, scorer: Scorer) -> pl.DataFrame:
     )
     found = np.full(rows.height, np.nan)
     if asked.height:
-        order = scorer.order(asked)
+        prompts = scorer.encode(asked)
+        order = scorer.order(prompts)
         p_yes = np.empty(asked.height)
-        p_yes[order] = scorer.score(asked[order])
+        p_yes[order] = scorer.score(prompts[order])
         found[sound.to_numpy()] = p_yes
     return rows.with_columns(p_yes=pl.Series(found, dtype=pl.Float64).fill_nan(None))
 
