@@ -105,21 +105,22 @@ def training(shape: Shape, run: Training) -> float:
     return PROCESS + state / run.shards + gathered + casts + _activations(shape, run) + _logits(shape, run.rows)
 
 
-def scoring(shape: Shape, *, tokens: int, longest: int, precision: str, attention: str) -> float:
-    """Bytes that scoring with transformers needs: the weights in fp32, under autocast their copies, and one layer.
+def scoring(shape: Shape, *, tokens: int, longest: int, precision: str, weights: str, attention: str) -> float:
+    """Bytes that scoring with transformers needs: the weights, under autocast copies of those in fp32, and one layer.
 
     Args:
         shape: of the model.
         tokens: padded tokens of a batch.
         longest: tokens of the longest prompt.
         precision: `fp32` or `bf16`.
+        weights: `fp32` or `bf16`, as they are kept.
         attention: see `Training`.
     """
     width = BYTES[precision]
-    casts = shape.layers * shape.layer * BYTES["bf16"] if precision == "bf16" else 0
+    casts = shape.layers * shape.layer * BYTES["bf16"] if (precision, weights) == ("bf16", "fp32") else 0
     scores = shape.heads * longest * (2 * BYTES["fp32"] + width) if attention == "eager" else 0
     layer = 4 * BYTES["fp32"] * shape.hidden + 3 * width * shape.intermediate + scores
-    return PROCESS + shape.weights * BYTES["fp32"] + casts + tokens * layer
+    return PROCESS + shape.weights * BYTES[weights] + casts + tokens * layer
 
 
 def serving(shape: Shape, *, longest: int, sequences: int, precision: str, tensor_parallel: int) -> float:

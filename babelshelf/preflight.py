@@ -212,6 +212,7 @@ def _scoring(settings: ScoreParams, tuning: TrainParams, shape: Shape | None, ma
             tokens=max(settings.batch_tokens, tuning.max_length),
             longest=tuning.max_length,
             precision=settings.precision,
+            weights=settings.weights,
             attention=settings.attention,
         )
         yield from _memory("score", need, "lower score.batch_tokens, or take a smaller base_model", machine)

@@ -83,6 +83,12 @@ def test_the_paper_profile_fits_four_cards_of_24_gb_sharded_and_not_whole() -> N
     assert memory.serving(QWEN3_14B, longest=512, sequences=32, precision="bf16", tensor_parallel=1) > card
 
 
+def test_scoring_with_weights_in_bf16_takes_half_the_memory_and_no_copies() -> None:
+    run = {"tokens": 8192, "longest": 512, "precision": "bf16", "attention": "sdpa"}
+    saved = memory.scoring(QWEN3_14B, weights="fp32", **run) - memory.scoring(QWEN3_14B, weights="bf16", **run)
+    assert saved == 2 * QWEN3_14B.weights + 2 * QWEN3_14B.layers * QWEN3_14B.layer
+
+
 # Peak resident memory of `fine_tune` on a CPU, in GiB, as docs/profiles.md has it: 8 rows of 256 tokens, a vocabulary
 # of 8,000, a LoRA adapter of rank 32 or all weights.
 SMALL = Shape(512, 1536, 8, 8, 4, 64, 8000, tied=True)

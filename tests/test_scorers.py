@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 
 from babelshelf.params.score import ScoreParams
 from babelshelf.prompts import answer_ids, encode
@@ -69,6 +70,30 @@ def test_pairs_sorted_by_length_come_back_in_their_order(
         assert ordered == sorted(lengths)
         assert len(set(lengths)) > 5
         np.testing.assert_allclose(score_pairs(ROWS, scorer, tmp_path / "done"), expected, rtol=0, atol=1e-5)
+
+
+def test_an_adapter_stays_in_fp32_beside_weights_in_bf16(tmp_path: Path) -> None:
+    """Merged, what is less than a 256th of a weight would be rounded away."""
+    base = tiny_lm.save_base(tmp_path / "base")
+    adapted = get_peft_model(tiny_lm.model(), LoraConfig(task_type="CAUSAL_LM", r=2, target_modules="all-linear"))
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name:
+                weight.fill_(0.001)
+    save(adapted, tmp_path / "adapter", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
+    with load_scorer(base, tmp_path / "adapter", tiny_lm.score_params(precision="bf16", weights="bf16")) as scorer:
+        kept = {name: weight for name, weight in scorer.model.named_parameters() if "lora_" in name}
+        others = {weight.dtype for name, weight in scorer.model.named_parameters() if name not in kept}
+        scores = scorer.score(ROWS)
+    assert {weight.dtype for weight in kept.values()} == {torch.float32}
+    assert others == {torch.bfloat16}
+    reference = tiny_lm.scored(base, tmp_path / "adapter", tiny_lm.score_params(), ROWS)
+    np.testing.assert_allclose(scores, reference, rtol=0, atol=0.03)
+
+
+def test_weights_in_bf16_are_not_computed_in_fp32() -> None:
+    with pytest.raises(ValueError, match="bf16 needs precision: bf16"):
+        tiny_lm.score_params(precision="fp32", weights="bf16")
 
 
 def test_a_candidate_longer_than_the_models_prompt_is_shortened(folders: tuple[Path, Path]) -> None:

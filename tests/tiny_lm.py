@@ -64,10 +64,18 @@ def score_params(
     *,
     batch_tokens: int = 8192,
     precision: Literal["fp32", "bf16"] = "fp32",
+    weights: Literal["fp32", "bf16"] = "fp32",
     vllm: VllmParams = VLLM,
 ) -> ScoreParams:
     """Params of the section `score`."""
-    return ScoreParams(backend=backend, batch_tokens=batch_tokens, precision=precision, attention="eager", vllm=vllm)
+    return ScoreParams(
+        backend=backend,
+        batch_tokens=batch_tokens,
+        precision=precision,
+        weights=weights,
+        attention="eager",
+        vllm=vllm,
+    )
 
 
 def scored(base: Path, model: Path, settings: ScoreParams, some: pl.DataFrame) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from babelshelf.params.load import Section
 
@@ -25,5 +25,13 @@ class ScoreParams(Section):
     backend: Literal["transformers", "vllm"]
     batch_tokens: int = Field(ge=512)  # padded tokens a batch
     precision: Literal["fp32", "bf16"]
+    weights: Literal["fp32", "bf16"]  # as they are kept by transformers
     attention: Literal["eager", "sdpa", "flash_attention_2"]
     vllm: VllmParams
+
+    @field_validator("weights")
+    @classmethod
+    def _bf16_is_computed_in_bf16(cls, value: str, info: ValidationInfo) -> str:
+        if value == "bf16" and info.data.get("precision") == "fp32":
+            raise ValueError("bf16 needs precision: bf16, as nothing more precise can come of it")
+        return value

@@ -23,6 +23,8 @@ from babelshelf.prompts import Template, answer_ids, as_series, encode, parse
 if TYPE_CHECKING:
     from babelshelf.params.score import ScoreParams
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
 
 class TransformersScorer:
     """A `scorers.base.Scorer` on a causal LM and its tokenizer."""
@@ -79,18 +81,20 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[Transformer
     Args:
         base: folder of the base model, which also holds the tokenizer.
         model: folder of an adapter, or of all weights; its `prompt.json` says which prompt it was trained with.
-        settings: precision, attention and batch size.
+        settings: precision, dtype of the weights, attention and batch size.
     """
     prompt = json.loads((model / "prompt.json").read_text(encoding="utf-8"))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     adapted = (model / "adapter_config.json").is_file()
     lm = AutoModelForCausalLM.from_pretrained(
-        weights(base) if adapted else model, dtype=torch.float32, attn_implementation=settings.attention
+        weights(base) if adapted else model, dtype=DTYPES[settings.weights], attn_implementation=settings.attention
     )
     if adapted:
         from peft import PeftModel  # noqa: PLC0415 - slow to import, and not every model has an adapter
 
-        lm = PeftModel.from_pretrained(lm, model).merge_and_unload()
+        lm = PeftModel.from_pretrained(lm, model)
+        if settings.weights == "fp32":  # to add it to weights in bf16 would round it
+            lm = lm.merge_and_unload()
     tokenizer = load_tokenizer(base)
     template = parse(prompt["template"], str(model / "prompt.json"))
     yield TransformersScorer(lm.to(device), tokenizer, template, prompt["max_length"], settings)
