@@ -7,24 +7,29 @@ stage that is called as usual starts itself under `accelerate launch` where the 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import torch
 from accelerate import PartialState
 from accelerate.commands.config.config_args import BaseConfig, load_config_from_file
-from accelerate.utils import DistributedType, broadcast_object_list
+from accelerate.utils import DistributedType, broadcast_object_list, parse_flag_from_env
 
 from babelshelf.errors import InputError
 from babelshelf.fingerprint import partial_work
 
+# Signals that end a stage: Ctrl-C, `kill`, a terminal that is closed (which Windows does not have).
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 def state() -> PartialState:
     """Accelerate's: the number of processes, and which one this is."""
-    return PartialState(cpu=not torch.cuda.is_available())
+    return PartialState(cpu=not torch.cuda.is_available() or parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 
 def is_main() -> bool:
@@ -58,6 +63,25 @@ def _mend(batch_size: int, processes: int) -> str:
     return f"choose a micro_batch_size that divides {batch_size // processes}"
 
 
+def choose_gpu(config: Path) -> None:
+    """Show this process just the GPU that a configuration of one process names.
+
+    To be called before anything else asks for GPUs: CUDA looks at the variable once. A choice from outside stays.
+
+    Args:
+        config: see `launched`.
+
+    Raises:
+        InputError: there is no such configuration.
+    """
+    if torch.distributed.is_torchelastic_launched():
+        return
+    wanted = read_config(config)
+    named = getattr(wanted, "gpu_ids", None)
+    if wanted.distributed_type == DistributedType.NO and named not in (None, "all"):
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(named))
+
+
 def launched(config: Path, module: str, *, batch_size: int, micro_batch_size: int) -> bool:
     """Run `python -m <module>` with this command's arguments in several processes, where `config` asks for them.
 
@@ -77,16 +101,41 @@ def launched(config: Path, module: str, *, batch_size: int, micro_batch_size: in
         return False
     wanted = read_config(config)
     if wanted.distributed_type == DistributedType.NO:
-        if getattr(wanted, "gpu_ids", None) not in (None, "all"):
-            os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(wanted.gpu_ids))
         accumulation(batch_size, micro_batch_size, 1)
         return False
     accumulation(batch_size, micro_batch_size, wanted.num_processes)
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config)]
-    code = subprocess.run([*launcher, "--module", module, *sys.argv[1:]], check=False).returncode
+    code = _run([*launcher, "--module", module, *sys.argv[1:]])
     if code:
         raise InputError(f"{module}: a process that {config} started failed; it says above why (exit code {code})")
     return True
+
+
+def _run(launcher: list[str]) -> int:
+    """Exit code of a launcher, which is told of what ends this process, and given the time to end its own.
+
+    Those are in sessions of their own, where neither Ctrl-C nor a signal to this process reaches them: without their
+    launcher (`subprocess.run` kills it a quarter of a second after Ctrl-C) they would train on, and keep their GPUs.
+    """
+    started: list[psutil.Process] = []
+    with subprocess.Popen(launcher, start_new_session=True) as process:
+
+        def end(*_: object) -> None:
+            for number in ENDING:
+                signal.signal(number, signal.SIG_IGN)  # a second signal would cut the launcher's work short
+            with suppress(psutil.NoSuchProcess):
+                started.extend(psutil.Process(process.pid).children(recursive=True))
+            process.terminate()
+
+        before = {number: signal.signal(number, end) for number in ENDING}
+        try:
+            return process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            for one in started:  # a launcher that is ended while it starts them leaves them
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
 
 
 def read_config(file: Path) -> BaseConfig:

@@ -33,6 +33,8 @@ class ScheduledTrainer(Trainer):  # type: ignore[misc]  # transformers is not fo
         embedding_learning_rate: float,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
+        # One process takes one GPU: DataParallel, over all that it sees, would take so many times the batch.
+        kwargs["args"]._n_gpu = min(kwargs["args"].n_gpu, 1)
         self.embedding_learning_rate = embedding_learning_rate
         self.lengths = train_dataset["length"][:]
         filled = with_filler(train_dataset) if kwargs["args"].world_size > 1 else train_dataset

@@ -242,9 +242,7 @@ def fine_tune(
     encoded = encode(rows, prompt, tokenizer, settings.max_length)
     examples = answered(encoded, rows["label"].to_list(), answer_ids(prompt, tokenizer))
     schedule = schedule_of(settings, seed)
-    config = _config(
-        schedule, checkpoints, examples, trainer_class
-    )  # before the model: ZeRO-3 shards it as it is loaded
+    config = _config(schedule, checkpoints, examples, trainer_class)  # first: ZeRO-3 shards a model as it is loaded
     model = load_model(base, settings.attention, settings.weights)
     if settings.adapter == "lora":
         model = with_lora(model, settings.lora, seed)
@@ -282,7 +280,7 @@ def save(
     Args:
         model: its weights are written, unless `state` has them.
         folder: to be made.
-        prompt: `template` and `max_length`.
+        prompt: `template`, `max_length` and `base`, the base model's `pointer.identity`.
         state: see `Trained`.
     """
     model.save_pretrained(folder, state_dict=state)

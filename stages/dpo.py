@@ -33,6 +33,7 @@ from babelshelf.resources import recorded
 def main(
     *, task: str, train: Path, base: Path, model: Path, out: Path, metrics: Path, curve: Path, accelerate: Path
 ) -> None:
+    distributed.choose_gpu(accelerate)
     preflight.require("dpo", task)
     settings, seed = load(DpoParams, "dpo", task), load_seed()
     pointer.check_base(base, model)

@@ -30,6 +30,7 @@ from babelshelf.resources import recorded
 @click.option("--accelerate", type=click.Path(path_type=Path), required=True)
 @recorded
 def main(*, task: str, train: Path, base: Path, out: Path, metrics: Path, curve: Path, accelerate: Path) -> None:
+    distributed.choose_gpu(accelerate)
     preflight.require("train", task)
     settings, seed = load(TrainParams, "train", task), load_seed()
     batch = {"batch_size": settings.batch_size, "micro_batch_size": settings.micro_batch_size}

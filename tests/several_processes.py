@@ -38,14 +38,10 @@ class Project:
 
     def start(self, stage: str, configuration: str | Path = "one", *, out: str = "") -> subprocess.Popen[str]:
         """The stage, in a process group of its own; it writes to the folder `out`, by default of its name."""
-        out = out or stage
         file = configuration if isinstance(configuration, Path) else ACCELERATE / f"{configuration}.yaml"
-        paths = {"train": "train.parquet", "base": "base", "out": out, "metrics": f"{out}.json", "curve": f"{out}.csv"}
-        paths |= {"model": "train"} if stage == "dpo" else {}
-        arguments = [part for name, path in paths.items() for part in (f"--{name}", path)]
         environment = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
         return subprocess.Popen(
-            [sys.executable, "-m", f"stages.{stage}", "qi", *arguments, "--accelerate", str(file)],
+            [sys.executable, "-m", f"stages.{stage}", *self.arguments(stage, file, out or stage)],
             cwd=self.folder,
             env=environment | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"},
             stdout=subprocess.PIPE,
@@ -54,6 +50,12 @@ class Project:
             encoding="utf-8",
             start_new_session=True,
         )
+
+    def arguments(self, stage: str, accelerate: Path, out: str) -> list[str]:
+        """Of the stage's command."""
+        paths = {"train": "train.parquet", "base": "base", "out": out, "metrics": f"{out}.json", "curve": f"{out}.csv"}
+        paths |= {"accelerate": str(accelerate)} | ({"model": "train"} if stage == "dpo" else {})
+        return ["qi", *(part for name, path in paths.items() for part in (f"--{name}", path))]
 
     def run(self, stage: str, configuration: str | Path = "one", *, out: str = "") -> tuple[int, str]:
         """Exit code and output of the stage."""

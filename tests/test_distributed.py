@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import psutil
@@ -17,11 +18,13 @@ import torch
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 from accelerate.utils import FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_multi_gpu_env
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
-from babelshelf import distributed
+from babelshelf import distributed, preflight
 from babelshelf.errors import InputError
 from babelshelf.fingerprint import partial_work
+from stages import dpo, train
 from tests.several_processes import ACCELERATE, Project
 
 # Sums in another order: some 2e-7 were found after 8 steps at a learning rate of 0.01, of weights up to 0.2.
@@ -103,6 +106,45 @@ def test_two_killed_processes_go_on_to_the_same_adapter_and_one_alone_refuses_to
     assert code == 0, output
     assert output.count("'learning_rate'") == 8 - steps  # it did not begin anew: each step is logged
     assert_close(adapter(project.folder / "killed"), adapter(project.folder / "train2"))
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="there are no groups of processes")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_ends_a_stage_ends_the_processes_that_it_started(tmp_path: Path, number: int) -> None:
+    project = Project(tmp_path / "project", {})
+    process = project.start("train", "ddp_cpu", out="ended")
+    stage = psutil.Process(process.pid)
+    while len(started := stage.children(recursive=True)) < 3:  # the launcher and two that train
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.005)
+    os.killpg(process.pid, number)  # as a terminal does at Ctrl-C
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    psutil.wait_procs(started, timeout=10)
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in started)
+    assert not (project.folder / "ended").exists()
+
+
+@pytest.mark.parametrize(("configuration", "seen"), [("one", "0"), ("ddp", None)])
+@pytest.mark.parametrize("stage", [train, dpo])
+def test_the_gpu_of_one_process_is_chosen_before_a_stage_asks_for_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: ModuleType, configuration: str, seen: str | None
+) -> None:
+    asked: list[str | None] = []
+
+    def require(*_: object) -> None:
+        asked.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+        raise InputError("that is all")
+
+    monkeypatch.setattr(preflight, "require", require)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")  # which is put back at the end
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    project = Project(tmp_path / "project", {})
+    (project.folder / "train").mkdir()  # where a fine-tuned model would be
+    arguments = project.arguments(stage.__name__.split(".")[1], ACCELERATE / f"{configuration}.yaml", "none")
+    monkeypatch.chdir(project.folder)
+    assert "that is all" in CliRunner().invoke(stage.main, arguments).output
+    assert asked == [seen]
 
 
 # --- what can't work ---

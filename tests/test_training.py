@@ -99,6 +99,7 @@ def sgd_trainer(
     size: int,
     accumulation: int,
     embedding_learning_rate: float = 1.0,
+    gpus: int = 0,
 ) -> AnswerTrainer:
     """One step of plain gradient descent at rate 1, so that the weights' change is the gradient."""
     config = SFTConfig(
@@ -120,6 +121,7 @@ def sgd_trainer(
         gradient_checkpointing=False,
         dataset_kwargs={"skip_prepare_dataset": True},
     )
+    config._n_gpu = gpus
     return AnswerTrainer(
         model=model,
         args=config,
@@ -165,6 +167,11 @@ def test_gradient_is_that_of_the_whole_batch_however_it_is_cut(tmp_path: Path, s
     for name, weight in reference.named_parameters():
         assert weight.grad is not None
         torch.testing.assert_close(after[name], before[name] - weight.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_a_process_that_sees_several_gpus_takes_one_and_no_larger_batch(tmp_path: Path) -> None:
+    trainer = sgd_trainer(tiny_lm.model(), examples(8), tmp_path, size=2, accumulation=1, gpus=4)
+    assert (trainer.args.n_gpu, trainer.args.train_batch_size) == (1, 2)
 
 
 @pytest.mark.parametrize("adapter", [False, True])
