@@ -255,4 +255,4 @@ def test_what_is_no_endpoint_of_this_api_is_named(serve: Serve, tmp_path: Path) 
 
 def test_a_key_in_the_url_is_refused() -> None:
     with pytest.raises(InputError, match=r"translate\.openai\.base_url"):
-        params(Endpoint(good, url="https://user:secret@host/v1"))
+        params(Endpoint(good, url="https://user:secret@host/v1"))  # pragma: allowlist secret
