@@ -58,6 +58,9 @@ def save(folder: Path, seed: int = 1, hidden_size: int = 128, layers: int = 2) -
         bos_token_id=1,
         eos_token_id=2,
     )
-    MistralForCausalLM(config).save_pretrained(folder)
+    model = MistralForCausalLM(config)
+    with torch.no_grad():  # it never says half a character: engines differ in when they show one
+        model.lm_head.weight[words.convert_tokens_to_ids([f"<0x{byte:02X}>" for byte in range(0x80, 0x100)])] = 0
+    model.save_pretrained(folder)
     words.save_pretrained(folder)
     return folder
