@@ -22,7 +22,7 @@ from babelshelf.errors import InputError
 from babelshelf.files import read_json, replacing
 from babelshelf.fingerprint import partial_work
 from babelshelf.pairs.rows import described
-from babelshelf.pairs.to_score import PairFile, TooLong
+from babelshelf.pairs.to_score import BLOCK, PairFile, TooLong
 from babelshelf.pointer import load_tokenizer
 from babelshelf.predictions import Thresholds
 from babelshelf.prompts import parse
@@ -202,7 +202,7 @@ def write_answers(scored: pl.LazyFrame, thresholds: Thresholds, out: Path) -> No
     answered = answered.select(*columns, "problem")
     with replacing(out) as temporary:
         if out.suffix == ".parquet":
-            answered.sink_parquet(temporary)
+            answered.sink_parquet(temporary, row_group_size=BLOCK)
             return
         with _opened(temporary, packed=out.suffix == ".gz") as stream:
             if out.name.removesuffix(".gz").endswith(".csv"):

@@ -43,7 +43,7 @@ def sshd(folder: Path) -> Iterator[int]:
     for key in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
     (folder / "user.pub").rename(folder / "authorized_keys")
-    port = _free_port()
+    port = free_port()
     config = {
         "ListenAddress": LOOPBACK,
         "Port": port,
@@ -68,7 +68,8 @@ def sshd(folder: Path) -> Iterator[int]:
             process.terminate()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nothing listens on."""
     with socket.create_server((LOOPBACK, 0)) as server:
         return int(server.getsockname()[1])
 
