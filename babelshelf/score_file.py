@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from babelshelf.fingerprint import partial_work
 from babelshelf.pairs.rows import described
 from babelshelf.pairs.to_score import BLOCK, PairFile, TooLong
 from babelshelf.pointer import load_tokenizer
-from babelshelf.predictions import Thresholds
+from babelshelf.predictions import FrameT, Thresholds
 from babelshelf.prompts import parse
 from babelshelf.scorers.base import Scorer, load_scorer
 from babelshelf.tables import write_table
@@ -116,8 +116,7 @@ def run(pairs: PairFile, out: Path, trained: Trained, max_bad_share: float) -> I
     yield from looked.told()
     key = (pairs.path, pairs.task, pairs.settings, pairs.kept, trained.base, trained.model, trained.settings)
     with partial_work("score_file", *key, wait=False) as done:
-        table = score_file(pairs, looked.rows, limit, scorer, done)
-        write_answers(table, thresholds, out)
+        write_answers(score_file(pairs, looked.rows, limit, scorer, done), thresholds, out)
     yield f"{out}: {looked.rows:,} rows, {looked.rows - looked.bad:,} scored"
 
 
@@ -149,7 +148,7 @@ def score_file(
     too_long: TooLong,
     scorer: AbstractContextManager[Scorer],
     done: Path,
-) -> pl.LazyFrame:
+) -> list[Path]:
     """p(yes) of all rows of a file, in its order; memory does not grow with it.
 
     Args:
@@ -160,7 +159,7 @@ def score_file(
         done: folder for this very run's finished blocks, from which a run that was killed goes on.
 
     Returns:
-        What `PairFile.understood` has and `p_yes`, null where a row has a problem; it is read from `done`.
+        Files of `done`, one a block, of what `PairFile.understood` has and `p_yes`, null where a row has a problem.
     """
     parts: list[Path] = []
     with scorer as loaded, tqdm(total=total, desc="score", unit="pair") as bar:
@@ -170,7 +169,7 @@ def score_file(
                 write_table(part, scored(pairs.understood(records, too_long), pairs.task, loaded))
             parts.append(part)
             bar.update(records.height)
-    return pl.scan_parquet(parts)
+    return parts
 
 
 def scored(rows: pl.DataFrame, task: str, scorer: Scorer) -> pl.DataFrame:
@@ -189,26 +188,31 @@ def scored(rows: pl.DataFrame, task: str, scorer: Scorer) -> pl.DataFrame:
     return rows.with_columns(p_yes=pl.Series(found, dtype=pl.Float64).fill_nan(None))
 
 
-def write_answers(scored: pl.LazyFrame, thresholds: Thresholds, out: Path) -> None:
+def write_answers(parts: Sequence[Path], thresholds: Thresholds, out: Path) -> None:
     """Write p(yes) and `relevant`, true where it reaches the threshold, in the format of the name's suffix.
 
     Args:
-        scored: as `score_file` returns it.
+        parts: as `score_file` returns them.
         thresholds: of the task.
         out: a file that ends in one of `SUFFIXES`; it is there when it is complete.
     """
-    answered = thresholds.answer(scored).rename({"yes": "relevant"}).drop("line", "value")
-    columns = [name for name in answered.collect_schema().names() if name != "problem"]
-    answered = answered.select(*columns, "problem")
     with replacing(out) as temporary:
         if out.suffix == ".parquet":
-            answered.sink_parquet(temporary, row_group_size=BLOCK)
+            _answered(pl.scan_parquet(list(parts)), thresholds).sink_parquet(temporary, row_group_size=BLOCK)
             return
         with _opened(temporary, packed=out.suffix == ".gz") as stream:
-            if out.name.removesuffix(".gz").endswith(".csv"):
-                answered.sink_csv(stream)
-            else:
-                answered.sink_ndjson(stream)
+            for part in parts:  # not sink_csv: into a stream, it reads ahead of what is written
+                table = _answered(pl.read_parquet(part), thresholds)
+                if out.name.removesuffix(".gz").endswith(".csv"):
+                    table.write_csv(stream, include_header=part == parts[0])
+                else:
+                    table.write_ndjson(stream)
+
+
+def _answered(scored: FrameT, thresholds: Thresholds) -> FrameT:
+    """The columns of the output."""
+    answered = thresholds.answer(scored).drop("line", "value").rename({"yes": "relevant"})
+    return answered.select(pl.exclude("problem"), "problem")
 
 
 def check_output(out: Path, path: Path) -> None:
