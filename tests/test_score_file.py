@@ -336,12 +336,14 @@ def test_a_killed_run_goes_on_from_its_finished_blocks(tmp_path: Path, monkeypat
     assert table["p_yes"].to_list() == [n / 1_000_000 for n in range(100)]
 
 
-def test_the_command_goes_on_where_it_was_killed_but_not_with_another_file_or_other_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("changed", ["nothing", "file", "params", "model", "option"])
+def test_the_command_goes_on_where_it_was_killed_unless_something_changed(
+    changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(to_score, "BLOCK", 10)
     path = write_csv(tmp_path / "pairs.csv", ROWS)
     asked: list[int] = []
+    whole = score_file.scored
 
     def dying(rows: pl.DataFrame, *rest: Any) -> pl.DataFrame:  # noqa: ANN401
         asked.append(rows["row"][0])
@@ -349,16 +351,25 @@ def test_the_command_goes_on_where_it_was_killed_but_not_with_another_file_or_ot
             raise KeyboardInterrupt
         return whole(rows, *rest)
 
-    whole = score_file.scored
     monkeypatch.setattr(score_file, "scored", dying)
     assert score(path, tmp_path / "s.csv", *TASK).exit_code == 1
     assert not (tmp_path / "s.csv").exists()
-    assert score(path, tmp_path / "s.csv", *TASK).exit_code == 0
-    assert asked == [1, 11, 21, 21]
-    monkeypatch.undo()
-    monkeypatch.chdir(tmp_path)
+    change(changed, tmp_path)
+    again = score(path, tmp_path / "s.csv", *TASK, *(("--language", "de") if changed == "option" else ()))
+    assert again.exit_code == 0, again.output
+    assert asked == [1, 11, 21, *([21] if changed == "nothing" else [1, 11, 21])]
     assert scored(tmp_path / "s.csv")["row"].to_list() == list(range(1, 31))
-    assert not list((tmp_path / ".cache" / "score_file").iterdir())
+
+
+def change(what: str, repository: Path) -> None:
+    """Something that p(yes) depends on."""
+    if what == "file":
+        write_csv(repository / "pairs.csv", ROWS.reverse())
+    if what == "params":
+        text = (repository / "params.yaml").read_text(encoding="utf-8")
+        (repository / "params.yaml").write_text(text.replace("batch_tokens: 8192", "batch_tokens: 4096"), "utf-8")
+    if what == "model":
+        tiny_lm.model(seed=3).save_pretrained(repository / "models" / "sft" / "filtered" / "qi")
 
 
 PROGRAM = """
