@@ -417,4 +417,4 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, suffix: str, root: P
         peaks[rows] = int(done.stdout.split()[-1]) / 1024
     print(suffix, peaks)
     text = 180_000 * len(title) / (1 << 20)
-    assert peaks[200_000] - peaks[20_000] < text / 2, peaks
+    assert peaks[200_000] - peaks[20_000] < 0.75 * text, peaks  # to hold the whole file takes 1.4 times its text
