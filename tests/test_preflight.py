@@ -163,7 +163,7 @@ def test_a_stage_refuses_before_it_reads_anything(
         "--curve",
         "c",
         "--accelerate",
-        "one.yaml",
+        str(root / "profiles" / "accelerate" / "one.yaml"),
     )
     result = CliRunner().invoke(train.main, ["qc", *paths])
     assert result.exit_code == 1
