@@ -84,7 +84,7 @@ def test_an_adapter_stays_in_fp32_beside_weights_in_bf16(tmp_path: Path) -> None
     with load_scorer(base, tmp_path / "adapter", tiny_lm.score_params(precision="bf16", weights="bf16")) as scorer:
         kept = {name: weight for name, weight in scorer.model.named_parameters() if "lora_" in name}
         others = {weight.dtype for name, weight in scorer.model.named_parameters() if name not in kept}
-        scores = scorer.score(ROWS)
+        scores = tiny_lm.p_yes(scorer, ROWS)
     assert {weight.dtype for weight in kept.values()} == {torch.float32}
     assert others == {torch.bfloat16}
     reference = tiny_lm.scored(base, tmp_path / "adapter", tiny_lm.score_params(), ROWS)
