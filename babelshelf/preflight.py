@@ -205,11 +205,10 @@ def _scoring(settings: ScoreParams, tuning: TrainParams, shape: Shape | None, ma
     if settings.backend == "vllm":
         yield from _scoring_with_vllm(settings, tuning, shape, machine)
         return
-    yield from _attention("score", settings.attention, machine)
     if shape is not None:
         need = memory.scoring(
             shape,
-            tokens=max(settings.batch_tokens, tuning.max_length),
+            tokens=max(settings.batch_tokens, settings.row_tokens, tuning.max_length),
             longest=tuning.max_length,
             precision=settings.precision,
             weights=settings.weights,

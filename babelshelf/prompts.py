@@ -9,6 +9,7 @@ that follows it.
 from __future__ import annotations
 
 import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,11 +102,26 @@ def encode(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenize
         InputError: a prompt is too long even with an empty candidate; the message names the row.
     """
     records = rows.select("id", "task", "language", "query", "candidate").to_dicts()
-    ids: list[list[int]] = tokenizer([template.render(record) for record in records])["input_ids"] if records else []
+    ids = token_ids([template.render(record) for record in records], tokenizer)
     too_long = [index for index, prompt in enumerate(ids) if len(prompt) >= max_length]
     for index in too_long:
         ids[index] = _shortened(records[index], template, tokenizer, max_length)
     return Encoded(ids=ids, shortened=len(too_long))
+
+
+def token_ids(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
+    """Token ids of texts, as the tokenizer gives them (with its BOS token where it has one)."""
+    if not texts:
+        return []
+    if not tokenizer.is_fast:
+        found: list[list[int]] = tokenizer(list(texts))["input_ids"]
+        return found
+    backend = (
+        tokenizer.backend_tokenizer
+    )  # called itself: what transformers makes around the ids takes half as long again
+    backend.no_padding()
+    backend.no_truncation()
+    return [encoding.ids for encoding in backend.encode_batch_fast(texts)]
 
 
 def as_series(encoded: Encoded) -> pl.Series:

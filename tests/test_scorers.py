@@ -9,14 +9,16 @@ import polars as pl
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
+from babelshelf.errors import InputError
 from babelshelf.params.score import ScoreParams
 from babelshelf.prompts import answer_ids, encode
 from babelshelf.scorers import base
 from babelshelf.scorers.base import load_scorer, score_pairs
-from babelshelf.scorers.transformers import TransformersScorer, batches
+from babelshelf.scorers.transformers import TransformersScorer
 from babelshelf.training import save
-from tests import tiny_lm
+from tests import causal_lms, tiny_lm
 
 ROWS = tiny_lm.rows()
 MAX_LENGTH = 64
@@ -50,25 +52,24 @@ def expected() -> np.ndarray:
     return p_yes
 
 
-@pytest.mark.parametrize("batch_tokens", [512, 100_000])
+@pytest.mark.parametrize(("batch_tokens", "row_tokens"), [(512, 1), (512, 64), (100_000, 1000)])
 def test_p_yes_is_the_softmax_of_the_two_answers_whatever_the_batch(
-    folders: tuple[Path, Path], expected: np.ndarray, batch_tokens: int
+    folders: tuple[Path, Path], expected: np.ndarray, batch_tokens: int, row_tokens: int
 ) -> None:
-    with load_scorer(*folders, settings(batch_tokens)) as scorer:
+    with load_scorer(*folders, tiny_lm.score_params(batch_tokens=batch_tokens, row_tokens=row_tokens)) as scorer:
         scores = tiny_lm.p_yes(scorer, ROWS)
     assert scores.dtype == np.float64
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
 
 
-def test_pairs_sorted_by_length_come_back_in_their_order(
+def test_pairs_sorted_by_their_tokens_come_back_in_their_order(
     folders: tuple[Path, Path], expected: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(base, "CHUNK", 7)
     with load_scorer(*folders, settings()) as scorer:
-        lengths = [len(scorer.tokenizer(tiny_lm.TEMPLATE.render(row))["input_ids"]) for row in ROWS.to_dicts()]
-        ordered = [lengths[number] for number in scorer.order(scorer.encode(ROWS))]
-        assert ordered == sorted(lengths)
-        assert len(set(lengths)) > 5
+        prompts = scorer.encode(ROWS)
+        ordered = prompts[scorer.order(prompts)].to_list()
+        assert ordered == sorted(prompts.to_list()) != prompts.to_list()
         np.testing.assert_allclose(score_pairs(ROWS, scorer, tmp_path / "done"), expected, rtol=0, atol=1e-5)
 
 
@@ -83,12 +84,47 @@ def test_an_adapter_stays_in_fp32_beside_weights_in_bf16(tmp_path: Path) -> None
     save(adapted, tmp_path / "adapter", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
     with load_scorer(base, tmp_path / "adapter", tiny_lm.score_params(precision="bf16", weights="bf16")) as scorer:
         kept = {name: weight for name, weight in scorer.model.named_parameters() if "lora_" in name}
-        others = {weight.dtype for name, weight in scorer.model.named_parameters() if name not in kept}
+        own = {name: weight for name, weight in scorer.model.named_parameters() if "lora_" not in name}
+        others = {weight.dtype for name, weight in own.items() if "lm_head" not in name}
         scores = tiny_lm.p_yes(scorer, ROWS)
     assert {weight.dtype for weight in kept.values()} == {torch.float32}
     assert others == {torch.bfloat16}
     reference = tiny_lm.scored(base, tmp_path / "adapter", tiny_lm.score_params(), ROWS)
     np.testing.assert_allclose(scores, reference, rtol=0, atol=0.03)
+
+
+def test_answers_logits_in_bf16_runs_are_not_rounded_to_bf16(folders: tuple[Path, Path]) -> None:
+    """In bf16 two logits near 2 are apart by multiples of a 64th, and rows that differ less would tie."""
+    with load_scorer(*folders, tiny_lm.score_params(precision="bf16")) as scorer:
+        scores = tiny_lm.p_yes(scorer, ROWS)
+    differences = np.log(scores / (1 - scores))
+    assert not np.allclose(differences * 256, np.round(differences * 256), atol=1e-4)
+
+
+def test_a_model_of_another_make_is_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    config = GPT2Config(vocab_size=len(tiny_lm.tokenizer()), n_embd=32, n_layer=1, n_head=2)
+    save(GPT2LMHeadModel(config), tmp_path / "gpt2", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
+    with (
+        pytest.raises(InputError, match="not of type 'gpt2'; take vllm"),
+        load_scorer(folders[0], tmp_path / "gpt2", settings()),
+    ):
+        pass
+
+
+def test_a_prompt_longer_than_the_models_window_is_refused(tmp_path: Path) -> None:
+    base = causal_lms.save_base("mistral", tmp_path / "base")
+    model = AutoModelForCausalLM.from_pretrained(base)
+    save(model, tmp_path / "model", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
+    longer = ROWS.with_columns(
+        candidate=pl.when(pl.col("id") == ROWS["id"][3]).then(pl.lit("漢 " * 30)).otherwise("candidate")
+    )
+    with load_scorer(base, tmp_path / "model", settings()) as scorer:
+        scorer.encode(ROWS)
+        expected = (
+            f"row '{ROWS['id'][3]}': its prompt of .* tokens is longer than the base model's attention window of "
+        )
+        with pytest.raises(InputError, match=expected):
+            scorer.encode(longer)
 
 
 def test_weights_in_bf16_are_not_computed_in_fp32() -> None:
@@ -106,13 +142,6 @@ def test_a_candidate_longer_than_the_models_prompt_is_shortened(folders: tuple[P
 def test_no_rows_give_no_scores(folders: tuple[Path, Path], tmp_path: Path) -> None:
     with load_scorer(*folders, settings()) as scorer:
         assert score_pairs(ROWS.clear(), scorer, tmp_path / "done").shape == (0,)
-
-
-def test_batches_hold_all_prompts_in_order_within_their_tokens() -> None:
-    prompts = [[number] * length for number, length in enumerate([1, 2, 3, 3, 9, 30, 2, 2])]
-    found = [list(batch) for batch in batches(prompts, 12)]
-    assert [prompt for batch in found for prompt in batch] == prompts
-    assert [list(map(len, batch)) for batch in found] == [[1, 2, 3, 3], [9], [30], [2, 2]]
 
 
 class PartScorer:

@@ -63,6 +63,7 @@ def score_params(
     backend: Literal["transformers", "vllm"] = "transformers",
     *,
     batch_tokens: int = 8192,
+    row_tokens: int = 64,
     precision: Literal["fp32", "bf16"] = "fp32",
     weights: Literal["fp32", "bf16"] = "fp32",
     vllm: VllmParams = VLLM,
@@ -71,6 +72,7 @@ def score_params(
     return ScoreParams(
         backend=backend,
         batch_tokens=batch_tokens,
+        row_tokens=row_tokens,
         precision=precision,
         weights=weights,
         attention="eager",

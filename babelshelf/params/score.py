@@ -24,9 +24,10 @@ class ScoreParams(Section):
 
     backend: Literal["transformers", "vllm"]
     batch_tokens: int = Field(ge=512)  # padded tokens a batch
+    row_tokens: int = Field(ge=1)  # of a row of prompts that begin alike
     precision: Literal["fp32", "bf16"]
     weights: Literal["fp32", "bf16"]  # as they are kept by transformers
-    attention: Literal["eager", "sdpa", "flash_attention_2"]
+    attention: Literal["eager", "sdpa"]
     vllm: VllmParams
 
     @field_validator("weights")

@@ -1,24 +1,29 @@
 """Scoring with transformers, on a CPU or one GPU.
 
-The model's head runs at the last position only and just the two answers' logits are read; pairs come in the order of
-their length and are cut into batches of a fixed number of padded tokens, so that short pairs go many at a time.
+Nothing is computed twice, or for nothing. Pairs come in the order of their tokens and are packed so that a beginning
+that they share is computed once (`prefix_tree`). The last layer's outputs and its feed-forward part are computed where
+an answer follows only, and of the head just the rows of the two answers, in fp32.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import polars as pl
 import torch
+from torch import nn
+from torch.nn import functional
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from babelshelf.errors import InputError
 from babelshelf.pointer import load_tokenizer, weights
 from babelshelf.prompts import Template, answer_ids, as_series, encode, parse
+from babelshelf.scorers import prefix_tree
 
 if TYPE_CHECKING:
     from babelshelf.params.score import ScoreParams
@@ -26,8 +31,21 @@ if TYPE_CHECKING:
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
+def _check_window(ids: pl.Series, tokens: pl.Series, window: int | None) -> None:
+    if window is None or not (tokens > window).any():
+        return
+    longest = int(tokens.to_numpy().argmax())
+    raise InputError(
+        f"row {ids[longest]!r}: its prompt of {tokens[longest]} tokens is longer than the base model's attention "
+        f"window of {window}: set score.backend to vllm, or train with train.max_length at most {window}"
+    )
+
+
+Part = Callable[[torch.Tensor], torch.Tensor]
+
+
 class TransformersScorer:
-    """A `scorers.base.Scorer` on a causal LM and its tokenizer."""
+    """A `scorers.base.Scorer` on a causal LM and its tokenizer; the model is changed, and of no other use then."""
 
     def __init__(
         self,
@@ -42,36 +60,105 @@ class TransformersScorer:
         self.template = template
         self.max_length = max_length
         self.settings = settings
-        self.answers = list(answer_ids(template, tokenizer))
+        self.head = _only_what_is_read(model, answer_ids(template, tokenizer))
 
     def encode(self, rows: pl.DataFrame) -> pl.Series:
-        """Token ids of the rows' prompts, `List(Int32)`."""
-        return as_series(encode(rows, self.template, self.tokenizer, self.max_length))
+        """Token ids of the rows' prompts, `List(Int32)`.
+
+        Raises:
+            InputError: a prompt is longer than the window that the model's attention has.
+        """
+        prompts = as_series(encode(rows, self.template, self.tokenizer, self.max_length))
+        _check_window(rows["id"], prompts.list.len(), getattr(self.model.config, "sliding_window", None))
+        return prompts
 
     def order(self, prompts: pl.Series) -> np.ndarray:
-        """Prompts by their length, so that little is padded."""
-        return np.argsort(prompts.list.len().to_numpy(), kind="stable")
+        """Prompts by their tokens: those that begin alike follow each other."""
+        order: np.ndarray = pl.DataFrame({"prompt": prompts}).select(pl.col("prompt").arg_sort()).to_series().to_numpy()
+        return order
 
     @torch.inference_mode()
     def score(self, prompts: pl.Series) -> np.ndarray:
         """p(yes) of each prompt, float64, shape (prompts,)."""
-        parts = [self._batch(batch) for batch in batches(prompts.to_list(), self.settings.batch_tokens)]
+        rows = list(prefix_tree.rows(prompts.to_list(), self.settings.row_tokens))
+        widest = max((len(row.ids) for row in rows), default=1)
+        size = max(1, self.settings.batch_tokens // widest)
+        parts = [self._batch(rows[start : start + size]) for start in range(0, len(rows), size)]
         return np.concatenate(parts) if parts else np.empty(0)
 
-    def _batch(self, prompts: Sequence[list[int]]) -> np.ndarray:
-        lengths = np.array([len(prompt) for prompt in prompts])
-        real = np.arange(lengths.max()) >= lengths.max() - lengths[:, None]  # padded on the left
-        padded = np.full(real.shape, self.tokenizer.pad_token_id)
-        padded[real] = np.concatenate(prompts)
-        input_ids, mask = torch.from_numpy(padded), torch.from_numpy(real).long()
-        device = self.model.device
+    def _batch(self, rows: Sequence[prefix_tree.Row]) -> np.ndarray:
+        packed = prefix_tree.pack(rows, self.tokenizer.pad_token_id)
+        device, dtype = self.model.device, self.model.dtype
+        self.head.last = packed.last.to(device)
+        unseen = torch.zeros(packed.seen.shape, dtype=dtype).masked_fill_(~packed.seen, torch.finfo(dtype).min)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bf16"):
-            hidden = self.model(
-                input_ids=input_ids.to(device), attention_mask=mask.to(device), logits_to_keep=1, use_cache=False
+            output = self.model(
+                input_ids=packed.input_ids.to(device),
+                position_ids=packed.position_ids.to(device),
+                attention_mask=unseen.to(device),
+                use_cache=False,
             )
-        no_yes = hidden.logits[:, -1, self.answers].double()
-        probability: np.ndarray = torch.softmax(no_yes, dim=-1)[:, 1].cpu().numpy()
+        probability: np.ndarray = torch.softmax(output.logits[0].double(), dim=-1)[:, 1].cpu().numpy()
         return probability
+
+
+class AnswerHead(nn.Module):
+    """The rows of a model's head that are the two answers, in fp32: logits in bf16 have steps that p(yes) shows.
+
+    Attributes:
+        last: int64, shape (prompts,): the positions that are read, in the flattened rows of the batch.
+    """
+
+    last: torch.Tensor
+
+    def __init__(self, head: nn.Linear, answers: Sequence[int]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(head.weight[list(answers)].detach().float())
+        self.bias = None if head.bias is None else nn.Parameter(head.bias[list(answers)].detach().float())
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits of the answers at `last`, float32, shape (1, prompts, answers).
+
+        Args:
+            hidden: the last layer's states, shape (rows, tokens, channels).
+        """
+        with torch.autocast(hidden.device.type, enabled=False):
+            return functional.linear(self.read(hidden).float(), self.weight, self.bias)
+
+    def read(self, hidden: torch.Tensor) -> torch.Tensor:
+        """What is read of (rows, tokens, channels), shape (1, prompts, channels)."""
+        return hidden.flatten(0, 1)[self.last].unsqueeze(0)
+
+
+def _only_what_is_read(model: PreTrainedModel, answers: Sequence[int]) -> AnswerHead:
+    """Change a model so that it computes what answers read, and no more; its new head.
+
+    Raises:
+        InputError: the model is not of Llama's make, as Qwen3, Mistral and Gemma are.
+    """
+    head = AnswerHead(cast("nn.Linear", model.get_output_embeddings()), answers)
+    model.set_output_embeddings(head)
+    layers = getattr(model.get_decoder(), "layers", [])
+    if not layers or not all(hasattr(layer, "self_attn") and hasattr(layer, "mlp") for layer in layers):
+        raise InputError(
+            f"score.backend: transformers scores models of Llama's make (Qwen3, Mistral, Gemma, ...), not of type "
+            f"{model.config.model_type!r}; take vllm"
+        )
+    for part in (layers[-1].self_attn.o_proj, layers[-1].mlp):
+        part.forward = _at_last(part.forward, head)
+    return head
+
+
+def _at_last(forward: Part, head: AnswerHead) -> Part:
+    """A part of a layer that is run where it is read, and gives zeros elsewhere."""
+
+    def run(hidden: torch.Tensor) -> torch.Tensor:
+        found = forward(head.read(hidden))
+        spread = found.new_zeros(hidden.shape[0] * hidden.shape[1], found.shape[-1])
+        spread[head.last] = found[0]
+        return spread.view(*hidden.shape[:2], -1)
+
+    return run
 
 
 @contextmanager
@@ -98,15 +185,3 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[Transformer
     tokenizer = load_tokenizer(base)
     template = parse(prompt["template"], str(model / "prompt.json"))
     yield TransformersScorer(lm.to(device), tokenizer, template, prompt["max_length"], settings)
-
-
-def batches(prompts: Sequence[list[int]], tokens: int) -> Iterator[Sequence[list[int]]]:
-    """Runs of consecutive prompts, as many as fit into `tokens` padded tokens, at least one."""
-    start = longest = 0
-    for index, prompt in enumerate(prompts):
-        longest = max(longest, len(prompt))
-        if index > start and longest * (index - start + 1) > tokens:
-            yield prompts[start:index]
-            start, longest = index, len(prompt)
-    if start < len(prompts):
-        yield prompts[start:]
