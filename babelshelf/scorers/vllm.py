@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import polars as pl
 
+from babelshelf.child_process import end_with_parent
 from babelshelf.errors import InputError
 from babelshelf.files import replacing
 from babelshelf.fingerprint import partial_work
@@ -284,6 +285,7 @@ _own: list[Engine] = []  # of a process that is a replica
 
 
 def _start(serving: Serving) -> None:
+    end_with_parent()
     _own.append(Engine(serving))
 
 
