@@ -193,7 +193,7 @@ def _translation(settings: TranslateParams, machine: Machine) -> Iterator[str]:
     yield from _source("translate.lm", lm, machine)
     shape = _shape_of(lm)
     if settings.backend == "vllm":
-        engines = Engines("translate", 1, own.tensor_parallel, own.gpu_memory, lm.precision, lm.max_length)
+        engines = Engines("translate", 1, own.tensor_parallel, own.gpu_memory_utilization, lm.precision, lm.max_length)
         yield from _engines(engines, shape, machine)
     elif shape is not None:
         beams = lm.transformers.batch_size * (lm.beam_width if lm.decoding == "beam" else 1)

@@ -60,6 +60,10 @@ class OpenAITranslator:
             raise UnfinishedError(self._message(batch.failures, len(texts)), made)
         return [translation for translation in made if translation is not None]
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def _ask(self, prompt: str) -> Translation:
         model, request = self._settings.model, dict(self._settings.request)
         try:

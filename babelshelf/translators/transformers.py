@@ -50,6 +50,9 @@ class TransformersGenerator:
                 replies[index] = reply
         return replies
 
+    def close(self) -> None:
+        """It has no processes of its own."""
+
     def _batch(self, prompts: Sequence[list[int]]) -> list[list[int]]:
         longest = max(map(len, prompts))
         input_ids = torch.full((len(prompts), longest), self.pad)

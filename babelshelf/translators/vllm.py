@@ -7,6 +7,7 @@ reply together, where transformers takes the reply alone: where a beam ends earl
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,10 @@ class VllmGenerator:
         asked = [TokensPrompt(prompt_token_ids=prompt) for prompt in prompts]
         return self._beam(asked) if self.settings.decoding == "beam" else self._greedy(asked)
 
+    def close(self) -> None:
+        """End the engine's processes."""
+        self.engine.llm_engine.engine_core.shutdown()
+
     def _greedy(self, prompts: list[TokensPrompt]) -> list[list[int]]:
         params = SamplingParams(temperature=0, max_tokens=self.settings.max_tokens, stop=["\n"])
         return [list(found.outputs[0].token_ids) for found in self.engine.generate(prompts, params, use_tqdm=False)]
@@ -57,6 +62,7 @@ def load(settings: TranslateParams, glossary: Path) -> LmTranslator:
 
 
 def _generator(folder: Path, settings: LmParams) -> VllmGenerator:
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # read when an engine starts
     engine = LLM(
         model=str(folder),
         dtype=DTYPES[settings.precision],
@@ -64,7 +70,7 @@ def _generator(folder: Path, settings: LmParams) -> VllmGenerator:
         max_num_seqs=settings.vllm.max_num_seqs,
         max_logprobs=max(DEFAULT_MAX_LOGPROBS, 2 * settings.beam_width),
         tensor_parallel_size=settings.vllm.tensor_parallel,
-        gpu_memory_utilization=settings.vllm.gpu_memory,
+        gpu_memory_utilization=settings.vllm.gpu_memory_utilization,
         enable_prefix_caching=True,  # the beams of a query share all but their last tokens
         generation_config="vllm",  # not the model's own, which may ask for sampling
     )
