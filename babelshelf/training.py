@@ -21,6 +21,7 @@ from transformers.utils import is_flash_attn_2_available
 from trl import SFTConfig
 
 from babelshelf import distributed
+from babelshelf.accelerate_config import accumulation
 from babelshelf.batches import Examples, collator
 from babelshelf.errors import InputError
 from babelshelf.files import read_json, write_json
@@ -315,9 +316,7 @@ def trainer_arguments(schedule: Schedule, checkpoints: Path, rows: int, sampling
     return {
         "output_dir": str(checkpoints),
         "per_device_train_batch_size": schedule.micro_batch_size,
-        "gradient_accumulation_steps": distributed.accumulation(
-            schedule.batch_size, schedule.micro_batch_size, processes
-        ),
+        "gradient_accumulation_steps": accumulation(schedule.batch_size, schedule.micro_batch_size, processes),
         "learning_rate": schedule.learning_rate,
         "num_train_epochs": schedule.epochs,
         "lr_scheduler_type": "cosine",
