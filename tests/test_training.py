@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -445,6 +446,30 @@ def test_parts_and_prompts_without_padding_give_the_weights_of_whole_padded_batc
         found = weights(fitted(folder, AnswerTrainer, packing=packing, micro_batch_size=micro_batch_size))
         for name, weight in expected.items():
             torch.testing.assert_close(found[name], weight, rtol=0, atol=1e-3)
+
+
+def logged(folder: Path, packing: str, micro_batch_size: int) -> np.ndarray:
+    """Loss and norm of the gradient of each step, shape (steps, 2)."""
+    found: list[tuple[float, float]] = []
+
+    class Recording(AnswerTrainer):
+        def log(self, logs: dict[str, float], *args: Any) -> None:  # noqa: ANN401 - the base class's
+            if "grad_norm" in logs:
+                found.append((float(logs["loss"]), float(logs["grad_norm"])))
+            super().log(logs, *args)
+
+    fitted(folder, Recording, packing=packing, micro_batch_size=micro_batch_size)
+    return np.array(found)
+
+
+def test_a_steps_loss_and_gradient_are_the_mean_of_its_answers_with_padding_and_without(tmp_path: Path) -> None:
+    """The weights do not tell: Adam's steps are the same whatever the loss is multiplied by."""
+    whole = logged(tmp_path / "whole", "none", 4)
+    assert whole.shape == (15, 2)
+    for packing, micro_batch_size in [("padding_free", 4), ("padding_free", 2), ("padding_free", 1), ("none", 2)]:
+        found = logged(tmp_path / f"{packing}-{micro_batch_size}", packing, micro_batch_size)
+        np.testing.assert_allclose(found[0], whole[0], rtol=1e-4)
+        np.testing.assert_allclose(found, whole, rtol=0.02)  # with the rounding of all steps before
 
 
 FAILED_SHARD = CheckpointException("of two processes", {0: (OSError(errno.ENOSPC, "No space left"), None)})  # type: ignore[dict-item]
