@@ -49,7 +49,8 @@ def load_embedder(folder: Path, settings: MineNegativesParams) -> Embedder:
         settings: device, precision, maximum length and dimensions.
 
     Raises:
-        InputError: there is no model, it is too narrow for `truncate_dim`, or the device is missing.
+        InputError: there is no model, it is too narrow for `truncate_dim` or too short for `max_length`, or the device
+            is missing.
     """
     if not (weights(folder) / "modules.json").is_file():
         raise InputError(
@@ -64,6 +65,11 @@ def load_embedder(folder: Path, settings: MineNegativesParams) -> Embedder:
         local_files_only=True,
     )
     if settings.max_length != "none" and embedder.max_seq_length != np.inf:  # inf: a vector a token, of any length
+        if settings.max_length > (most := _positions(embedder)):
+            raise InputError(
+                f"mine_negatives.max_length is {settings.max_length}, but {folder} reads {most} tokens at most: "
+                "lower it, or set none"
+            )
         embedder.max_seq_length = settings.max_length
     _pad_left(embedder)
     embedder.to(DTYPES[settings.precision])
@@ -157,6 +163,13 @@ def _dimension(embedder: SentenceTransformer) -> int:
     if dimension is None:
         raise InputError("the embedder does not say how many dimensions its vectors have: set truncate_dim to them")
     return dimension
+
+
+def _positions(embedder: SentenceTransformer) -> float:
+    """Tokens of the longest text that the model was made for, whatever it is cut to; infinity where it does not say."""
+    model = getattr(embedder[0], "auto_model", None)
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None) if model else None
+    return positions if positions and positions > 0 else np.inf
 
 
 def _pad_left(embedder: SentenceTransformer) -> None:

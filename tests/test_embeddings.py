@@ -230,6 +230,12 @@ def test_more_dimensions_than_the_embedder_has_are_an_error(folder: Path) -> Non
         load_embedder(folder, settings(truncate_dim=64))
 
 
+def test_texts_longer_than_the_embedder_reads_are_an_error(folder: Path) -> None:
+    assert load_embedder(folder, settings(max_length=256)).max_seq_length == 256
+    with pytest.raises(InputError, match=r"mine_negatives\.max_length is 257, but .* reads 256 tokens at most"):
+        load_embedder(folder, settings(max_length=257))
+
+
 def test_a_missing_device_is_an_error(folder: Path) -> None:
     with pytest.raises(InputError, match=r"mine_negatives\.devices: there is no cuda:99 here"):
         load_embedder(folder, settings(devices=["cpu", "cuda:99"]))
