@@ -313,6 +313,8 @@ class MixedParams(Section):
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise ValueError(f"two parts are called {twice[0]!r}: rename one")
+        if splits := {"train", "dev", "test"} & set(names):
+            raise ValueError(f"a part is called {min(splits)!r}, as a split is in ids and metrics: rename it")
         if sum(part.source == "cikm2025" for part in parts) > 1:
             raise ValueError("two parts are of cikm2025: a submission could not tell their rows apart")
         return parts
