@@ -21,7 +21,7 @@ from tqdm import tqdm
 from babelshelf.child_process import end_with_parent
 from babelshelf.errors import InputError
 from babelshelf.files import replacing
-from babelshelf.pointer import weights
+from babelshelf.pointer import DTYPES, weights
 
 if TYPE_CHECKING:
     from babelshelf.params.mine_negatives import MineNegativesParams
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 
 CHUNK = 4096  # texts: what a kill loses at most
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Embedder(SentenceTransformer):  # type: ignore[misc]  # sentence-transformers is not followed
@@ -72,7 +71,7 @@ def load_embedder(folder: Path, settings: MineNegativesParams) -> Embedder:
             )
         embedder.max_seq_length = settings.max_length
     _pad_left(embedder)
-    embedder.to(DTYPES[settings.precision])
+    embedder.to(getattr(torch, DTYPES[settings.precision]))
     if settings.truncate_dim != "none" and _dimension(embedder) < settings.truncate_dim:
         raise InputError(
             f"mine_negatives.truncate_dim is {settings.truncate_dim}, but {folder} has only {_dimension(embedder)}"

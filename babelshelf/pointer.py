@@ -28,6 +28,9 @@ CONFIG = "config.json"
 # What repositories hold beside the weights in Hugging Face's format: the same weights again, in others.
 OTHER_FORMATS = ["original/*", "consolidated*", "onnx/*", "openvino/*", "*.gguf", "*.h5", "*.msgpack", "*.ot", "*.onnx"]
 
+# What the params `precision` and `weights` say, as torch, transformers and vLLM call it.
+DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
+
 # Of config.json, what tells one model from another.
 SUMMARY = ("architectures", "model_type", "hidden_size", "num_hidden_layers", "vocab_size")
 

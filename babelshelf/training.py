@@ -25,7 +25,7 @@ from babelshelf.accelerate_config import accumulation
 from babelshelf.batches import Examples, collator
 from babelshelf.errors import InputError
 from babelshelf.files import read_json, write_json
-from babelshelf.pointer import load_tokenizer, weights
+from babelshelf.pointer import DTYPES, load_tokenizer, weights
 from babelshelf.prompts import Encoded, answer_ids, encode, parse
 from babelshelf.trainers import AnswerTrainer
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 LOGGED_POINTS = 60  # of a learning curve
 CURVE = ("step", "epoch", "loss", "learning_rate")  # columns of a learning curve, as TRL logs them
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 CHECKPOINTS = 6  # of a run: what a kill loses is at most this part of it
 
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.sampling_params import BeamSearchParams
 
+from babelshelf.pointer import DTYPES
 from babelshelf.translators.lm import LmTranslator
 
 if TYPE_CHECKING:
     from babelshelf.params.translate import LmParams, TranslateParams
 
-DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 DEFAULT_MAX_LOGPROBS = 20  # vLLM's own
 
 
