@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
+
+from babelshelf.child_process import INTERVAL, Guard
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,6 +31,18 @@ if __name__ == "__main__":
     get_context("spawn").Process(target=child, args=(there,)).start()
     print(here.recv(), flush=True)
     time.sleep(600)
+"""
+
+
+GUARDED = """
+import subprocess, sys, time
+from babelshelf.child_process import Guard
+
+guard = Guard()
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+time.sleep(3)
+print("started", flush=True)
+time.sleep(600)
 """
 
 
@@ -67,3 +82,17 @@ def _left(processes: list[psutil.Process]) -> list[list[str]]:
 
 def test_a_child_and_its_own_end_with_a_parent_that_is_killed() -> None:
     assert_none_outlives(SLEEPER, at_least=3)  # multiprocessing's resource tracker is one
+
+
+def test_what_a_library_has_started_ends_by_the_guard_of_one_that_is_killed() -> None:
+    assert_none_outlives(GUARDED, at_least=2)
+
+
+def test_a_guard_that_is_closed_ends_nothing_else() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as other:
+        guard = Guard()
+        time.sleep(3 * INTERVAL)
+        assert guard._process.poll() is None
+        guard.close()
+        assert other.poll() is None
+        other.kill()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import polars as pl
 
-from babelshelf.child_process import end_with_parent
+from babelshelf.child_process import Guard, end_with_parent
 from babelshelf.errors import InputError
 from babelshelf.files import read_json, replacing
 from babelshelf.fingerprint import partial_work
@@ -187,6 +187,7 @@ class Engine:
         from vllm import LLM, SamplingParams  # noqa: PLC0415 - slow to import, and it reads the variables above
         from vllm.lora.request import LoRARequest  # noqa: PLC0415
 
+        self._guard = Guard()
         lora = {"enable_lora": True, "max_lora_rank": serving.rank, "max_loras": 1} if serving.adapter else {}
         self._llm = LLM(
             model=serving.weights,
@@ -215,6 +216,7 @@ class Engine:
     def close(self) -> None:
         """End the engine's processes."""
         self._llm.llm_engine.engine_core.shutdown()
+        self._guard.close()
 
 
 def answered(logprobs: dict[int, Any], answers: tuple[int, int]) -> float:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.sampling_params import BeamSearchParams
 
+from babelshelf.child_process import Guard
 from babelshelf.pointer import DTYPES
 from babelshelf.translators.lm import LmTranslator
 
@@ -27,9 +28,10 @@ DEFAULT_MAX_LOGPROBS = 20  # vLLM's own
 class VllmGenerator:
     """A `translators.lm.Generator` on one engine."""
 
-    def __init__(self, engine: LLM, settings: LmParams) -> None:
+    def __init__(self, engine: LLM, settings: LmParams, guard: Guard) -> None:
         self.engine = engine
         self.settings = settings
+        self.guard = guard
 
     def generate(self, prompts: Sequence[list[int]]) -> list[list[int]]:
         """What follows each prompt, see `Generator`."""
@@ -39,6 +41,7 @@ class VllmGenerator:
     def close(self) -> None:
         """End the engine's processes."""
         self.engine.llm_engine.engine_core.shutdown()
+        self.guard.close()
 
     def _greedy(self, prompts: list[TokensPrompt]) -> list[list[int]]:
         params = SamplingParams(temperature=0, max_tokens=self.settings.max_tokens, stop=["\n"])
@@ -63,6 +66,7 @@ def load(settings: TranslateParams, glossary: Path) -> LmTranslator:
 
 def _generator(folder: Path, settings: LmParams) -> VllmGenerator:
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # read when an engine starts
+    guard = Guard()
     engine = LLM(
         model=str(folder),
         dtype=DTYPES[settings.precision],
@@ -74,4 +78,4 @@ def _generator(folder: Path, settings: LmParams) -> VllmGenerator:
         enable_prefix_caching=True,  # the beams of a query share all but their last tokens
         generation_config="vllm",  # not the model's own, which may ask for sampling
     )
-    return VllmGenerator(engine, settings)
+    return VllmGenerator(engine, settings, guard)
