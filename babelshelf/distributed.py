@@ -20,6 +20,8 @@ from accelerate import PartialState
 from accelerate.commands.config.config_args import BaseConfig, load_config_from_file
 from accelerate.utils import DistributedType, broadcast_object_list, parse_flag_from_env
 
+from babelshelf import accelerate_config
+from babelshelf.accelerate_config import accumulation
 from babelshelf.errors import InputError
 from babelshelf.fingerprint import partial_work
 
@@ -35,32 +37,6 @@ def state() -> PartialState:
 def is_main() -> bool:
     """Whether this process writes the outputs: one does of all machines' processes."""
     return bool(state().is_main_process)
-
-
-def accumulation(batch_size: int, micro_batch_size: int, processes: int) -> int:
-    """How many parts of a global batch a process takes one after another.
-
-    Args:
-        batch_size: rows of a gradient step, over all processes.
-        micro_batch_size: rows that a process takes at once.
-        processes: how many there are.
-
-    Raises:
-        InputError: the parts do not add up to the batch.
-    """
-    steps, left = divmod(batch_size, micro_batch_size * processes)
-    if left:
-        raise InputError(
-            f"batch_size: {batch_size} rows are no multiple of {micro_batch_size} (micro_batch_size) x {processes} "
-            f"(processes): {_mend(batch_size, processes)}"
-        )
-    return steps
-
-
-def _mend(batch_size: int, processes: int) -> str:
-    if batch_size % processes:
-        return f"choose a number of processes that divides {batch_size}, or another batch_size"
-    return f"choose a micro_batch_size that divides {batch_size // processes}"
 
 
 def choose_gpu(config: Path) -> None:
@@ -144,9 +120,7 @@ def read_config(file: Path) -> BaseConfig:
     Raises:
         InputError: there is no such file, or accelerate refuses it.
     """
-    if not file.is_file():
-        known = ", ".join(sorted(path.stem for path in file.parent.glob("*.yaml")))
-        raise InputError(f"{file}: no such configuration of accelerate; there are {known or '(none)'}")
+    accelerate_config.read(file)
     try:
         return load_config_from_file(str(file))
     except (ValueError, TypeError, KeyError) as error:

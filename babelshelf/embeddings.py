@@ -18,9 +18,10 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from tqdm import tqdm
 
+from babelshelf.child_process import end_with_parent
 from babelshelf.errors import InputError
 from babelshelf.files import replacing
-from babelshelf.pointer import weights
+from babelshelf.pointer import DTYPES, weights
 
 if TYPE_CHECKING:
     from babelshelf.params.mine_negatives import MineNegativesParams
@@ -28,10 +29,18 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 
 CHUNK = 4096  # texts: what a kill loses at most
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def load_embedder(folder: Path, settings: MineNegativesParams) -> SentenceTransformer:
+class Embedder(SentenceTransformer):  # type: ignore[misc]  # sentence-transformers is not followed
+    """A SentenceTransformer whose pool of processes does not outlive the process that started it."""
+
+    @classmethod
+    def _multi_process_worker(cls, *args: Any) -> None:  # noqa: ANN401 - the base class's
+        end_with_parent()
+        super()._multi_process_worker(*args)
+
+
+def load_embedder(folder: Path, settings: MineNegativesParams) -> Embedder:
     """The sentence-transformers model of a folder; nothing is looked up on the hub.
 
     Args:
@@ -39,7 +48,8 @@ def load_embedder(folder: Path, settings: MineNegativesParams) -> SentenceTransf
         settings: device, precision, maximum length and dimensions.
 
     Raises:
-        InputError: there is no model, it is too narrow for `truncate_dim`, or the device is missing.
+        InputError: there is no model, it is too narrow for `truncate_dim` or too short for `max_length`, or the device
+            is missing.
     """
     if not (weights(folder) / "modules.json").is_file():
         raise InputError(
@@ -47,16 +57,21 @@ def load_embedder(folder: Path, settings: MineNegativesParams) -> SentenceTransf
         )
     _check_devices(settings.devices)
     one = len(settings.devices) == 1 and settings.devices[0] != "auto"
-    embedder = SentenceTransformer(
+    embedder = Embedder(
         str(weights(folder)),
         device=settings.devices[0] if one else None,
         truncate_dim=None if settings.truncate_dim == "none" else settings.truncate_dim,
         local_files_only=True,
     )
     if settings.max_length != "none" and embedder.max_seq_length != np.inf:  # inf: a vector a token, of any length
+        if settings.max_length > (most := _positions(embedder)):
+            raise InputError(
+                f"mine_negatives.max_length is {settings.max_length}, but {folder} reads {most} tokens at most: "
+                "lower it, or set none"
+            )
         embedder.max_seq_length = settings.max_length
     _pad_left(embedder)
-    embedder.to(DTYPES[settings.precision])
+    embedder.to(getattr(torch, DTYPES[settings.precision]))
     if settings.truncate_dim != "none" and _dimension(embedder) < settings.truncate_dim:
         raise InputError(
             f"mine_negatives.truncate_dim is {settings.truncate_dim}, but {folder} has only {_dimension(embedder)}"
@@ -84,21 +99,27 @@ def encode(
     done.mkdir(parents=True, exist_ok=True)
     state, file = done / "finished.json", done / "vectors.npy"
     finished = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else 0
-    mode: Literal["r+", "w+"] = "r+" if finished else "w+"
-    vectors = np.lib.format.open_memmap(file, mode, np.float32, (len(texts), _dimension(embedder)))
-    with (
-        tqdm(total=len(texts), initial=finished, desc="embed", unit="text") as bar,
-        _encoder(embedder, settings) as run,
-    ):
+    if finished < len(texts):  # or processes would start, and load the model, for nothing
+        mode: Literal["r+", "w+"] = "r+" if finished else "w+"
+        vectors = np.lib.format.open_memmap(file, mode, np.float32, (len(texts), _dimension(embedder)))
+        with _encoder(embedder, settings) as run:
+            _encode_rest(lambda part: run(part, prompt), texts, vectors, finished, state)
+    read: FloatArray = np.load(file, mmap_mode="r")
+    return read
+
+
+def _encode_rest(
+    run: Callable[[Sequence[str]], FloatArray], texts: Sequence[str], vectors: np.memmap, finished: int, state: Path
+) -> None:
+    """Fill `vectors` from row `finished` on; `state` holds how many rows are."""
+    with tqdm(total=len(texts), initial=finished, desc="embed", unit="text") as bar:
         for start in range(finished, len(texts), CHUNK):
             part = texts[start : start + CHUNK]
-            vectors[start : start + len(part)] = run(part, prompt)
+            vectors[start : start + len(part)] = run(part)
             vectors.flush()  # before the chunk counts as finished
             with replacing(state) as temporary:
                 temporary.write_text(json.dumps(start + len(part)), encoding="utf-8")
             bar.update(len(part))
-    read: FloatArray = np.load(file, mmap_mode="r")
-    return read
 
 
 @contextmanager
@@ -141,6 +162,13 @@ def _dimension(embedder: SentenceTransformer) -> int:
     if dimension is None:
         raise InputError("the embedder does not say how many dimensions its vectors have: set truncate_dim to them")
     return dimension
+
+
+def _positions(embedder: SentenceTransformer) -> float:
+    """Tokens of the longest text that the model was made for, whatever it is cut to; infinity where it does not say."""
+    model = getattr(embedder[0], "auto_model", None)
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None) if model else None
+    return positions if positions and positions > 0 else np.inf
 
 
 def _pad_left(embedder: SentenceTransformer) -> None:

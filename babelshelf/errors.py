@@ -10,3 +10,8 @@ class InputError(click.ClickException):
 
     A `click.ClickException`, so that every command line prints it as one line and exits with 1, without a traceback.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says, in one line; the name of its type where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

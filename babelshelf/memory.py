@@ -92,7 +92,9 @@ def training(shape: Shape, run: Training) -> float:
     """Bytes that a process needs to train: weights, gradients, Adam's moments, activations.
 
     Under autocast a weight in fp32 is cast for its layer, and the copy kept for the backward pass: all copies at once,
-    or one layer's with checkpointing.
+    or one layer's with checkpointing. Where weights are cut over processes, what is computed with is gathered whole: a
+    layer, and beside it the next one, or the head, which FSDP keeps from the forward into the backward pass (accelerate
+    makes a unit of each layer, one of the head, and one of the embeddings, which are let go before the second layer).
     """
     whole = run.rank is None
     trained = shape.weights if run.rank is None else shape.adapter(run.rank)
@@ -101,7 +103,8 @@ def training(shape: Shape, run: Training) -> float:
     is_cast = run.precision == "bf16" and (whole or run.frozen == "fp32")
     layers = 1 if run.checkpointing else shape.layers
     casts = shape.layer * layers * BYTES["bf16"] if is_cast else 0
-    gathered = shape.layer * BYTES["fp32" if whole else run.frozen] if run.shards > 1 else 0
+    units = shape.layer + max(shape.layer, shape.vocabulary * shape.hidden)
+    gathered = units * BYTES["fp32" if whole else run.frozen] if run.shards > 1 else 0
     return PROCESS + state / run.shards + gathered + casts + _activations(shape, run) + _logits(shape, run.rows)
 
 

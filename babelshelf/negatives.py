@@ -88,7 +88,6 @@ def mine(
     distinct = found.unique(["query", "number"], keep="first", maintain_order=True)
     wanted = wanted_negatives(rows, settings.positive_share)
     kept = _share_out(distinct, wanted, rng)
-    made = {language: kept.filter(pl.col("language") == language).height for language in wanted}
     counts = {
         "candidates": len(candidates),
         "window": [settings.window[0], settings.window[0] + windows.shape[1]],
@@ -96,11 +95,16 @@ def mine(
         "anchors_without_negative": anchors.height - found.height,
         "refused_draws": {guard: table.height for guard, table in refused.items()},
         "same_pair_twice": found.height - distinct.height,
-        "wanted": wanted,
-        "made": made,
-        "missing": {language: number - made[language] for language, number in wanted.items()},
+        **_by_language(kept, wanted),
     }
     return Mined(_negative_rows(kept, pool), examples, counts)
+
+
+def _by_language(kept: pl.DataFrame, wanted: dict[str, int]) -> dict[str, dict[str, int]]:
+    """How many negatives were `wanted`, `made` and `missing`, by language."""
+    made = {language: kept.filter(pl.col("language") == language).height for language in wanted}
+    missing = {language: number - made[language] for language, number in wanted.items()}
+    return {"wanted": wanted, "made": made, "missing": missing}
 
 
 def check_window(window: tuple[int, int], candidates: int) -> None:

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from babelshelf.errors import InputError
+from babelshelf.errors import InputError, first_line
 from babelshelf.files import read_json, replacing
 from babelshelf.fingerprint import fingerprint
 
@@ -27,6 +27,9 @@ CONFIG = "config.json"
 
 # What repositories hold beside the weights in Hugging Face's format: the same weights again, in others.
 OTHER_FORMATS = ["original/*", "consolidated*", "onnx/*", "openvino/*", "*.gguf", "*.h5", "*.msgpack", "*.ot", "*.onnx"]
+
+# What the params `precision` and `weights` say, as torch, transformers and vLLM call it.
+DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 
 # Of config.json, what tells one model from another.
 SUMMARY = ("architectures", "model_type", "hidden_size", "num_hidden_layers", "vocab_size")
@@ -177,17 +180,20 @@ def local_folder(model: str) -> Path:
 @contextmanager
 def _explained(model: str, revision: str | None) -> Iterator[None]:
     """What goes wrong with the hub, as one InputError."""
-    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415
+    from huggingface_hub.errors import DryRunError, FileMetadataError, HfHubHTTPError  # noqa: PLC0415
+    from huggingface_hub.errors import LocalEntryNotFoundError as NotCachedError  # noqa: PLC0415
 
+    named = _named(model, revision)
     try:
         yield
     except HfHubHTTPError as error:
-        raise InputError(f"{_named(model, revision)}: {_answer(error)}") from error
+        raise InputError(f"{named}: {_answer(error)}") from error
+    except (NotCachedError, DryRunError, FileMetadataError, ConnectionError, TimeoutError) as error:
+        raise InputError(f"{named}: not in the local cache, and not to be had: {_offline()}") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise
-        named = _named(model, revision)
-        raise InputError(f"{named}: not in the local cache, and not to be had: {_offline()}") from error
+        raise InputError(f"{named}: the local cache, {hub_cache()}, can't be used: {first_line(error)}") from error
 
 
 def _named(model: str, revision: str | None) -> str:
@@ -212,7 +218,7 @@ def _answer(error: Any) -> str:  # noqa: ANN401 - imported only where it occurs
         return "the hub has no such model, or not for you; a folder is written ./its/path"
     if isinstance(error, RevisionNotFoundError):
         return "the hub's model has no such revision; the page of the model lists its commits"
-    return f"the hub's answer: {str(error).splitlines()[0]}"
+    return f"the hub's answer: {first_line(error)}"
 
 
 def _unchanged(model: str, expected: str, named_by: Path) -> Path:

@@ -7,7 +7,6 @@ log-probabilities; TRL runs each prompt twice, once with each answer. The refere
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from trl.trainer.utils import use_adapter
 
 from babelshelf.batches import IGNORED, Batch, Collator, Examples, answers_of, at_answer, collator
 from babelshelf.errors import InputError
+from babelshelf.files import read_json
 from babelshelf.pointer import load_tokenizer
 from babelshelf.prompts import answer_ids, encode, parse
 from babelshelf.trainers import ScheduledTrainer
@@ -218,7 +218,7 @@ def optimize(
         checkpoints: see `training.fit`.
     """
     tokenizer = load_tokenizer(base)
-    written = json.loads((model / "prompt.json").read_text(encoding="utf-8"))
+    written = read_json(model / "prompt.json")
     prompt = parse(written["template"], str(model / "prompt.json"))
     encoded = encode(rows, prompt, tokenizer, written["max_length"])
     labels, (no, yes) = rows["label"].to_list(), answer_ids(prompt, tokenizer)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babelshelf import memory, pointer
+from babelshelf import accelerate_config, memory, pointer
 from babelshelf.errors import InputError
 from babelshelf.files import read_json, work_dir
 from babelshelf.machine import Machine
@@ -83,18 +83,41 @@ class Processes:
     package: str | None
 
 
-def require(stage: str, task: str | None = None) -> None:
+@dataclass(frozen=True)
+class Launch:
+    """How a training is started.
+
+    Attributes:
+        stage, task: that is started.
+        file: the configuration of accelerate.
+        named: the one that the params name.
+    """
+
+    stage: str
+    task: str | None
+    file: Path
+    named: Path
+
+    def __str__(self) -> str:
+        """What a message begins with: the param, or the option that goes before it."""
+        if self.file == self.named:
+            return f"{self.stage}.accelerate: {self.file.stem}"
+        return f"{self.stage} --accelerate: {self.file}"
+
+
+def require(stage: str, task: str | None = None, accelerate: Path | None = None) -> None:
     """Refuse to begin a stage that lacks something here.
 
     Args:
         stage: whose params are looked at.
         task: `qc` or `qi`, where the stage has one.
+        accelerate: the configuration that it is called with, whichever its params name.
 
     Raises:
         InputError: all that is missing, a line each, with the mend.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:  # one of several processes: the stage that started it has asked
-        _refuse(lacking(read(PARAMS_FILE), stage, task, Machine()))
+        _refuse(lacking(read(PARAMS_FILE), stage, task, Machine(), accelerate))
 
 
 def require_all() -> None:
@@ -108,7 +131,9 @@ def require_all() -> None:
     _refuse(problems)
 
 
-def lacking(values: dict[str, Any], stage: str, task: str | None, machine: Machine) -> list[str]:
+def lacking(
+    values: dict[str, Any], stage: str, task: str | None, machine: Machine, accelerate: Path | None = None
+) -> list[str]:
     """What `machine` lacks for a stage, a line each.
 
     The memory is not estimated of a model whose configuration is not here yet, before `base_model` has fetched it.
@@ -118,6 +143,7 @@ def lacking(values: dict[str, Any], stage: str, task: str | None, machine: Machi
         stage: `base_model`, `translate`, `train`, `dpo` or `score`.
         task: of the stage.
         machine: what there is.
+        accelerate: see `require`; None: the one that the params name.
     """
     if stage == "translate":
         return list(_translation(section(TranslateParams, values, "translate", task), machine))
@@ -129,7 +155,8 @@ def lacking(values: dict[str, Any], stage: str, task: str | None, machine: Machi
     if stage == "score":
         return list(_scoring(section(ScoreParams, values, "score", None), tuning, shape, machine))
     schedule = section(DpoParams, values, "dpo", task) if stage == "dpo" else tuning
-    return list(_training(stage, schedule, tuning, shape, machine))
+    named = ACCELERATE / f"{schedule.accelerate}.yaml"
+    return list(_training(Launch(stage, task, accelerate or named, named), schedule, tuning, shape, machine))
 
 
 def _refuse(problems: list[str]) -> None:
@@ -157,30 +184,39 @@ def _source(name: str, source: SourceParams, machine: Machine) -> Iterator[str]:
 
 
 def _training(
-    stage: str, schedule: ScheduleParams, tuning: TrainParams, shape: Shape | None, machine: Machine
+    launch: Launch, schedule: ScheduleParams, tuning: TrainParams, shape: Shape | None, machine: Machine
 ) -> Iterator[str]:
     """`tuning` has the adapter and the prompt's length; `dpo` goes on with both."""
-    processes = _processes(schedule.accelerate)
-    yield from _attention(stage, schedule.attention, machine)
-    yield from _launching(stage, schedule.accelerate, processes, machine)
+    yield from _attention(launch.stage, schedule.attention, machine)
+    try:
+        processes = _processes(launch.file)
+    except InputError as error:  # one line among those of other stages
+        yield f"{launch.stage}.accelerate: {error.message}"
+        return
+    yield from _launching(launch, processes, machine)
+    yield from _cutting(launch, schedule, processes)
     if shape is None:
         return
-    rank = tuning.lora.r if tuning.adapter == "lora" else None
-    run = memory.Training(
+    run = _run(schedule, tuning, processes)
+    mend = "lower micro_batch_size or max_length, checkpoint gradients, share the model (fsdp), or take a smaller one"
+    need = memory.training(shape, run) * (1 if machine.gpus else processes.here)
+    yield from _memory(launch.stage, need, mend, machine)
+    trained = shape.weights if run.rank is None else shape.adapter(run.rank)
+    yield from _room(launch.stage, CHECKPOINTS * CHECKPOINT * trained, work_dir(), machine)
+
+
+def _run(schedule: ScheduleParams, tuning: TrainParams, processes: Processes) -> memory.Training:
+    """What a process of the training holds."""
+    return memory.Training(
         rows=schedule.micro_batch_size,
         tokens=tuning.max_length,
-        rank=rank,
+        rank=tuning.lora.r if tuning.adapter == "lora" else None,
         frozen=schedule.weights,
         precision=schedule.precision,
         attention=schedule.attention,
         checkpointing=schedule.gradient_checkpointing,
         shards=processes.count if processes.sharded else 1,
     )
-    mend = "lower micro_batch_size or max_length, checkpoint gradients, share the model (fsdp), or take a smaller one"
-    need = memory.training(shape, run) * (1 if machine.gpus else processes.here)
-    yield from _memory(stage, need, mend, machine)
-    trained = shape.weights if rank is None else shape.adapter(rank)
-    yield from _room(stage, CHECKPOINTS * CHECKPOINT * trained, work_dir(), machine)
 
 
 def _translation(settings: TranslateParams, machine: Machine) -> Iterator[str]:
@@ -193,7 +229,7 @@ def _translation(settings: TranslateParams, machine: Machine) -> Iterator[str]:
     yield from _source("translate.lm", lm, machine)
     shape = _shape_of(lm)
     if settings.backend == "vllm":
-        engines = Engines("translate", 1, own.tensor_parallel, own.gpu_memory, lm.precision, lm.max_length)
+        engines = Engines("translate", 1, own.tensor_parallel, own.gpu_memory_utilization, lm.precision, lm.max_length)
         yield from _engines(engines, shape, machine)
     elif shape is not None:
         beams = lm.transformers.batch_size * (lm.beam_width if lm.decoding == "beam" else 1)
@@ -257,10 +293,11 @@ def _engines(engines: Engines, shape: Shape | None, machine: Machine) -> Iterato
         yield from _memory(engines.stage, whole, mend, machine, on_gpus=on_gpus)
 
 
-def _processes(name: str) -> Processes:
-    """What a file of profiles/accelerate asks for."""
-    config = read(ACCELERATE / f"{name}.yaml")
-    count, kind = config.get("num_processes", 1), config["distributed_type"]
+def _processes(file: Path) -> Processes:
+    """What a configuration of accelerate asks for; with `NO` one process, whatever number it names."""
+    config = accelerate_config.read(file)
+    kind = config["distributed_type"]
+    count = 1 if kind == "NO" else config["num_processes"]
     return Processes(
         count=count,
         here=count // config.get("num_machines", 1),
@@ -270,12 +307,19 @@ def _processes(name: str) -> Processes:
     )
 
 
-def _launching(stage: str, name: str, processes: Processes, machine: Machine) -> Iterator[str]:
+def _launching(launch: Launch, processes: Processes, machine: Machine) -> Iterator[str]:
     if processes.needs_gpus and len(machine.gpus) < processes.here:
         asked = f"{processes.here} GPUs with CUDA on this machine, and there are {len(machine.gpus)}"
-        yield f"{stage}.accelerate: {name} needs {asked}: take another file of {ACCELERATE}, or change num_processes"
+        yield f"{launch} needs {asked}: take another file of {ACCELERATE}, or change num_processes"
     if processes.package is not None and not machine.has(processes.package):
-        yield f"{stage}.accelerate: {name} needs a package: {INSTALLED_BY[processes.package]}"
+        yield f"{launch} needs a package: {INSTALLED_BY[processes.package]}"
+
+
+def _cutting(launch: Launch, schedule: ScheduleParams, processes: Processes) -> Iterator[str]:
+    try:
+        accelerate_config.accumulation(schedule.batch_size, schedule.micro_batch_size, processes.count)
+    except InputError as error:
+        yield f"{launch.stage} ({launch.task}): {error.message}" if launch.task else f"{launch.stage}: {error.message}"
 
 
 def _attention(stage: str, attention: str, machine: Machine) -> Iterator[str]:

@@ -6,6 +6,8 @@ the model's head runs on that position only.
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,15 @@ from typing import Any
 import torch
 from datasets import Dataset
 from safetensors import SafetensorError
+from torch.distributed.checkpoint.api import CheckpointException
 from transformers import Trainer
 from trl import SFTTrainer
 
 from babelshelf.batches import IGNORED, FilledSampler, answers_of, at_answer, with_filler
-from babelshelf.errors import InputError
+from babelshelf.errors import InputError, first_line
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL_TEXTS = [*map(os.strerror, sorted(FULL)), "iostream error", "inline_container"]
 
 
 class ScheduledTrainer(Trainer):  # type: ignore[misc]  # transformers is not followed
@@ -92,17 +98,36 @@ class ScheduledTrainer(Trainer):  # type: ignore[misc]  # transformers is not fo
         self.accelerator.wait_for_everyone()
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the base class's signature
-        """Remove what a failure leaves, so that the disk has room again; the checkpoint before stays."""
+        """Remove what a failure leaves, so that the disk has room again; the checkpoint before stays.
+
+        Raises:
+            InputError: it can't be written.
+        """
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         try:
             super()._save_checkpoint(*args, **kwargs)
-        except (OSError, RuntimeError, SafetensorError) as error:
+        except (OSError, RuntimeError, SafetensorError, CheckpointException) as error:
             shutil.rmtree(folder, ignore_errors=True)
-            free = shutil.disk_usage(folder.parent).free / 2**20
+            cause = next(iter(error.failures.values()))[0] if isinstance(error, CheckpointException) else error
+            if not isinstance(cause, OSError | SafetensorError) and not _is_full(cause):
+                raise  # a collective that failed, a GPU without memory: nothing about the disk
             raise InputError(
-                f"{folder}: the checkpoint can't be written ({str(error).splitlines()[0]}; {free:.0f} MiB are free "
-                "there). Make room and start again: the run goes on from its last complete checkpoint"
+                f"{folder}: the checkpoint can't be written ({_why(cause, folder.parent)} and start again: "
+                "the run goes on from its last complete checkpoint"
             ) from error
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether a file could not grow; of that torch's writer says only that its stream has failed."""
+    text = str(error)
+    return (isinstance(error, OSError) and error.errno in FULL) or any(mark in text for mark in FULL_TEXTS)
+
+
+def _why(error: BaseException, folder: Path) -> str:
+    """What stopped the writing, and the mend."""
+    if not _is_full(error):
+        return f"{first_line(error)}). Mend that"
+    return f"{first_line(error)}; {shutil.disk_usage(folder).free / 2**20:.0f} MiB are free there). Make room"
 
 
 class AnswerTrainer(ScheduledTrainer, SFTTrainer):  # type: ignore[misc]  # trl has no types

@@ -21,10 +21,11 @@ from transformers.utils import is_flash_attn_2_available
 from trl import SFTConfig
 
 from babelshelf import distributed
+from babelshelf.accelerate_config import accumulation
 from babelshelf.batches import Examples, collator
 from babelshelf.errors import InputError
 from babelshelf.files import read_json, write_json
-from babelshelf.pointer import load_tokenizer, weights
+from babelshelf.pointer import DTYPES, load_tokenizer, weights
 from babelshelf.prompts import Encoded, answer_ids, encode, parse
 from babelshelf.trainers import AnswerTrainer
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 LOGGED_POINTS = 60  # of a learning curve
 CURVE = ("step", "epoch", "loss", "learning_rate")  # columns of a learning curve, as TRL logs them
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 CHECKPOINTS = 6  # of a run: what a kill loses is at most this part of it
 
 
@@ -315,9 +315,7 @@ def trainer_arguments(schedule: Schedule, checkpoints: Path, rows: int, sampling
     return {
         "output_dir": str(checkpoints),
         "per_device_train_batch_size": schedule.micro_batch_size,
-        "gradient_accumulation_steps": distributed.accumulation(
-            schedule.batch_size, schedule.micro_batch_size, processes
-        ),
+        "gradient_accumulation_steps": accumulation(schedule.batch_size, schedule.micro_batch_size, processes),
         "learning_rate": schedule.learning_rate,
         "num_train_epochs": schedule.epochs,
         "lr_scheduler_type": "cosine",

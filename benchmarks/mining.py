@@ -31,28 +31,18 @@ from sentence_transformers.util import mine_hard_negatives
 from babelshelf import nano_embedder, negatives, neighbours, tables
 from babelshelf.embeddings import encode, load_embedder
 from babelshelf.params.base_model import NanoEmbedderParams
-from babelshelf.params.load import section
+from babelshelf.params.load import read, section
 from babelshelf.params.mine_negatives import MineNegativesParams
 
 K = 51  # the window [20, 50) and the positive itself
 WINDOW = (20, 50)
 QUERIES = 2000
-SEARCH = {
-    "devices": ["cpu"],
-    "batch_size": 256,
-    "precision": "fp32",
-    "max_length": "none",
-    "truncate_dim": "none",
-    "query_prompt": "",
-    "index": "flat",
-    "codes": "fp32",
-    "ivf": {"lists": 1024, "probes": 32},
-    "hnsw": {"links": 32, "ef_construction": 200, "ef_search": 200},
-    "origins": ["original"],
-    "window": list(WINDOW),
-    "positive_share": 0.6,
-    "guards": ["known_positive", "related_category", "equal_text"],
-}
+NANO = read(Path(__file__).parents[1] / "profiles" / "nano.yaml")
+SEARCH = (
+    NANO["mine_negatives"]
+    | NANO["tasks"]["qc"]["mine_negatives"]
+    | {"devices": ["cpu"], "ivf": {"lists": 1024, "probes": 32}, "origins": ["original"], "window": list(WINDOW)}
+)
 
 
 @click.group(help=__doc__)

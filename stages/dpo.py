@@ -34,7 +34,7 @@ def main(
     *, task: str, train: Path, base: Path, model: Path, out: Path, metrics: Path, curve: Path, accelerate: Path
 ) -> None:
     distributed.choose_gpu(accelerate)
-    preflight.require("dpo", task)
+    preflight.require("dpo", task, accelerate)
     settings, seed = load(DpoParams, "dpo", task), load_seed()
     pointer.check_base(base, model)
     batch = {"batch_size": settings.batch_size, "micro_batch_size": settings.micro_batch_size}

@@ -31,7 +31,7 @@ from babelshelf.resources import recorded
 @recorded
 def main(*, task: str, train: Path, base: Path, out: Path, metrics: Path, curve: Path, accelerate: Path) -> None:
     distributed.choose_gpu(accelerate)
-    preflight.require("train", task)
+    preflight.require("train", task, accelerate)
     settings, seed = load(TrainParams, "train", task), load_seed()
     batch = {"batch_size": settings.batch_size, "micro_batch_size": settings.micro_batch_size}
     if distributed.launched(accelerate, "stages.train", **batch):

@@ -8,6 +8,7 @@ Killed, it goes on from the translations that were finished.
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -34,10 +35,12 @@ from babelshelf.work_cache import WorkCache
 def main(*, task: str, train: Path, held_out: Path, glossary: Path, out: Path, metrics: Path) -> None:
     preflight.require("translate", task)
     settings = load(TranslateParams, "translate", task)
-    translator = load_translator(settings, glossary)
     cache = WorkCache(work_dir() / "translate")
     rows, held_out_keys = read_rows(train), read_table(held_out)["key"]
-    made = translate_rows(rows, held_out_keys, translator=translator, cache=cache, settings=settings, seed=load_seed())
+    with closing(load_translator(settings, glossary)) as translator:
+        made = translate_rows(
+            rows, held_out_keys, translator=translator, cache=cache, settings=settings, seed=load_seed()
+        )
     write_rows(out / "train.parquet", made.rows)
     write_table(out / "dropped.parquet", made.dropped)
     shares = {"before": positive_share(rows), "after": positive_share(made.rows)}

@@ -5,8 +5,8 @@
 DVC does not follow imports, so dvc.yaml lists the modules that a stage uses. A module that is missing there gives stale
 results, one too many gives needless training. Counted are imports at any place in a module, except for those under
 `if TYPE_CHECKING:`; of backends, which are loaded by name, only the one that the params choose, with what it imports; a
-package's `__init__.py` only where it holds code. `babelshelf.preflight` is not counted. dvc.yaml must be right for
-params.yaml and for every profile.
+package's `__init__.py` only where it holds code. `WRITE_NOTHING` is not counted. dvc.yaml must be right for params.yaml
+and for every profile.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ BACKENDS = {
     "babelshelf.scorers": "score.backend",
 }
 
-# Decides whether a stage begins, never what it writes: a change in it, or in what it alone imports, reruns nothing.
-REFUSES_ONLY = "babelshelf/preflight.py"
+# They decide whether a stage begins and when a process ends, never what is written: a change in one of them, or in what
+# it alone imports, reruns nothing.
+WRITE_NOTHING = {"babelshelf/preflight.py", "babelshelf/child_process.py"}
 
 Params = dict[str, Any]
 
@@ -108,7 +109,7 @@ def code(stage: Stage, params: Params, root: Path = ROOT) -> set[str]:
         if path not in found:
             found.add(path)
             files = [file for module in _imported(root / path, params) for file in _files(module, root)]
-            todo += [file for file in files if file != REFUSES_ONLY]
+            todo += [file for file in files if file not in WRITE_NOTHING]
     if any(_calls(root / path, "babelshelf.prompts.load_template") for path in found):
         found |= {file for section in _sections(found, root) for file, _ in _templates(params.get(section), section)}
     found |= {page for path in found for page in _pages(root / path, root)}

@@ -94,6 +94,24 @@ def test_flaws_of_train_are_counted(folder: Path) -> None:
     assert market.rejects.height == 4
 
 
+def test_no_mend_names_a_param_of_another_source(folder: Path) -> None:
+    train = folder / "train_QC.txt"
+    rows = [json.loads(line) for line in train.read_text(encoding="utf-8").splitlines()]
+    rows[3]["label"], rows[4]["id"], rows[5]["id"] = 7, None, rows[6]["id"]
+    train.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    rejects = read(folder, max_bad_share=0.5).rejects
+    assert rejects is not None
+    mends = dict(rejects.filter(task="qc").select("problem", "mend").iter_rows())
+    assert {problem: mends[problem] for problem in ("bad_label", "empty_id", "duplicate_id")} == {
+        "bad_label": "correct it, or take the row out",
+        "empty_id": "write one, or take the row out",
+        "duplicate_id": "take one of the rows out",
+    }
+    train.write_bytes(b"PAR1 another file")
+    with pytest.raises(InputError, match="a Parquet file: get the file again, as it was published"):
+        read(folder)
+
+
 def test_held_out_languages_are_in_dev_and_test_alone(folder: Path) -> None:
     market = read(folder, holdout_languages=["ko"])
     check(market)
@@ -106,7 +124,7 @@ def test_one_task_alone(folder: Path) -> None:
     for file in folder.glob("*_QC.txt"):
         file.unlink()
     assert read(folder, tasks=["qi"]).tasks.keys() == {"qi"}
-    with pytest.raises(InputError, match=r"train_QC\.txt: no such file; prepare\.input\.qc is the folder"):
+    with pytest.raises(InputError, match=r"train_QC\.txt: no such file in the folder that prepare\.input\.qc names"):
         read(folder)
 
 

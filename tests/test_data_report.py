@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from babelshelf.data_report import languages, pairs, queries, texts
 from babelshelf.data_report.tables import SPLITS, TaskData
 from babelshelf.files import read_json, write_json
-from babelshelf.language_id import Tolerance
+from babelshelf.language_id import Identified, Tolerance
 from babelshelf.pairs import splits
 from babelshelf.pairs.marketplace import NOTICED
 from babelshelf.pairs.rows import MISSING_CANDIDATE, MISSING_LABEL, PROBLEMS, REJECTS
@@ -300,6 +300,13 @@ def test_rows_that_prepare_left_out_are_shown_with_their_reason(
     assert left_out["dropped"] == {"bad_label": 1, "unknown_language": 1, "empty_query": 1, "duplicate": 1}
     assert "write a code of ISO 639-1 such as de" in page
     assert "the same pair and label as an earlier row" in page
+
+
+def test_the_page_says_that_only_latin_letters_are_counted() -> None:
+    """As `language_id.Identified.contradicts` has it: another script tells at once."""
+    assert Identified(2, foreign_script=True, confidences={"ja": 0.9, "de": 0.0}).contradicts("de", TOLERANCE)
+    assert not Identified(5, foreign_script=False, confidences={"en": 0.9, "de": 0.0}).contradicts("de", TOLERANCE)
+    assert "A query in Latin letters needs at least 6 of them" in languages._explained(TOLERANCE, "all")
 
 
 def test_every_reason_of_a_source_is_explained() -> None:

@@ -22,6 +22,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from babelshelf import distributed, preflight
+from babelshelf.accelerate_config import accumulation
 from babelshelf.errors import InputError
 from babelshelf.fingerprint import partial_work
 from stages import dpo, train
@@ -161,12 +162,12 @@ def test_a_batch_that_cannot_be_cut_is_refused(
     batch_size: int, micro_batch_size: int, processes: int, mend: str
 ) -> None:
     with pytest.raises(InputError, match=mend):
-        distributed.accumulation(batch_size, micro_batch_size, processes)
+        accumulation(batch_size, micro_batch_size, processes)
 
 
 def test_the_published_batches_are_cut_for_any_number_of_gpus_that_divides_them() -> None:
-    assert [distributed.accumulation(128, 4, gpus) for gpus in (1, 2, 4, 8)] == [32, 16, 8, 4]
-    assert distributed.accumulation(64, 64, 1) == 1
+    assert [accumulation(128, 4, gpus) for gpus in (1, 2, 4, 8)] == [32, 16, 8, 4]
+    assert accumulation(64, 64, 1) == 1
 
 
 def test_a_stage_says_before_it_starts_processes_that_the_batch_cannot_be_cut(tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_a_stage_says_before_it_starts_processes_that_the_batch_cannot_be_cut(tm
     code, output = project.run("train", "ddp_cpu")
     assert code == 1
     assert output.strip().splitlines()[-1] == (
-        "Error: batch_size: 8 rows are no multiple of 8 (micro_batch_size) x 2 (processes): "
+        "Error: train (qi): batch_size: 8 rows are no multiple of 8 (micro_batch_size) x 2 (processes): "
         "choose a micro_batch_size that divides 4"
     )
     assert "Traceback" not in output
@@ -189,6 +190,24 @@ def test_a_configuration_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
     text = (ACCELERATE / "ddp.yaml").read_text(encoding="utf-8")
     (tmp_path / "mine.yaml").write_text(text + "numprocesses: 3\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"mine\.yaml: not a configuration of accelerate: .*numprocesses"):
+        distributed.read_config(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("num_processes: 2", r"it has no distributed_type, such as \"NO\""),
+        ("distributed_type: NO", r"it has no distributed_type, such as \"NO\" \(in quotes\)"),
+        ("distributed_type: MULTI_GPU", "num_processes must be a number above 0"),
+        ("distributed_type: MULTI_GPU\nnum_processes: two", "num_processes must be a number above 0"),
+        ("- MULTI_GPU", "it has no distributed_type"),
+        ("", "it has no distributed_type"),
+        ("a: [", "not a configuration of accelerate: while parsing"),
+    ],
+)
+def test_a_configuration_that_says_too_little_is_refused(text: str, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=expected):
         distributed.read_config(tmp_path / "mine.yaml")
 
 

@@ -23,6 +23,7 @@ from babelshelf.errors import InputError
 from babelshelf.params.load import section
 from babelshelf.params.mine_negatives import MineNegativesParams
 from tests import tiny_embedder
+from tests.test_child_process import assert_none_outlives
 from tests.tiny_embedder import TEXTS, WIDTH
 
 INSTRUCTION = "Instruct: Given a category path, retrieve paths of similar categories\nQuery:"
@@ -194,6 +195,31 @@ def test_kill_minus_nine_loses_no_finished_chunk(
     np.testing.assert_array_equal(vectors, encode(embedder, TEXTS, settings(), tmp_path / "undisturbed"))
 
 
+POOL = """
+import sys, time
+from pathlib import Path
+from babelshelf import embeddings
+from tests.test_embeddings import settings
+
+if __name__ == "__main__":
+    two = settings(devices=["cpu", "cpu"])
+    with embeddings._encoder(embeddings.load_embedder(Path(sys.argv[1]), two), two) as run:
+        print(run(["red shoes", "blue shoes"], "").shape, flush=True)
+        time.sleep(600)
+"""
+
+
+def test_no_process_of_the_pool_outlives_kill_minus_nine(folder: Path) -> None:
+    assert_none_outlives(POOL, folder, at_least=2)
+
+
+def test_where_all_is_finished_no_process_starts(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = load_embedder(folder, settings())
+    vectors = encode(embedder, TEXTS, settings(), tmp_path)
+    monkeypatch.setattr(embedder, "start_multi_process_pool", None)
+    np.testing.assert_array_equal(encode(embedder, TEXTS, settings(devices=["cpu", "cpu"]), tmp_path), vectors)
+
+
 def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no sentence-transformers model"):
         load_embedder(tmp_path, settings())
@@ -202,6 +228,12 @@ def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
 def test_more_dimensions_than_the_embedder_has_are_an_error(folder: Path) -> None:
     with pytest.raises(InputError, match=r"truncate_dim is 64, but .* has only 32"):
         load_embedder(folder, settings(truncate_dim=64))
+
+
+def test_texts_longer_than_the_embedder_reads_are_an_error(folder: Path) -> None:
+    assert load_embedder(folder, settings(max_length=256)).max_seq_length == 256
+    with pytest.raises(InputError, match=r"mine_negatives\.max_length is 257, but .* reads 256 tokens at most"):
+        load_embedder(folder, settings(max_length=257))
 
 
 def test_a_missing_device_is_an_error(folder: Path) -> None:

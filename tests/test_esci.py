@@ -228,6 +228,19 @@ def test_without_a_test_split_it_is_not_the_data_set(folder: Path) -> None:
         read(folder)
 
 
+def test_a_test_split_of_bad_rows_alone_is_an_error_and_no_cut_of_train(folder: Path) -> None:
+    examples = pl.read_parquet(folder / EXAMPLES)
+    bad = pl.when(split="test").then(pl.lit("X")).otherwise("esci_label")
+    examples.with_columns(esci_label=bad).write_parquet(folder / EXAMPLES)
+    with pytest.raises(
+        InputError, match=r"of the split test, all rows .* are bad, \d+; the first:(?s:.*)'X': no label"
+    ):
+        read(folder, max_bad_share=0.9)
+    examples.filter((pl.col("split") == "train") | (pl.col("product_locale") == "jp")).write_parquet(folder / EXAMPLES)
+    with pytest.raises(InputError, match="no row of the split test"):  # those of jp are not asked for
+        read(folder, locales=["us", "es"])
+
+
 # --- bad rows and files ---
 
 BROKEN = {
@@ -249,6 +262,8 @@ def test_a_broken_row_is_an_error_or_counted(folder: Path, problem: str) -> None
     assert market.counts["qi"]["dropped"][problem] == market.counts["qi"]["bad"] == 1
     assert market.rejects is not None
     assert market.rejects.select("problem", "column", "value").rows() == [(problem, column, value)]
+    mend = market.rejects["mend"].item()
+    assert not any(param in mend for param in ("labels.", "columns.", "split.names", "encoding"))
 
 
 def test_no_row_is_lost_without_being_counted(folder: Path) -> None:
@@ -262,7 +277,7 @@ def test_no_row_is_lost_without_being_counted(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (None, "no such file; prepare.input.qi is the folder that the data set's files are in"),
+        (None, "no such file in the folder that prepare.input.qi names, or the path of a part of `mixed`"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4a7\n", "a pointer of Git LFS and not the file: run"),
         (b"query,product_id\n", "no Parquet file, or not all of it: get it again"),
         (b"PAR1 cut off", "no Parquet file, or not all of it: get it again"),
@@ -283,9 +298,9 @@ def test_a_file_that_is_not_read_is_named_with_the_mend(folder: Path, content: b
 @pytest.mark.parametrize(
     ("name", "column", "expected"),
     [
-        (EXAMPLES, "esci_label", r"columns\.label: no column 'esci_label'"),
-        (EXAMPLES, "large_version", r"columns\.version: no column 'large_version'"),
-        (PRODUCTS, "product_title", r"columns\.candidate: no column 'product_title'"),
+        (EXAMPLES, "esci_label", r"examples\.parquet: no column 'esci_label'"),
+        (EXAMPLES, "large_version", r"examples\.parquet: no column 'large_version'"),
+        (PRODUCTS, "product_title", r"products\.parquet: no column 'product_title'"),
     ],
 )
 def test_a_missing_column_is_named(folder: Path, name: str, column: str, expected: str) -> None:

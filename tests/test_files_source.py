@@ -22,6 +22,7 @@ from babelshelf.checks import check
 from babelshelf.errors import InputError
 from babelshelf.files import read_json
 from babelshelf.pairs import readers
+from babelshelf.pairs.formats import as_params
 from babelshelf.pairs.marketplace import read_rows
 from babelshelf.pairs.readers import read_file
 from babelshelf.pairs.rows import PROBLEMS
@@ -247,6 +248,22 @@ def test_a_file_that_is_not_read_is_named_with_the_mend(
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(InputError, match=expected):
         read(tmp_path / "a", params(how))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'query\n"red', "a quote that is opened is never closed: mend it"),
+        (b"PAR1", "a Parquet file: give it a name that ends with .parquet"),
+        (b"search\nred", "a: no column 'query'; The columns are search"),
+    ],
+)
+def test_a_file_that_no_param_describes_is_mended_without_one(tmp_path: Path, content: bytes, expected: str) -> None:
+    (tmp_path / "a").write_bytes(content)
+    found = as_params({"format": "csv", "delimiter": ",", "quote": '"', "encoding": "utf-8"}, {})
+    with pytest.raises(InputError) as raised:
+        read_file(tmp_path / "a", found, {"query": "query"})
+    assert raised.value.message.endswith(expected)
 
 
 def test_all_missing_columns_and_files_are_named_together(tmp_path: Path) -> None:

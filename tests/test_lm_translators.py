@@ -5,9 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import polars as pl
 import pytest
@@ -291,3 +293,43 @@ def test_a_kill_loses_at_most_one_batch(folder: Path, tmp_path: Path) -> None:
     made = run(REQUESTS, translator, WorkCache(tmp_path), 3)
     assert asked == [f"query {i}" for i in range(6, 10)]
     assert made == load_translator(params(folder), GLOSSARY).translate(REQUESTS["query"].to_list(), "en", "de")
+
+
+class StandInLLM:
+    """vLLM's `LLM`, whose generation fails."""
+
+    made: ClassVar[list[StandInLLM]] = []
+
+    def __init__(self, **options: object) -> None:
+        self.options = options
+        self.no_usage_stats = os.environ.get("VLLM_NO_USAGE_STATS")
+        self.open = True
+        core = SimpleNamespace(shutdown=lambda: setattr(self, "open", False))
+        self.llm_engine = SimpleNamespace(engine_core=core)
+        self.made.append(self)
+
+    def generate(self, *_: object, **__: object) -> None:
+        assert self.open
+        raise RuntimeError("the engine is out of memory")
+
+
+def test_the_stage_ends_the_engine_of_vllm_on_an_error_too(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = {name: lambda **options: options for name in ("SamplingParams", "TokensPrompt", "BeamSearchParams")}
+    engine = SimpleNamespace(LLM=StandInLLM, **plain)
+    for name, module in {"vllm": engine, "vllm.sampling_params": engine}.items():
+        monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
+    monkeypatch.delitem(sys.modules, "babelshelf.translators.vllm", raising=False)
+    monkeypatch.setattr("babelshelf.preflight.require", lambda *_: None)
+    monkeypatch.setenv("VLLM_NO_USAGE_STATS", "")  # or what the backend sets would stay
+    monkeypatch.delenv("VLLM_NO_USAGE_STATS")
+    try:
+        with pytest.raises(RuntimeError, match="out of memory"):
+            stage(folder, tmp_path, monkeypatch, "vllm")
+    finally:
+        sys.modules.pop("babelshelf.translators.vllm")  # it knows the stand-in
+    (engine,) = StandInLLM.made
+    assert not engine.open
+    assert engine.no_usage_stats == "1"
+    assert engine.options["gpu_memory_utilization"] == NANO["lm"]["vllm"]["gpu_memory_utilization"]

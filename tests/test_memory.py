@@ -83,6 +83,14 @@ def test_the_paper_profile_fits_four_cards_of_24_gb_sharded_and_not_whole() -> N
     assert memory.serving(QWEN3_14B, longest=512, sequences=32, precision="bf16", tensor_parallel=1) > card
 
 
+@pytest.mark.parametrize(("vocabulary", "whole"), [(151936, 151936 * 5120), (1000, QWEN3_14B.layer)])
+def test_of_a_model_in_parts_a_layer_is_gathered_and_the_head_or_the_next_layer(vocabulary: int, whole: int) -> None:
+    shape = replace(QWEN3_14B, vocabulary=vocabulary)
+    state = 2 * shape.weights + 16 * shape.adapter(32)  # of which a process has a quarter
+    rest = memory.training(shape, replace(PAPER, shards=1)) - state
+    assert memory.training(shape, PAPER) - rest - state / 4 == pytest.approx(2 * (shape.layer + whole))
+
+
 def test_scoring_with_weights_in_bf16_takes_half_the_memory_and_no_copies() -> None:
     run = {"tokens": 8192, "longest": 512, "precision": "bf16", "attention": "sdpa"}
     saved = memory.scoring(QWEN3_14B, weights="fp32", **run) - memory.scoring(QWEN3_14B, weights="bf16", **run)

@@ -21,6 +21,7 @@ from babelshelf.params.load import read, section
 from babelshelf.params.translate import TranslateParams
 from babelshelf.translation import run
 from babelshelf.translators.base import Translation, UnfinishedError, load_translator
+from babelshelf.translators.openai import HARMLESS
 from babelshelf.work_cache import WorkCache
 
 NANO = read(Path(__file__).parents[1] / "profiles" / "nano.yaml")["translate"]
@@ -48,7 +49,7 @@ class Endpoint:
 
     def handle(self, path: str, key: str | None, body: dict[str, Any]) -> Reply:
         prompt = body["prompt"] if path.endswith("/v1/completions") else body["messages"][0]["content"]
-        query = QUERY.findall(prompt)[0]
+        query = next(iter(QUERY.findall(prompt)), HARMLESS)
         with self.lock:
             before = self.asked[query]
             self.asked[query] += 1
@@ -191,6 +192,39 @@ def test_a_wrong_key_stops_at_once(serve: Serve, tmp_path: Path) -> None:
         translate(endpoint, tmp_path)
     assert set(endpoint.asked.values()) == {1}
     assert len(endpoint.asked) <= 4
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_text_that_is_refused_is_an_empty_translation_and_all_others_are_made(
+    serve: Serve, tmp_path: Path, status: int
+) -> None:
+    bad = {"query 0", "query 7"}
+    endpoint = serve(lambda query, _before: failed(status) if query in bad else good(query))
+    made = translate(endpoint, tmp_path)
+    assert made == [
+        Translation("") if query in bad else done for query, done in zip(REQUESTS["query"], GOOD, strict=True)
+    ]
+    endpoint.asked.clear()
+    assert translate(endpoint, tmp_path) == made
+    assert not endpoint.asked
+
+
+def test_a_batch_of_refused_texts_alone_is_told_from_a_request_that_is_wrong(serve: Serve, tmp_path: Path) -> None:
+    endpoint = serve(lambda query, _before: good(query) if query == HARMLESS else failed(400))
+    assert translate(endpoint, tmp_path) == [Translation("")] * 40
+    assert endpoint.asked[HARMLESS] == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"), [(400, "It refuses any text"), (422, "It refuses any text"), (404, "Are base_url and model")]
+)
+def test_a_request_that_is_wrong_stops_at_once(serve: Serve, tmp_path: Path, status: int, hint: str) -> None:
+    endpoint = serve(lambda _query, _before: failed(status))
+    with pytest.raises(UnfinishedError, match=f"of 20 requests failed.*{status}.* {hint}") as raised:
+        translate(endpoint, tmp_path)
+    assert set(raised.value.made) == {None}
+    assert len(endpoint.asked) <= 4 + 1
+    assert endpoint.asked[HARMLESS] == (status != 404)
 
 
 def test_empty_refused_and_cut_off_replies_are_answers(serve: Serve, tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from huggingface_hub.errors import HfHubHTTPError
 from pydantic import ValidationError
 
 from babelshelf import pointer
@@ -198,6 +201,35 @@ def test_a_model_that_is_not_in_the_cache_names_the_switch_that_keeps_it_from_th
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match=r"someone/tiny-lm: not in the local cache.* HF_HUB_OFFLINE=0"):
         pointer.to_hub(MODEL, None)
+
+
+SILENT = HfHubHTTPError("", response=SimpleNamespace(headers={}, request=None))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "blobs"), "the local cache, .*, can't be used: .*denied"),
+        (OSError(), "the local cache, .*, can't be used: OSError"),
+        (ConnectionResetError("reset"), "the hub does not answer"),
+        (SILENT, "the hub's answer: HfHubHTTPError"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_wrong_here_is_not_said_of_the_hub(
+    error: OSError, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: (_ for _ in ()).throw(error))
+    with pytest.raises(InputError, match=f"{MODEL}: .*{message}"):
+        pointer.download(MODEL, None)
+
+
+def test_a_full_disk_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: (_ for _ in ()).throw(error))
+    with pytest.raises(OSError, match="No space left"):
+        pointer.download(MODEL, None)
 
 
 def test_models_of_other_weights_have_other_identities_wherever_they_are(elsewhere: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from babelshelf import preflight, profiles
+from babelshelf.accelerate_config import accumulation
 from babelshelf.errors import InputError
 from babelshelf.machine import Machine
 from babelshelf.memory import GIB
@@ -105,6 +106,52 @@ def test_processes_need_a_gpu_each_and_share_a_model_where_they_are_told_to(
     local["train"]["accelerate"] = accelerate
     lines = preflight.lacking(local, "train", "qc", Pretended(gpus=[24] * gpus, memory=200, packages=("flash_attn",)))
     assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
+
+
+def test_the_configuration_that_a_stage_is_called_with_counts_and_not_the_params(
+    root: Path, local: dict[str, Any], tmp_path: Path
+) -> None:
+    by_hand = tmp_path / "mine.yaml"
+    by_hand.write_text("distributed_type: FSDP\nnum_processes: 8\n", encoding="utf-8")
+    four = Pretended(gpus=[24] * 4, memory=200, packages=("flash_attn",))
+    (line,) = preflight.lacking(local, "train", "qc", four, by_hand)
+    assert line == (
+        f"train --accelerate: {by_hand} needs 8 GPUs with CUDA on this machine, and there are 4: "
+        "take another file of profiles/accelerate, or change num_processes"
+    )
+    (line,) = preflight.lacking(local, "train", "qc", four, root / "profiles" / "accelerate" / "one.yaml")
+    assert line.startswith("train: needs about 4")  # the whole model, as the params' four share it
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, "mine.yaml: no such configuration of accelerate; there are params"),
+        ("num_processes: 2", "mine.yaml: not a configuration of accelerate: it has no distributed_type"),
+    ],
+)
+def test_a_configuration_that_is_none_is_a_line_among_the_others(
+    local: dict[str, Any], tmp_path: Path, text: str | None, expected: str
+) -> None:
+    if text:
+        (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    *_attention, line = preflight.lacking(local, "train", "qc", LAPTOP, tmp_path / "mine.yaml")
+    assert len(_attention) == 2
+    assert line.startswith("train.accelerate: ")
+    assert expected in line
+
+
+def test_a_batch_that_the_processes_cannot_cut_is_refused_as_training_itself_does(local: dict[str, Any]) -> None:
+    four = Pretended(gpus=[80] * 4, memory=200, packages=("flash_attn",))
+    local["tasks"]["qi"]["train"]["batch_size"] = 96  # of four times 16 rows
+    local["tasks"]["qi"]["dpo"]["batch_size"] = 96
+    assert preflight.lacking(local, "train", "qc", four) == []
+    with pytest.raises(InputError) as raised:
+        accumulation(96, 16, 4)
+    for stage in ("train", "dpo"):
+        assert preflight.lacking(local, stage, "qi", four) == [f"{stage} (qi): {raised.value.message}"]
+    local["train"]["accelerate"] = "one"  # 96 is 6 times 16
+    assert preflight.lacking(local, "train", "qi", four) == []
 
 
 @pytest.mark.parametrize("stage", ["dpo", "score"])

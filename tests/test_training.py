@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import PreTrainedModel
+from torch.distributed.checkpoint.api import CheckpointException
+from transformers import PreTrainedModel, Trainer
 from trl import SFTConfig
 
 from babelshelf.batches import Examples, LeftPadding
@@ -21,7 +26,7 @@ from babelshelf.nano_lm import QuestionTrainer, encode_questions
 from babelshelf.params.train import LoraParams, TrainParams
 from babelshelf.prompts import answer_ids, encode
 from babelshelf.scorers.transformers import TransformersScorer
-from babelshelf.trainers import AnswerTrainer
+from babelshelf.trainers import AnswerTrainer, ScheduledTrainer
 from babelshelf.training import (
     Schedule,
     _dataset,
@@ -441,6 +446,79 @@ def test_parts_and_prompts_without_padding_give_the_weights_of_whole_padded_batc
         found = weights(fitted(folder, AnswerTrainer, packing=packing, micro_batch_size=micro_batch_size))
         for name, weight in expected.items():
             torch.testing.assert_close(found[name], weight, rtol=0, atol=1e-3)
+
+
+def logged(folder: Path, packing: str, micro_batch_size: int) -> np.ndarray:
+    """Loss and norm of the gradient of each step, shape (steps, 2)."""
+    found: list[tuple[float, float]] = []
+
+    class Recording(AnswerTrainer):
+        def log(self, logs: dict[str, float], *args: Any) -> None:  # noqa: ANN401 - the base class's
+            if "grad_norm" in logs:
+                found.append((float(logs["loss"]), float(logs["grad_norm"])))
+            super().log(logs, *args)
+
+    fitted(folder, Recording, packing=packing, micro_batch_size=micro_batch_size)
+    return np.array(found)
+
+
+def test_a_steps_loss_and_gradient_are_the_mean_of_its_answers_with_padding_and_without(tmp_path: Path) -> None:
+    """The weights do not tell: Adam's steps are the same whatever the loss is multiplied by."""
+    whole = logged(tmp_path / "whole", "none", 4)
+    assert whole.shape == (15, 2)
+    for packing, micro_batch_size in [("padding_free", 4), ("padding_free", 2), ("padding_free", 1), ("none", 2)]:
+        found = logged(tmp_path / f"{packing}-{micro_batch_size}", packing, micro_batch_size)
+        np.testing.assert_allclose(found[0], whole[0], rtol=1e-4)
+        np.testing.assert_allclose(found, whole, rtol=0.02)  # with the rounding of all steps before
+
+
+FAILED_SHARD = CheckpointException("of two processes", {0: (OSError(errno.ENOSPC, "No space left"), None)})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            r"\[Errno 28\] No space left on device; \d+ MiB .*Make room",
+        ),
+        (SafetensorError("I/O error: No space left on device (os error 28)"), "os error 28.; .*Make room"),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 640 vs 598"), "pos 640 .*Make room"),
+        (FAILED_SHARD, "No space left; .*Make room"),
+        (PermissionError(errno.EACCES, "Permission denied"), r"Permission denied\). Mend that and start again"),
+        (OSError(), r"\(OSError\). Mend that and start again"),
+    ],
+    ids=str,
+)
+def test_a_checkpoint_that_cannot_be_written_says_why(
+    error: Exception, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=f"checkpoint-3: the checkpoint can't be written .*{reason}"):
+        save_with(error, tmp_path, monkeypatch)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error: out of memory"), RuntimeError()], ids=str)
+def test_what_fails_beside_the_writing_of_a_checkpoint_is_told_as_it_is(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RuntimeError) as raised:
+        save_with(error, tmp_path, monkeypatch)
+    assert raised.value is error
+    assert not list(tmp_path.iterdir())
+
+
+def save_with(error: BaseException, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint at step 3 whose writing fails half-way."""
+
+    def fail(*_: object) -> None:
+        (folder / "checkpoint-3").mkdir()
+        raise error
+
+    monkeypatch.setattr(Trainer, "_save_checkpoint", fail)
+    trainer = object.__new__(ScheduledTrainer)
+    trainer.args, trainer.state = SimpleNamespace(output_dir=folder), SimpleNamespace(global_step=3)
+    trainer._save_checkpoint()
 
 
 FULL_DISK = """

@@ -21,6 +21,7 @@ from babelshelf.scorers.base import load_scorer, score_pairs
 from babelshelf.tables import read_table, write_rows
 from babelshelf.training import save
 from tests import tiny_lm
+from tests.test_child_process import assert_none_outlives
 from tests.workspace import Workspace, copy_sources
 
 MAX_LENGTH = 64
@@ -143,6 +144,45 @@ def test_prompts_that_begin_alike_follow_each_other(models: tuple[Path, Path]) -
     assert (ordered != ordered.shift(1)).sum() + 1 == ordered.n_unique()  # in this template the candidate comes first
 
 
+ENGINES = """
+import sys, time
+from babelshelf.scorers.vllm import Serving, _engines
+
+if __name__ == "__main__":
+    with _engines(Serving(sys.argv[1], None, 1, (1, 2), 16, "float32", 1, 0.1, True), int(sys.argv[2])) as engines:
+        scores = engines.p_yes([[3, 4], [5, 6]])
+        time.sleep(3)  # guards look twice a second
+        print(scores.shape, flush=True)
+        time.sleep(600)
+"""
+
+STAND_IN = """
+import subprocess, sys, types
+
+class LLM:
+    def __init__(self, **_):
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])  # as the engine's core is
+
+    def generate(self, prompts, *_, **__):
+        both = {1: types.SimpleNamespace(logprob=-1.0), 2: types.SimpleNamespace(logprob=-2.0)}
+        return [types.SimpleNamespace(outputs=[types.SimpleNamespace(logprobs=[both])]) for _ in prompts]
+
+class SamplingParams:
+    def __init__(self, **_):
+        pass
+
+LoRARequest = None
+for name in ("vllm.lora", "vllm.lora.request"):
+    sys.modules[name] = sys.modules["vllm"]
+"""
+
+
+@pytest.mark.parametrize(("replicas", "processes"), [(1, 2), (2, 6)])
+def test_no_engine_outlives_kill_minus_nine(tmp_path: Path, replicas: int, processes: int) -> None:
+    (tmp_path / "vllm.py").write_text(STAND_IN, encoding="utf-8")
+    assert_none_outlives(ENGINES, "none", replicas, at_least=processes, path=tmp_path)
+
+
 # --- with it ---
 
 
@@ -192,6 +232,15 @@ def test_engines_in_processes_of_their_own_agree(
     monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     two = tiny_lm.VLLM.model_copy(update={"data_parallel": 2})
     assert_agrees(tiny_lm.scored(*models, tiny_lm.score_params("vllm", precision="fp32", vllm=two), ROWS), "fp32")
+
+
+@pytest.mark.vllm
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_no_real_engine_outlives_kill_minus_nine(
+    models: tuple[Path, Path], replicas: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    assert_none_outlives(ENGINES, models[0], replicas, at_least=2 * replicas)
 
 
 @pytest.mark.vllm

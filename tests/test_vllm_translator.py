@@ -22,7 +22,7 @@ from tests import tiny_mistral
 from tests.test_lm_translators import GLOSSARY, NANO, QUERIES, params, stage
 
 pytestmark = pytest.mark.vllm
-VLLM = {"max_num_seqs": 16, "tensor_parallel": 1, "gpu_memory": 0.1}
+VLLM = {"max_num_seqs": 16, "tensor_parallel": 1, "gpu_memory_utilization": 0.1}
 BEAM = {"decoding": "beam", "max_tokens": 5, "vllm": VLLM}
 
 

@@ -111,9 +111,9 @@ def _explained(tolerance: Tolerance, most: int | Literal["all"]) -> str:
     return (
         f"Languages of {drawn}, identified by lingua among those that the data declares. Short queries often look like "
         "another language, so a declared language counts as contradicted only where another has a confidence of at "
-        f"least {tolerance.min_confidence:g} and is {tolerance.ratio:g} times as likely, in a text of at least "
-        f"{tolerance.min_letters} letters. A query in Latin letters never contradicts a language of another script: "
-        "brands are written so."
+        f"least {tolerance.min_confidence:g} and is {tolerance.ratio:g} times as likely. A query in Latin letters "
+        f"needs at least {tolerance.min_letters} of them for that, and never contradicts a language of another script: "
+        "brands are written so. Letters of another script tell at once."
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
 from babelshelf.errors import InputError
+from babelshelf.pairs.mends import FOUND, Mends
 from babelshelf.pairs.readers import column_names, packed, read_file
 from babelshelf.params.load import section
 from babelshelf.params.prepare import FileParams
@@ -75,13 +76,19 @@ def _quote(file: Path, how: dict[str, Any]) -> str:
     return "" if ragged[""] < ragged['"'] else '"'
 
 
-def as_params(how: Mapping[str, Any], columns: Mapping[str, str]) -> FileParams:
+class FoundFile(FileParams):
+    """A file whose format was found by `written`, and which no param describes."""
+
+    mends: ClassVar[Mends] = FOUND
+
+
+def as_params(how: Mapping[str, Any], columns: Mapping[str, str]) -> FoundFile:
     """Params that say how a file is written (`how`: of FileParams), and of what is in it just what the columns are."""
     roles = {"query": "?", "candidate": "?", "label": "?", "language": "", "id": "", "split": "", **columns}
     patterns = {"rows": "*", "train": "", "dev": "", "test": ""}
     labels = {"positive": ["1"], "negative": ["0"], "cut": "none", "missing": "bad"}
     values = {**patterns, "columns": roles, "language": "en", "labels": labels, "levels": "", **how}
-    return section(FileParams, {"files": values}, "files", None, PROPOSED)
+    return section(FoundFile, {"files": values}, "files", None, PROPOSED)
 
 
 def sample(file: Path, how: Mapping[str, Any]) -> pl.DataFrame:

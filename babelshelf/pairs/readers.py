@@ -128,7 +128,7 @@ def _names_csv(path: Path, settings: FileParams) -> list[str]:
 
 def _read_csv(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool) -> Blocks:
     names = _names_csv(path, settings)
-    _check_columns(path, wanted, names)
+    _check_columns(path, settings, wanted, names)
     numbering = _Numbering(records=1, lines=1 + sum(name.count("\n") for name in names))
     with _open_csv(path, settings, numbering.ragged, list(dict.fromkeys(names))) as reader:
         for batch in _batches(reader, few=few):
@@ -139,7 +139,7 @@ def _read_csv(path: Path, settings: FileParams, wanted: Mapping[str, str], *, fe
 def _open_csv(path: Path, settings: FileParams, ragged: _Ragged, columns: list[str] | None) -> csv.CSVStreamingReader:
     """A reader of the columns as texts; of a first block of all columns, as anything, where `columns` is None."""
     return csv.open_csv(
-        _Utf8(_unpacked(path), settings.encoding),
+        _Utf8(_unpacked(path, settings.mends.parquet), settings.encoding),
         read_options=csv.ReadOptions(use_threads=False, block_size=BLOCK),
         parse_options=csv.ParseOptions(
             delimiter=settings.delimiter,
@@ -227,7 +227,7 @@ def _read_jsonl(path: Path, settings: FileParams, wanted: Mapping[str, str], *, 
         yield rows
     names = _keys(first)
     if names or first.is_empty():
-        _check_columns(path, wanted, list(dict.fromkeys([*names, *sorted(found)])))
+        _check_columns(path, settings, wanted, list(dict.fromkeys([*names, *sorted(found)])))
 
 
 def _of_objects(lines: pl.DataFrame, paths: Mapping[str, str]) -> pl.DataFrame:
@@ -258,7 +258,7 @@ def _lines(path: Path, settings: FileParams, *, few: bool) -> Blocks:
     """
     numbering = _Numbering(records=0, lines=0)
     with csv.open_csv(
-        _Utf8(_unpacked(path), settings.encoding),
+        _Utf8(_unpacked(path, settings.mends.parquet), settings.encoding),
         read_options=csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=["record"]),
         parse_options=csv.ParseOptions(
             delimiter=UNIT, quote_char=False, ignore_empty_lines=False, invalid_row_handler=numbering.ragged
@@ -300,9 +300,9 @@ def _parquet_schema(path: Path) -> pl.Schema:
     return pl.Schema(pl.read_parquet_schema(path))
 
 
-def _read_parquet(path: Path, _: FileParams, wanted: Mapping[str, str], *, few: bool) -> Blocks:
+def _read_parquet(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool) -> Blocks:
     schema = _parquet_schema(path)
-    _check_columns(path, wanted, list(schema))
+    _check_columns(path, settings, wanted, list(schema))
     for name in wanted.values():
         if schema[name].is_nested() or schema[name] in {pl.Binary, pl.Object}:
             raise InputError(f"{path}: the column {name!r} is of the type {schema[name]}: store texts or numbers")
@@ -319,7 +319,7 @@ def _read_parquet(path: Path, _: FileParams, wanted: Mapping[str, str], *, few: 
 # --- what all formats need ---
 
 
-def _check_columns(path: Path, wanted: Mapping[str, str], names: Sequence[str]) -> None:
+def _check_columns(path: Path, settings: FileParams, wanted: Mapping[str, str], names: Sequence[str]) -> None:
     problems = []
     for role, name in wanted.items():
         if list(names).count(name) > 1:
@@ -327,7 +327,8 @@ def _check_columns(path: Path, wanted: Mapping[str, str], names: Sequence[str]) 
         elif name not in names:
             near = get_close_matches(name, names, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            problems.append(f"{path}: columns.{role}: no column {name!r}; {hint}The columns are {', '.join(names)}")
+            where = settings.mends.column.format(role=role)
+            problems.append(f"{path}: {where}no column {name!r}; {hint}The columns are {', '.join(names)}")
     if problems:
         raise InputError("\n".join(problems))
 
@@ -361,7 +362,7 @@ class _Utf8(io.RawIOBase):
 def _kind(path: Path) -> str | None:
     """How a file is packed; raise InputError if it is of a kind that is not read."""
     if not path.is_file():
-        raise InputError(f"{path}: no such file; prepare.input names it")
+        raise InputError(f"{path}: no such file")
     with path.open("rb") as stream:
         start = stream.read(6)
     for magic, what in OTHER.items():
@@ -370,11 +371,12 @@ def _kind(path: Path) -> str | None:
     return next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), None)
 
 
-def _unpacked(path: Path) -> pa.NativeFile:
+def _unpacked(path: Path, mend: str = "") -> pa.NativeFile:
+    """The bytes of a text file; raise InputError where it is Parquet, with `mend`."""
     kind = _kind(path)
     stream = pa.OSFile(str(path))
     if stream.read(len(PARQUET)) == PARQUET:
-        raise InputError(f"{path}: a Parquet file: set prepare.files.<task>.format to parquet")
+        raise InputError(f"{path}: a Parquet file: {mend}")
     stream.seek(0)
     return stream if kind is None else pa.CompressedInputStream(stream, kind)
 
@@ -386,12 +388,12 @@ def _explained(path: Path, settings: FileParams) -> Iterator[None]:
         yield
     except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InputError(f"{path}: cannot be read as {settings.format}: {reason}; {_mend(reason)}") from error
+        raise InputError(f"{path}: cannot be read as {settings.format}: {reason}; {_mend(reason, settings)}") from error
 
 
-def _mend(reason: str) -> str:
+def _mend(reason: str, settings: FileParams) -> str:
     if "straddling" in reason or "out of sync" in reason:
-        return "a quote that is opened is never closed: mend it, or set prepare.files.<task>.quote to none"
+        return f"a quote that is opened is never closed: {settings.mends.quote}"
     if "Empty" in reason:
         return "give a file with rows"
-    return "write the file again, or correct prepare.files.<task>.format, delimiter and encoding"
+    return settings.mends.form

@@ -138,7 +138,7 @@ def task_files(path: Path, settings: FileParams) -> list[tuple[Path, str]]:
             raise InputError(f"{path}: one file: set rows to '*', and train, dev and test to none, or give its folder")
         return [(path, "")]
     if not path.is_dir():
-        raise InputError(f"{path}: no such file or folder; prepare.input names it")
+        raise InputError(f"{path}: no such file or folder; prepare.input names it, or the path of a part of `mixed`")
     found: dict[Path, str] = {}
     for split in ("", *SPLITS):
         pattern = getattr(settings, split or "rows")
@@ -171,14 +171,18 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
         for task in settings.tasks
         for role, name in getattr(settings, task).columns
     ]
-    mends = {problem: mend for problem, (_, _, mend) in PROBLEMS.items()}
+    mends = [
+        {"task": task, "drop": problem, "mend": getattr(settings, task).mends.rows.get(problem, mend)}
+        for task in settings.tasks
+        for problem, (_, _, mend) in PROBLEMS.items()
+    ]
     return (
         bad.with_columns(role=pl.col("drop").replace_strict(columns, default=None, return_dtype=pl.String))
         .join(pl.DataFrame(names), on=["task", "role"], how="left", maintain_order="left")
+        .join(pl.DataFrame(mends), on=["task", "drop"], how="left", maintain_order="left")
         .with_columns(
             problem="drop",
             value=pl.col("value").str.replace_all(BROKEN, "\ufffd", literal=True).str.slice(0, LONGEST_VALUE),
-            mend=pl.col("drop").replace_strict(mends),
         )
         .select(REJECTS.names())
         .cast(dict(REJECTS))  # type: ignore[arg-type]

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import normpath
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from babelshelf.errors import InputError
 from babelshelf.languages import is_code, normalize
+from babelshelf.pairs.mends import OF_PARAMS, Mends
 from babelshelf.params.load import PARAMS_FILE, Section, section
 
 
@@ -124,6 +125,7 @@ class LabelsParams(Section):
 class FileParams(Section):
     """The files of one task."""
 
+    mends: ClassVar[Mends] = OF_PARAMS  # of a file that can't be read so
     rows: str  # pattern in the folder, of files whose rows are split by a column, or here; "" is none
     train: str  # patterns of files that are one split; "" is none
     dev: str
@@ -311,6 +313,8 @@ class MixedParams(Section):
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise ValueError(f"two parts are called {twice[0]!r}: rename one")
+        if splits := {"train", "dev", "test"} & set(names):
+            raise ValueError(f"a part is called {min(splits)!r}, as a split is in ids and metrics: rename it")
         if sum(part.source == "cikm2025" for part in parts) > 1:
             raise ValueError("two parts are of cikm2025: a submission could not tell their rows apart")
         return parts

@@ -66,7 +66,7 @@ class VllmParams(Section):
 
     max_num_seqs: int = Field(gt=0)  # sequences at once; a query has beam_width of them
     tensor_parallel: int = Field(gt=0)  # GPUs that share the model
-    gpu_memory: float = Field(gt=0, le=1)  # share of a GPU's memory that the engine may take
+    gpu_memory_utilization: float = Field(gt=0, le=1)  # share of each GPU's memory; on a CPU, of the memory
 
 
 class LmParams(SourceParams):

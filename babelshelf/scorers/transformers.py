@@ -7,7 +7,6 @@ an answer follows only, and of the head just the rows of the two answers, in fp3
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,14 +20,13 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from babelshelf.errors import InputError
-from babelshelf.pointer import load_tokenizer, weights
+from babelshelf.files import read_json
+from babelshelf.pointer import DTYPES, load_tokenizer, weights
 from babelshelf.prompts import Template, answer_ids, as_series, encode, parse
 from babelshelf.scorers import prefix_tree
 
 if TYPE_CHECKING:
     from babelshelf.params.score import ScoreParams
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def _check_window(ids: pl.Series, tokens: pl.Series, window: int | None) -> None:
@@ -170,7 +168,7 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[Transformer
         model: folder of an adapter, or of all weights; its `prompt.json` says which prompt it was trained with.
         settings: precision, dtype of the weights, attention and batch size.
     """
-    prompt = json.loads((model / "prompt.json").read_text(encoding="utf-8"))
+    prompt = read_json(model / "prompt.json")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     adapted = (model / "adapter_config.json").is_file()
     lm = AutoModelForCausalLM.from_pretrained(

@@ -9,7 +9,6 @@ The numbers are those of this engine and this precision: calibrate the threshold
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,10 +22,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import polars as pl
 
+from babelshelf.child_process import Guard, end_with_parent
 from babelshelf.errors import InputError
-from babelshelf.files import replacing
+from babelshelf.files import read_json, replacing
 from babelshelf.fingerprint import partial_work
-from babelshelf.pointer import load_tokenizer, weights
+from babelshelf.pointer import DTYPES, load_tokenizer, weights
 from babelshelf.prompts import Template, answer_ids, as_series, encode, parse
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from babelshelf.params.score import ScoreParams
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # those that vLLM has kernels for (vllm.config.lora.MaxLoRARanks)
-DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 Prompts = Sequence[list[int]]
 
 
@@ -111,7 +110,7 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[VllmScorer]
     Raises:
         InputError: the adapter has what vLLM cannot serve beside a base model, or there are too few GPUs.
     """
-    prompt = json.loads((model / "prompt.json").read_text(encoding="utf-8"))
+    prompt = read_json(model / "prompt.json")
     template = parse(prompt["template"], str(model / "prompt.json"))
     tokenizer = load_tokenizer(base)
     with ExitStack() as stack:
@@ -138,7 +137,7 @@ def lora_rank(adapter: Path) -> int:
         InputError: vLLM has no such rank, or cannot serve all of the adapter beside a base model.
     """
     file = adapter / "adapter_config.json"
-    config = json.loads(file.read_text(encoding="utf-8"))
+    config = read_json(file)
     if config.get("modules_to_save"):
         trained = ", ".join(config["modules_to_save"])
         raise InputError(f"{file}: modules_to_save ({trained}): vLLM serves LoRA alone: set score.vllm.adapter: merged")
@@ -188,6 +187,7 @@ class Engine:
         from vllm import LLM, SamplingParams  # noqa: PLC0415 - slow to import, and it reads the variables above
         from vllm.lora.request import LoRARequest  # noqa: PLC0415
 
+        self._guard = Guard()
         lora = {"enable_lora": True, "max_lora_rank": serving.rank, "max_loras": 1} if serving.adapter else {}
         self._llm = LLM(
             model=serving.weights,
@@ -216,6 +216,7 @@ class Engine:
     def close(self) -> None:
         """End the engine's processes."""
         self._llm.llm_engine.engine_core.shutdown()
+        self._guard.close()
 
 
 def answered(logprobs: dict[int, Any], answers: tuple[int, int]) -> float:
@@ -284,6 +285,7 @@ _own: list[Engine] = []  # of a process that is a replica
 
 
 def _start(serving: Serving) -> None:
+    end_with_parent()
     _own.append(Engine(serving))
 
 

@@ -67,9 +67,13 @@ class Translator(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """End what it has started: processes, connections. It is not asked any more."""
+        ...
+
 
 def load_translator(settings: TranslateParams, glossary: Path) -> Translator:
-    """The translator that the params name; `glossary` is for backends that read one.
+    """The translator that the params name, to be closed at the end; `glossary` is for backends that read one.
 
     Raises:
         InputError: the library that the backend needs is not installed, or the backend's own errors.

@@ -83,6 +83,9 @@ class LexiconTranslator:
         table = self._table(source, target)
         return [replace_terms(text, table) for text in texts]
 
+    def close(self) -> None:
+        """It has started nothing."""
+
     def _table(self, source: str, target: str) -> PhraseTable:
         for language in (source, target):
             if language not in self._glossary.languages:

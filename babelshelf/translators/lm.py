@@ -33,6 +33,10 @@ class Generator(Protocol):
         """What follows each prompt: new token ids alone, up to and with the one that ended them, if one did."""
         ...
 
+    def close(self) -> None:
+        """End the model's processes, where it has any."""
+        ...
+
 
 class LmTranslator:
     """Translates by continuing a prompt.
@@ -63,6 +67,11 @@ class LmTranslator:
         for index, tokens in zip(asked, replies, strict=True):
             made[index] = decode(tokens, self._tokenizer)
         return made
+
+    def close(self) -> None:
+        """Close the generator, if there was a text to load it for."""
+        if "_generator" in self.__dict__:
+            self._generator.close()
 
     def _encode(self, prompts: list[str]) -> list[list[int]]:
         ids: list[list[int]] = self._tokenizer(prompts)["input_ids"] if prompts else []

@@ -1,20 +1,31 @@
 """Translation by an endpoint that speaks OpenAI's API: a service, or `vllm serve` on a machine of yours.
 
 The SDK retries what may be retried (timeouts, 408, 409, 429 with its Retry-After, 5xx). What fails after that is one
-error at the end of the batch, which carries what succeeded, so that the next run asks only for the rest. The key is
-read from OPENAI_API_KEY alone.
+error at the end of the batch, which carries what succeeded, so that the next run asks only for the rest. A text that
+the endpoint refuses (400 or 422: a content filter, a prompt too long) has an empty translation; where it refuses a
+harmless text as well, or the key or the model, the batch stops at once. The key is read from OPENAI_API_KEY alone.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from openai import APIConnectionError, APIError, APIStatusError, InternalServerError, OpenAI, RateLimitError
+from openai import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    BadRequestError,
+    InternalServerError,
+    OpenAI,
+    RateLimitError,
+    UnprocessableEntityError,
+)
 
 from babelshelf.errors import InputError
 from babelshelf.translators.base import Translation, UnfinishedError
@@ -24,7 +35,16 @@ if TYPE_CHECKING:
     from babelshelf.params.translate import OpenAIParams, TranslateParams
 
 KEY = "OPENAI_API_KEY"
-REFUSED = "content_filter"  # as finish_reason, or as the code of a 400
+REFUSED = "content_filter"  # as finish_reason, or as an error's code
+OF_A_TEXT = {400, 422}  # statuses of a request that is refused for its text; or of any, for its other keys
+HARMLESS = "shoes"  # tells the two apart
+HINTS = {
+    400: "It refuses any text: are model, api and request of translate.openai right?",
+    401: f"Is {KEY} set, and right?",
+    403: f"Is {KEY} set, and right?",
+    404: "Are base_url and model of translate.openai right?",
+    422: "It refuses any text: are model, api and request of translate.openai right?",
+}
 
 
 class OpenAITranslator:
@@ -45,6 +65,8 @@ class OpenAITranslator:
         )
         how = settings.model_dump(include={"base_url", "model", "api", "prompt", "request"})
         self.identity = repr(("openai", how))
+        self._takes_requests: bool | None = None
+        self._lock = Lock()
 
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
         """Translations of `texts`.
@@ -52,36 +74,54 @@ class OpenAITranslator:
         Raises:
             UnfinishedError: requests failed for good; it holds the translations of all others.
         """
-        prompts = [render(self._settings.prompt, text, source, target) for text in texts]
         batch = _Batch(limit=self._settings.concurrency)
         with ThreadPoolExecutor(self._settings.concurrency) as pool:
-            made = list(pool.map(lambda prompt: batch.run(self._ask, prompt), prompts))
+            made = list(pool.map(lambda text: batch.run(partial(self._ask, text, source, target)), texts))
         if batch.failures:
             raise UnfinishedError(self._message(batch.failures, len(texts)), made)
         return [translation for translation in made if translation is not None]
 
-    def _ask(self, prompt: str) -> Translation:
-        model, request = self._settings.model, dict(self._settings.request)
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _ask(self, text: str, source: str, target: str) -> Translation:
+        """The translation, an empty one where the endpoint refuses this text."""
         try:
-            if self._settings.api == "chat":
-                messages: Any = [{"role": "user", "content": prompt}]
-                return _of_chat(
-                    self._client.chat.completions.create(model=model, messages=messages, extra_body=request)
-                )
-            return _of_completion(self._client.completions.create(model=model, prompt=prompt, extra_body=request))
+            made = self._request(render(self._settings.prompt, text, source, target))
         except APIStatusError as error:
-            if error.code == REFUSED:
+            if error.code == REFUSED or (error.status_code in OF_A_TEXT and self._takes_any(source, target)):
                 return Translation("")
             raise
+        self._takes_requests = True
+        return made
+
+    def _takes_any(self, source: str, target: str) -> bool:
+        """Whether the endpoint has taken a request, or takes that of a harmless text, for which it is asked once."""
+        with self._lock:
+            if self._takes_requests is None:
+                try:
+                    self._request(render(self._settings.prompt, HARMLESS, source, target))
+                    self._takes_requests = True
+                except (BadRequestError, UnprocessableEntityError):
+                    self._takes_requests = False
+            return self._takes_requests
+
+    def _request(self, prompt: str) -> Translation:
+        model, request = self._settings.model, dict(self._settings.request)
+        if self._settings.api == "chat":
+            messages: Any = [{"role": "user", "content": prompt}]
+            return _of_chat(self._client.chat.completions.create(model=model, messages=messages, extra_body=request))
+        return _of_completion(self._client.completions.create(model=model, prompt=prompt, extra_body=request))
 
     def _message(self, failures: Sequence[APIError | InputError], asked: int) -> str:
         first = next((error for error in failures if not _may_pass(error)), failures[0])
-        refused = isinstance(first, APIStatusError) and first.status_code in {401, 403}
-        key = f" Is {KEY} set, and right?" if refused else ""
+        status = first.status_code if isinstance(first, APIStatusError) else None
+        hint = f" {HINTS[status]}" if status in HINTS else ""
         why = first.message.rstrip(".")
         return (
             f"{self._settings.base_url}: {len(failures)} of {asked} requests failed, each after up to "
-            f"{self._settings.retries} retries: {why}.{key} What was translated is kept: run again"
+            f"{self._settings.retries} retries: {why}.{hint} What was translated is kept: run again"
         )
 
 
@@ -99,12 +139,12 @@ class _Batch:
         self._stopped = False
         self._lock = Lock()
 
-    def run(self, ask: Any, prompt: str) -> Translation | None:  # noqa: ANN401 - a bound method
+    def run(self, ask: Callable[[], Translation]) -> Translation | None:
         """The translation, None where the request failed or was not made."""
         if self._stopped:
             return None
         try:
-            made: Translation = ask(prompt)
+            made = ask()
         except (APIError, InputError) as error:
             with self._lock:
                 self.failures.append(error)

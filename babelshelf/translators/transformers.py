@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    DataCollatorWithPadding,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
-from babelshelf.pointer import load_tokenizer
+from babelshelf.pointer import DTYPES, load_tokenizer
 from babelshelf.translators.lm import LmTranslator
 
 if TYPE_CHECKING:
     from babelshelf.params.translate import LmParams, TranslateParams
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class TransformersGenerator:
@@ -23,7 +27,8 @@ class TransformersGenerator:
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: LmParams) -> None:
         self.model = model.eval()
-        self.pad = int(tokenizer.pad_token_id)
+        tokenizer.padding_side = "left"
+        self.pad = DataCollatorWithPadding(tokenizer)
         self.eos = int(tokenizer.eos_token_id)
         beam = settings.decoding == "beam"
         # Greedy decoding ends at a new line as well; beam search does not, in no backend: vLLM's knows the end of text
@@ -32,7 +37,7 @@ class TransformersGenerator:
             do_sample=False,
             num_beams=settings.beam_width if beam else 1,
             max_new_tokens=settings.max_tokens,
-            pad_token_id=self.pad,
+            pad_token_id=int(tokenizer.pad_token_id),
             eos_token_id=[self.eos] if beam else [self.eos, *new_lines(tokenizer)],
         )
         # In place of the model's own, whose sampling and penalties generate() would take for what is not said here.
@@ -50,18 +55,13 @@ class TransformersGenerator:
                 replies[index] = reply
         return replies
 
+    def close(self) -> None:
+        """It has no processes of its own."""
+
     def _batch(self, prompts: Sequence[list[int]]) -> list[list[int]]:
-        longest = max(map(len, prompts))
-        input_ids = torch.full((len(prompts), longest), self.pad)
-        mask = torch.zeros_like(input_ids)
-        for index, prompt in enumerate(prompts):
-            input_ids[index, longest - len(prompt) :] = torch.as_tensor(prompt)
-            mask[index, longest - len(prompt) :] = 1
-        device = self.model.device
-        found = self.model.generate(
-            input_ids=input_ids.to(device), attention_mask=mask.to(device), generation_config=self.config
-        )
-        rows: list[list[int]] = found[:, longest:].tolist()
+        padded = self.pad([{"input_ids": prompt} for prompt in prompts]).to(self.model.device)
+        found = self.model.generate(**padded, generation_config=self.config)
+        rows: list[list[int]] = found[:, padded["input_ids"].shape[1] :].tolist()
         return [self._cut(row) for row in rows]
 
     def _cut(self, row: list[int]) -> list[int]:

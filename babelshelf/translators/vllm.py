@@ -7,6 +7,7 @@ reply together, where transformers takes the reply alone: where a beam ends earl
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,26 +15,33 @@ from typing import TYPE_CHECKING
 from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.sampling_params import BeamSearchParams
 
+from babelshelf.child_process import Guard
+from babelshelf.pointer import DTYPES
 from babelshelf.translators.lm import LmTranslator
 
 if TYPE_CHECKING:
     from babelshelf.params.translate import LmParams, TranslateParams
 
-DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 DEFAULT_MAX_LOGPROBS = 20  # vLLM's own
 
 
 class VllmGenerator:
     """A `translators.lm.Generator` on one engine."""
 
-    def __init__(self, engine: LLM, settings: LmParams) -> None:
+    def __init__(self, engine: LLM, settings: LmParams, guard: Guard) -> None:
         self.engine = engine
         self.settings = settings
+        self.guard = guard
 
     def generate(self, prompts: Sequence[list[int]]) -> list[list[int]]:
         """What follows each prompt, see `Generator`."""
         asked = [TokensPrompt(prompt_token_ids=prompt) for prompt in prompts]
         return self._beam(asked) if self.settings.decoding == "beam" else self._greedy(asked)
+
+    def close(self) -> None:
+        """End the engine's processes."""
+        self.engine.llm_engine.engine_core.shutdown()
+        self.guard.close()
 
     def _greedy(self, prompts: list[TokensPrompt]) -> list[list[int]]:
         params = SamplingParams(temperature=0, max_tokens=self.settings.max_tokens, stop=["\n"])
@@ -57,6 +65,8 @@ def load(settings: TranslateParams, glossary: Path) -> LmTranslator:
 
 
 def _generator(folder: Path, settings: LmParams) -> VllmGenerator:
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # read when an engine starts
+    guard = Guard()
     engine = LLM(
         model=str(folder),
         dtype=DTYPES[settings.precision],
@@ -64,8 +74,8 @@ def _generator(folder: Path, settings: LmParams) -> VllmGenerator:
         max_num_seqs=settings.vllm.max_num_seqs,
         max_logprobs=max(DEFAULT_MAX_LOGPROBS, 2 * settings.beam_width),
         tensor_parallel_size=settings.vllm.tensor_parallel,
-        gpu_memory_utilization=settings.vllm.gpu_memory,
+        gpu_memory_utilization=settings.vllm.gpu_memory_utilization,
         enable_prefix_caching=True,  # the beams of a query share all but their last tokens
         generation_config="vllm",  # not the model's own, which may ask for sampling
     )
-    return VllmGenerator(engine, settings)
+    return VllmGenerator(engine, settings, guard)

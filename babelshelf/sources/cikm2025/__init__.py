@@ -13,6 +13,7 @@ import polars as pl
 
 from babelshelf.errors import InputError
 from babelshelf.pairs.marketplace import SHOWN, Pairs, of_pairs, read_rows
+from babelshelf.pairs.published import PublishedFile, as_files, published_file
 from babelshelf.pairs.readers import ENCODING, NOT_JSON, RAGGED, read_file
 from babelshelf.pairs.rows import (
     CODED,
@@ -23,14 +24,13 @@ from babelshelf.pairs.rows import (
     described,
     understood,
 )
-from babelshelf.params.prepare import ColumnsParams, FileParams, FilesParams, LabelsParams, SplitParams
 from babelshelf.sources.base import Inputs, Marketplace
 from babelshelf.sources.cikm2025.paths import rebuild
 from babelshelf.text import each_once
 from babelshelf.unlabelled import SCORABLE, UNLABELLED_SCHEMA
 
 if TYPE_CHECKING:
-    from babelshelf.params.prepare import Cikm2025Params
+    from babelshelf.params.prepare import Cikm2025Params, FilesParams
 
 SETS = ("dev", "test")
 CANDIDATE = {"qc": "category_path", "qi": "item_title"}
@@ -63,7 +63,7 @@ def read_pairs(inputs: Inputs, settings: Cikm2025Params) -> Pairs:
     """
     for task in settings.tasks:
         _check_folder(task, inputs[task])
-    files = as_files(settings)
+    files = _files(settings)
     rows = read_rows(inputs, files)
     wanted: dict[str, pl.DataFrame] = {task: _read_sets(task, inputs[task], files) for task in settings.tasks}
     counts: dict[str, dict[str, Any]] = {task: {"unlabelled": _counted(table)} for task, table in wanted.items()}
@@ -88,46 +88,22 @@ def ids_of(path: Path, task: str, split: str) -> pl.Series:
     return raw.select(_id(task, split)).to_series()
 
 
-def as_files(settings: Cikm2025Params) -> FilesParams:
-    """The competition's format, as the source `files` would have it described."""
-    names: dict[Any, list[str]] = {"train": ["train"], "dev": ["dev"], "test": ["test"]}
-    return FilesParams(
-        tasks=settings.tasks,
-        qc=_file("qc"),
-        qi=_file("qi"),
-        split=SplitParams(names=names, leaks="error", **settings.split.model_dump()),
-        max_bad_share=settings.max_bad_share,
-        missing_candidate="drop",
-        conflicts=settings.conflicts,
-        long=settings.long,
-    )
+def _files(settings: Cikm2025Params) -> FilesParams:
+    files = {task: _file(task) for task in settings.tasks}
+    split = {"leaks": "error", **settings.split.model_dump()}
+    return as_files(settings, files, split, ["train", "dev", "test"])
 
 
-def _file(task: str) -> FileParams:
-    columns = ColumnsParams(
-        query="origin_query", candidate=CANDIDATE[task], label="label", language="language", id="id", split=""
-    )
-    return FileParams(
-        rows=file_of(Path(), task, "train").name,
-        train="",
-        dev="",
-        test="",
-        format="jsonl",
-        delimiter=",",
-        quote="",
-        encoding="utf-8",
-        columns=columns,
-        language="",
-        labels=LabelsParams(positive=["1"], negative=["0"], cut="none", missing="bad"),
-        levels="",
-    )
+def _file(task: str) -> PublishedFile:
+    columns = {"query": "origin_query", "candidate": CANDIDATE[task], "label": "label", "language": "language"}
+    return published_file(file_of(Path(), task, "train").name, "jsonl", columns | {"id": "id", "split": ""})
 
 
 def _check_folder(task: str, folder: Path) -> None:
     train = file_of(folder, task, "train")
     if not train.is_file():
         raise InputError(
-            f"{train}: no such file; prepare.input.{task} is the folder that the competition's files are in"
+            f"{train}: no such file in the folder that prepare.input.{task} names, or the path of a part of `mixed`"
         )
 
 

@@ -7,20 +7,20 @@ docs/sources/esci.md says what becomes of each row.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
 from babelshelf.errors import InputError
-from babelshelf.pairs.marketplace import Pairs, of_pairs
+from babelshelf.pairs.marketplace import SHOWN, Pairs, check_share, of_pairs
+from babelshelf.pairs.published import PublishedFile, as_files, published_file
 from babelshelf.pairs.readers import read_file
-from babelshelf.pairs.rows import PROBLEMS, coded, identified, label_keys, understood
+from babelshelf.pairs.rows import bad_rows, coded, described, identified, label_keys, understood
 from babelshelf.pairs.splits import KEPT
-from babelshelf.params.prepare import ColumnsParams, FileParams, FilesParams, LabelsParams, SplitParams
 from babelshelf.sources.base import Inputs, Marketplace
 
 if TYPE_CHECKING:
-    from babelshelf.params.prepare import EsciParams
+    from babelshelf.params.prepare import EsciParams, FileParams, FilesParams
 
 TASK: Literal["qi"] = "qi"
 EXAMPLES = "shopping_queries_dataset_examples.parquet"
@@ -50,66 +50,47 @@ def read_pairs(inputs: Inputs, settings: EsciParams) -> Pairs:
     """Read the examples with the titles of their products.
 
     Raises:
-        InputError: a file is missing, is no whole Parquet file or lacks columns, or no row is of the split test.
+        InputError: a file is missing, is no whole Parquet file or lacks columns, or no good row is of the split test.
     """
     folder = inputs[TASK]
     _check_files(folder)
-    files = as_files(settings)
+    files = _files(settings)
     version = f"{settings.version}_version"
     wanted = {role: name for role, name in files.qi.columns if name and role != "candidate"}
     examples = read_file(folder / EXAMPLES, files.qi, wanted | {"product": "product_id", "version": version})
     titles, counts = _titles(folder / PRODUCTS, files.qi)
     raw = _joined(_with_reasons(examples, settings), titles)
     rows = coded(understood(raw, files.qi, files, "").with_columns(task=pl.lit(TASK), file=pl.lit(EXAMPLES)))
-    if rows.filter(KEPT | pl.col("drop").is_in(list(PROBLEMS)), given="test").is_empty():  # else it would be cut here
-        raise InputError(f"{folder / EXAMPLES}: no row of the split test: give the file as it was published")
-    identified_rows = identified(rows, has_ids=True, one_file=True).with_row_index("order")
-    return Pairs(identified_rows, files, counts={TASK: {"products": counts}})
+    rows = identified(rows, has_ids=True, one_file=True).with_row_index("order")
+    _check_test(rows, files, folder / EXAMPLES)
+    return Pairs(rows, files, counts={TASK: {"products": counts}})
 
 
-def as_files(settings: EsciParams) -> FilesParams:
-    """The data set's format, as the source `files` would have it described."""
-    file = _file(settings)
-    share = settings.split.dev_share
-    names: dict[Any, list[str]] = {"train": ["train"], "test": ["test"]}
-    split = SplitParams(names=names, test_share=share, **settings.split.model_dump())  # no test is ever cut
-    return FilesParams(
-        tasks=[TASK],
-        qc=file,
-        qi=file,
-        split=split,
-        max_bad_share=settings.max_bad_share,
-        missing_candidate="drop",
-        conflicts=settings.conflicts,
-        long=settings.long,
-    )
+def _check_test(rows: pl.DataFrame, files: FilesParams, path: Path) -> None:
+    """Refuse examples of which none can be test: it would be cut out of train."""
+    test = rows.filter(given="test")
+    if not test.filter(KEPT).is_empty():
+        return
+    check_share(rows, bad_rows(rows, files), files)
+    bad = bad_rows(test, files)
+    if bad.is_empty():
+        raise InputError(f"{path}: no row of the split test: give the file as it was published")
+    total = f"{path}: of the split test, all rows that the params ask for are bad, {bad.height}; the first:"
+    raise InputError("\n".join([total, *described(bad.head(SHOWN))]))
 
 
-def _file(settings: EsciParams) -> FileParams:
-    columns = ColumnsParams(
-        query="query",
-        candidate="product_title",
-        label="esci_label",
-        language="product_locale",
-        id="example_id",
-        split="split",
-    )
-    positive = [GRADES[grade] for grade, meaning in _meanings(settings).items() if meaning == "positive"]
-    negative = [GRADES[grade] for grade, meaning in _meanings(settings).items() if meaning == "negative"]
-    return FileParams(
-        rows=EXAMPLES,
-        train="",
-        dev="",
-        test="",
-        format="parquet",
-        delimiter=",",
-        quote="",
-        encoding="utf-8",
-        columns=columns,
-        language="",
-        labels=LabelsParams(positive=positive, negative=negative, cut="none", missing="bad"),
-        levels="",
-    )
+def _files(settings: EsciParams) -> FilesParams:
+    split = {"test_share": settings.split.dev_share, **settings.split.model_dump()}  # no test is ever cut
+    return as_files(settings, {TASK: _file(settings)}, split, ["train", "test"])
+
+
+def _file(settings: EsciParams) -> PublishedFile:
+    columns = {"query": "query", "candidate": "product_title", "label": "esci_label", "language": "product_locale"}
+    meanings = _meanings(settings).items()
+    labels = {
+        label: [GRADES[grade] for grade, meaning in meanings if meaning == label] for label in ("positive", "negative")
+    }
+    return published_file(EXAMPLES, "parquet", columns | {"id": "example_id", "split": "split"}, labels)
 
 
 def _meanings(settings: EsciParams) -> dict[str, str]:
@@ -125,7 +106,7 @@ def _check_files(folder: Path) -> None:
 
 def _problem(file: Path) -> str:
     if not file.is_file():
-        return f"{file}: no such file; prepare.input.{TASK} is the folder that the data set's files are in"
+        return f"{file}: no such file in the folder that prepare.input.{TASK} names, or the path of a part of `mixed`"
     try:
         start, end = _ends(file)
     except OSError as error:
