@@ -211,7 +211,7 @@ def test_the_stage_scores_with_merged_weights_and_removes_them(
     workspace = Workspace(tmp_path / "workspace", tmp_path / "dvc")
     copy_sources(root, workspace.folder)
     engine = "{adapter: merged, gpu_memory_utilization: 0.1, enforce_eager: true}"
-    workspace.set_params(f"score: {{backend: vllm, precision: fp32, vllm: {engine}}}")
+    workspace.set_params(f"score: {{backend: vllm, precision: fp32, weights: fp32, vllm: {engine}}}")
     write_rows(tmp_path / "dev.parquet", ROWS)
     write_rows(tmp_path / "test.parquet", ROWS.reverse())
     inputs = ("--dev", str(tmp_path / "dev.parquet"), "--test", str(tmp_path / "test.parquet"))
