@@ -71,6 +71,6 @@ $(VLLM_VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_VENV)/bin/python -m pip install '$(VLLM_TORCH)' || \
 		$(VLLM_VENV)/bin/python -m pip install '$(VLLM_TORCH)' --index-url $(TORCH_INDEX)
-	$(VLLM_VENV)/bin/python -m pip install '$(VLLM)' pytest --editable .
+	$(VLLM_VENV)/bin/python -m pip install '$(VLLM)' pytest --editable '.[ray]'
 	$(VLLM_VENV)/bin/python -m pip uninstall --yes torchvision torchaudio torchcodec
 	touch $@

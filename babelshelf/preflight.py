@@ -30,6 +30,7 @@ INSTALLED_BY = {
     "flash_attn": "pip install flash-attn --no-build-isolation",
     "deepspeed": "pip install deepspeed",
     "openai": "pip install 'babelshelf[openai]'",
+    "ray": "pip install 'babelshelf[vllm,ray]'",
     "vllm": "pip install 'babelshelf[vllm]'",
 }
 TRIFLE = 1.5 * GIB  # that any machine has: not worth the seconds that asking for GPUs takes
@@ -238,7 +239,7 @@ def _translation(settings: TranslateParams, machine: Machine) -> Iterator[str]:
 
 
 def _scoring(settings: ScoreParams, tuning: TrainParams, shape: Shape | None, machine: Machine) -> Iterator[str]:
-    if settings.backend == "vllm":
+    if settings.backend in {"vllm", "ray"}:
         yield from _scoring_with_vllm(settings, tuning, shape, machine)
         return
     if shape is not None:
@@ -257,10 +258,12 @@ def _scoring_with_vllm(
     settings: ScoreParams, tuning: TrainParams, shape: Shape | None, machine: Machine
 ) -> Iterator[str]:
     own, precision = settings.vllm, settings.precision
-    yield from _package("score", "vllm", machine)
+    yield from _package("score", settings.backend, machine)
     share, longest = own.gpu_memory_utilization, tuning.max_length
-    engines = Engines("score", own.data_parallel, own.tensor_parallel, share, precision, longest)
-    yield from _engines(engines, shape, machine)
+    count = settings.ray.replicas if settings.backend == "ray" else own.data_parallel
+    engines = Engines("score", count, own.tensor_parallel, share, precision, longest)
+    if settings.backend == "vllm" or settings.ray.address == "local":  # a cluster is asked when it is reached
+        yield from _engines(engines, shape, machine)
     if shape is not None and tuning.adapter == "lora" and own.adapter == "merged":
         mend = "set score.vllm.adapter: lora"
         yield from _memory("score", memory.merging(shape), mend, machine, on_gpus=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,13 +163,25 @@ def score_file(
     """
     parts: list[Path] = []
     with scorer as loaded, tqdm(total=total, desc="score", unit="pair") as bar:
-        for number, records in enumerate(pairs.records()):
+        for number, records in enumerate(joined(pairs.records(), loaded.chunk)):
             part = done / f"{number:08}.parquet"
             if not part.is_file():
                 write_table(part, scored(pairs.understood(records, too_long), pairs.task, loaded))
             parts.append(part)
             bar.update(records.height)
     return parts
+
+
+def joined(blocks: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """The blocks in their order, so many of them at once that they have `rows` rows, but for the last."""
+    some: list[pl.DataFrame] = []
+    for block in blocks:
+        some.append(block)
+        if sum(one.height for one in some) >= rows:
+            yield pl.concat(some)
+            some = []
+    if some:
+        yield pl.concat(some)
 
 
 def scored(rows: pl.DataFrame, task: str, scorer: Scorer) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,17 @@ def test_deps_are_the_modules_that_the_stage_imports(stage: Stage) -> None:
 def test_no_profile_lacks_a_dep(profile: str) -> None:
     params = VARIANTS[profile]
     lacking = {stage.name: sorted(dvc_deps.code(stage, params) - stage.code()) for stage in STAGES[profile]}
+    assert {name: paths for name, paths in lacking.items() if paths} == {}
+
+
+@pytest.mark.parametrize("backend", ["transformers", "vllm", "ray"])
+def test_no_backend_that_scores_lacks_a_dep(backend: str) -> None:
+    """No profile has the backend `ray`."""
+    params = copy.deepcopy(VARIANTS["params.yaml"])
+    params["score"]["backend"] = backend
+    found = [stage for stage in dvc_deps.stages(params) if stage.name.startswith(("score", "predict"))]
+    lacking = {stage.name: sorted(dvc_deps.code(stage, params) - stage.code()) for stage in found}
+    assert len(lacking) == 6
     assert {name: paths for name, paths in lacking.items() if paths} == {}
 
 

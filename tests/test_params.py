@@ -84,6 +84,8 @@ def test_nano_holds_every_param_at_its_default(root: Path) -> None:
         ("train.templates", "short", "train.templates: unknown key"),
         ("train.adapter", "qlora", "train.adapter: Input should be 'lora' or 'none', found 'qlora'"),
         ("score.batch_tokens", "8192", "score.batch_tokens: Input should be a valid integer, found '8192'"),
+        ("score.ray.address", "ray://head:10001", "score.ray.address: String should match pattern"),
+        ("score.ray.replicas", 0, "score.ray.replicas: Input should be greater than or equal to 1, found 0"),
         ("score", None, "score: expected a mapping, found None"),
         ("prepare.source", "marketplace", "prepare.source: Input should be 'demo', 'taxonomy', 'files', 'cikm2025'"),
         ("prepare.demo.rows_train.qc", 0, "prepare.demo.rows_train.qc: Input should be greater than 0"),

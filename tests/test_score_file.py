@@ -29,6 +29,7 @@ from babelshelf.params.load import load
 from babelshelf.params.prepare import PrepareParams
 from babelshelf.predictions import Thresholds
 from babelshelf.profiles import commented, merge, round_trip
+from babelshelf.scorers.transformers import TransformersScorer
 from babelshelf.training import save
 from tests import tiny_lm
 
@@ -272,10 +273,11 @@ def test_the_longest_query_is_what_a_prompt_can_hold(models: Path) -> None:
 
 
 class Scripted:
-    """Scores by the number in the query; breaks off at its `fatal`-th block, and remembers what it scored."""
+    """Scores by the number in the query; breaks off at its `fatal`-th time, and remembers what it scored."""
 
-    def __init__(self, fatal: int | None = None) -> None:
+    def __init__(self, fatal: int | None = None, chunk: int = 1) -> None:
         self.fatal = fatal
+        self.chunk = chunk
         self.numbers: list[int] = []
         self.blocks = 0
 
@@ -324,6 +326,18 @@ def test_a_file_of_many_blocks_comes_back_in_order(tmp_path: Path, rows: int, mo
     assert scripted.blocks == -(-rows // 16)
 
 
+@pytest.mark.parametrize(("chunk", "scored"), [(16, 7), (17, 4), (48, 3), (1000, 1)])
+def test_a_scorer_is_given_as_many_blocks_as_its_chunk_takes(
+    chunk: int, scored: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(to_score, "BLOCK", 16)
+    scripted = Scripted(chunk=chunk)
+    pairs = numbered(tmp_path / "p.csv", 100)
+    parts = score_file.score_file(pairs, 100, no_limit, scripted.loaded(), tmp_path / "done")
+    assert pl.read_parquet(parts)["p_yes"].to_list() == [n / 1_000_000 for n in range(100)]
+    assert scripted.blocks == scored
+
+
 def test_a_killed_run_goes_on_from_its_finished_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(to_score, "BLOCK", 16)
     pairs, done = numbered(tmp_path / "p.csv", 100), tmp_path / "done"
@@ -341,6 +355,7 @@ def test_the_command_goes_on_where_it_was_killed_unless_something_changed(
     changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(to_score, "BLOCK", 10)
+    monkeypatch.setattr(TransformersScorer, "chunk", 10)
     path = write_csv(tmp_path / "pairs.csv", ROWS)
     asked: list[int] = []
     whole = score_file.scored

@@ -14,7 +14,6 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 from babelshelf.errors import InputError
 from babelshelf.params.score import ScoreParams
 from babelshelf.prompts import answer_ids, encode
-from babelshelf.scorers import base
 from babelshelf.scorers.base import load_scorer, score_pairs
 from babelshelf.scorers.transformers import TransformersScorer
 from babelshelf.training import save
@@ -65,7 +64,7 @@ def test_p_yes_is_the_softmax_of_the_two_answers_whatever_the_batch(
 def test_pairs_sorted_by_their_tokens_come_back_in_their_order(
     folders: tuple[Path, Path], expected: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "CHUNK", 7)
+    monkeypatch.setattr(TransformersScorer, "chunk", 7)
     with load_scorer(*folders, settings()) as scorer:
         prompts = scorer.encode(ROWS)
         ordered = prompts[scorer.order(prompts)].to_list()
@@ -147,6 +146,8 @@ def test_no_rows_give_no_scores(folders: tuple[Path, Path], tmp_path: Path) -> N
 class PartScorer:
     """Scores by the number in the id; breaks off at its `fatal`-th chunk and remembers what it finished."""
 
+    chunk = 8
+
     def __init__(self, fatal: int | None = None) -> None:
         self.fatal = fatal
         self.scored: list[int] = []
@@ -169,10 +170,7 @@ class PartScorer:
         return numbers.to_numpy() / 100
 
 
-def test_a_killed_run_goes_on_from_its_finished_chunks_with_the_same_result(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(base, "CHUNK", 8)
+def test_a_killed_run_goes_on_from_its_finished_chunks_with_the_same_result(tmp_path: Path) -> None:
     killed, resumed, undisturbed = PartScorer(fatal=3), PartScorer(), PartScorer()
     with pytest.raises(MemoryError):
         score_pairs(ROWS, killed, tmp_path / "done")

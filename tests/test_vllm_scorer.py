@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -16,7 +14,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import Qwen3ForCausalLM
 
 from babelshelf.errors import InputError
-from babelshelf.scorers import vllm
+from babelshelf.scorers import serving, vllm
 from babelshelf.scorers.base import load_scorer, score_pairs
 from babelshelf.tables import read_table, write_rows
 from babelshelf.training import save
@@ -97,36 +95,6 @@ def assert_agrees(models: tuple[Path, Path], capsys: pytest.CaptureFixture[str])
 # --- without the engine ---
 
 
-def test_p_yes_is_of_no_then_yes() -> None:
-    logprobs = {7: SimpleNamespace(logprob=-1.0), 9: SimpleNamespace(logprob=-3.0), 2: SimpleNamespace(logprob=-0.1)}
-    assert vllm.answered(logprobs, (7, 9)) == pytest.approx(1 / (1 + np.exp(2)))
-
-
-def test_an_answer_that_the_engine_does_not_give_raises() -> None:
-    with pytest.raises(RuntimeError, match=r"tokens \[9\]"):
-        vllm.answered({7: SimpleNamespace(logprob=-1.0)}, (7, 9))
-
-
-@pytest.mark.parametrize(("config", "rank"), [({"r": 4}, 8), ({"r": 32}, 32), ({"r": 8, "rank_pattern": {"q": 9}}, 16)])
-def test_the_engines_rank_is_the_least_that_holds_the_adapter(
-    config: dict[str, object], rank: int, tmp_path: Path
-) -> None:
-    (tmp_path / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
-    assert vllm.lora_rank(tmp_path) == rank
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [({"r": 4, "modules_to_save": ["lm_head"]}, "modules_to_save .lm_head"), ({"r": 513}, "r: 513 is above 512")],
-)
-def test_an_adapter_that_cannot_be_served_beside_the_base_names_the_mend(
-    config: dict[str, object], message: str, tmp_path: Path
-) -> None:
-    (tmp_path / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(InputError, match=f"{message}.*merged"):
-        vllm.lora_rank(tmp_path)
-
-
 def test_too_few_gpus_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,3")
@@ -136,21 +104,14 @@ def test_too_few_gpus_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         vllm._devices(2, 2)
 
 
-def test_prompts_that_begin_alike_follow_each_other(models: tuple[Path, Path]) -> None:
-    tokenizer = tiny_lm.tokenizer()
-    scorer = vllm.VllmScorer(None, tokenizer, tiny_lm.TEMPLATE, MAX_LENGTH)  # type: ignore[arg-type]
-    rows = ROWS.sample(fraction=1, shuffle=True, seed=1)
-    ordered = rows[scorer.order(scorer.encode(rows))]["candidate"]
-    assert (ordered != ordered.shift(1)).sum() + 1 == ordered.n_unique()  # in this template the candidate comes first
-
-
 ENGINES = """
 import sys, time
+import polars as pl
 from babelshelf.scorers.vllm import Serving, _engines
 
 if __name__ == "__main__":
     with _engines(Serving(sys.argv[1], None, 1, (1, 2), 16, "float32", 1, 0.1, True), int(sys.argv[2])) as engines:
-        scores = engines.p_yes([[3, 4], [5, 6]])
+        scores = engines.p_yes(pl.Series([[3, 4], [5, 6]]))
         time.sleep(3)  # guards look twice a second
         print(scores.shape, flush=True)
         time.sleep(600)
@@ -187,19 +148,19 @@ def test_no_engine_outlives_kill_minus_nine(tmp_path: Path, replicas: int, proce
 
 
 @pytest.fixture(scope="session")
-def engine(models: tuple[Path, Path]) -> Iterator[vllm.VllmScorer]:
+def engine(models: tuple[Path, Path]) -> Iterator[serving.VllmScorer]:
     """The base model and the adapter, in fp32, as most tests need them."""
     with load_scorer(*models, tiny_lm.score_params("vllm", precision="fp32")) as scorer:
         yield scorer
 
 
 @pytest.mark.vllm
-def test_fp32_agrees_with_transformers(engine: vllm.VllmScorer, assert_agrees: Check, tmp_path: Path) -> None:
+def test_fp32_agrees_with_transformers(engine: serving.VllmScorer, assert_agrees: Check, tmp_path: Path) -> None:
     assert_agrees(score_pairs(ROWS, engine, tmp_path), "fp32")
 
 
 @pytest.mark.vllm
-def test_the_adapter_is_served(engine: vllm.VllmScorer, models: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_adapter_is_served(engine: serving.VllmScorer, models: tuple[Path, Path], tmp_path: Path) -> None:
     """The agreement says nothing where the adapter changes nothing."""
     save(tamed(), tmp_path / "plain", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
     plain = tiny_lm.scored(models[0], tmp_path / "plain", tiny_lm.score_params(), ROWS)
@@ -207,12 +168,12 @@ def test_the_adapter_is_served(engine: vllm.VllmScorer, models: tuple[Path, Path
 
 
 @pytest.mark.vllm
-def test_no_rows_give_no_scores(engine: vllm.VllmScorer, tmp_path: Path) -> None:
+def test_no_rows_give_no_scores(engine: serving.VllmScorer, tmp_path: Path) -> None:
     assert score_pairs(ROWS.clear(), engine, tmp_path).shape == (0,)
 
 
 @pytest.mark.vllm
-def test_a_candidate_that_is_shortened_fits(engine: vllm.VllmScorer, models: tuple[Path, Path]) -> None:
+def test_a_candidate_that_is_shortened_fits(engine: serving.VllmScorer, models: tuple[Path, Path]) -> None:
     long = ROWS.head(4).with_columns(candidate=pl.lit("漢" * 300))
     with load_scorer(*models, tiny_lm.score_params(precision="fp32")) as scorer:
         np.testing.assert_allclose(

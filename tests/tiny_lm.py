@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from babelshelf.nano_lm import new_model, train_tokenizer
 from babelshelf.params.base_model import NanoLmParams
-from babelshelf.params.score import ScoreParams, VllmParams
+from babelshelf.params.score import RayParams, ScoreParams, VllmParams
 from babelshelf.prompts import load_template, parse
 from babelshelf.scorers.base import Scorer, load_scorer
 from babelshelf.tables import ROW_SCHEMA
@@ -36,6 +36,7 @@ SETTINGS = NanoLmParams(
 )
 WIDE = SETTINGS.model_copy(update={"hidden_size": 64})  # heads of 32, the least that vLLM's CPU build has kernels for
 VLLM = VllmParams(adapter="lora", tensor_parallel=1, data_parallel=1, gpu_memory_utilization=0.1, enforce_eager=True)
+RAY = RayParams(address="local", replicas=2, shard=40)
 QUERIES = ("cheap gift", "red one", "for my mother", "42", "best of this year")
 SHOES = ("Running Shoes", "Hiking Shoes", "Ballet Shoes for Girls")
 PANS = ("Frying Pans", "Cast Iron Pans", "Sauce Pans with a Glass Lid")
@@ -60,13 +61,14 @@ def save_base(folder: Path, settings: NanoLmParams = SETTINGS) -> Path:
 
 
 def score_params(
-    backend: Literal["transformers", "vllm"] = "transformers",
+    backend: Literal["transformers", "vllm", "ray"] = "transformers",
     *,
     batch_tokens: int = 8192,
     row_tokens: int = 64,
     precision: Literal["fp32", "bf16"] = "fp32",
     weights: Literal["fp32", "bf16"] = "fp32",
     vllm: VllmParams = VLLM,
+    ray: RayParams = RAY,
 ) -> ScoreParams:
     """Params of the section `score`."""
     return ScoreParams(
@@ -77,6 +79,7 @@ def score_params(
         weights=weights,
         attention="eager",
         vllm=vllm,
+        ray=ray,
     )
 
 

@@ -10,25 +10,34 @@ from babelshelf.params.load import Section
 
 
 class VllmParams(Section):
-    """How vLLM serves the model; read by the backend `vllm` alone."""
+    """How vLLM serves the model; of the backends `vllm` and `ray`."""
 
     adapter: Literal["lora", "merged"]
     tensor_parallel: int = Field(ge=1)
-    data_parallel: int = Field(ge=1)
+    data_parallel: int = Field(ge=1)  # of the backend vllm alone
     gpu_memory_utilization: float = Field(gt=0, le=1)
     enforce_eager: bool
+
+
+class RayParams(Section):
+    """On which machines vLLM serves the model, and what they are dealt; of the backend `ray`."""
+
+    address: str = Field(pattern=r"^(local|auto|[^/\s:]+:\d+)$")  # not ray://: a job runs on a machine of its cluster
+    replicas: int = Field(ge=1)
+    shard: int = Field(ge=1)  # prompts
 
 
 class ScoreParams(Section):
     """How pairs are scored."""
 
-    backend: Literal["transformers", "vllm"]
+    backend: Literal["transformers", "vllm", "ray"]
     batch_tokens: int = Field(ge=512)  # padded tokens a batch
     row_tokens: int = Field(ge=1)  # of a row of prompts that begin alike
     precision: Literal["fp32", "bf16"]
     weights: Literal["fp32", "bf16"]  # as they are kept by transformers
     attention: Literal["eager", "sdpa"]
     vllm: VllmParams
+    ray: RayParams
 
     @field_validator("weights")
     @classmethod

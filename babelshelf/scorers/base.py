@@ -17,11 +17,17 @@ from babelshelf.pointer import check_base
 if TYPE_CHECKING:
     from babelshelf.params.score import ScoreParams
 
-CHUNK = 1024  # pairs: what a kill loses at most
+CHUNK = 1024  # pairs: what a kill loses at most, where a scorer has no reason for more
 
 
 class Scorer(Protocol):
-    """A model that answers "yes" or "no" to the prompt of a pair."""
+    """A model that answers "yes" or "no" to the prompt of a pair.
+
+    Attributes:
+        chunk: how many prompts it is best given at once; what a kill loses at most, unless it keeps more itself.
+    """
+
+    chunk: int
 
     def encode(self, rows: pl.DataFrame) -> pl.Series:
         """Token ids of the rows' prompts, `List(Int32)`, shape (rows,)."""
@@ -64,8 +70,8 @@ def score_pairs(rows: pl.DataFrame, scorer: Scorer, done: Path) -> np.ndarray:
     order = scorer.order(prompts)
     scores = np.empty(rows.height)
     with tqdm(total=rows.height, unit="pair", desc="score") as bar:
-        for start in range(0, rows.height, CHUNK):
-            part = order[start : start + CHUNK]
+        for start in range(0, rows.height, scorer.chunk):
+            part = order[start : start + scorer.chunk]
             scores[part] = _chunk(prompts[part], scorer, done / f"{start}.npy")
             bar.update(len(part))
     return scores

@@ -24,6 +24,7 @@ from babelshelf.files import read_json
 from babelshelf.pointer import DTYPES, load_tokenizer, weights
 from babelshelf.prompts import Template, answer_ids, as_series, encode, parse
 from babelshelf.scorers import prefix_tree
+from babelshelf.scorers.base import CHUNK
 
 if TYPE_CHECKING:
     from babelshelf.params.score import ScoreParams
@@ -44,6 +45,8 @@ Part = Callable[[torch.Tensor], torch.Tensor]
 
 class TransformersScorer:
     """A `scorers.base.Scorer` on a causal LM and its tokenizer; the model is changed, and of no other use then."""
+
+    chunk = CHUNK
 
     def __init__(
         self,
