@@ -143,6 +143,15 @@ def test_no_rows_give_no_scores(folders: tuple[Path, Path], tmp_path: Path) -> N
         assert score_pairs(ROWS.clear(), scorer, tmp_path / "done").shape == (0,)
 
 
+def test_prompts_sort_as_their_lists_of_tokens_do() -> None:
+    random = np.random.default_rng(1)
+    prompts = [random.choice([0, 1, 255, 256, 65_536, 151_935], size).tolist() for size in random.integers(1, 4, 500)]
+    found = base.by_tokens(pl.Series(prompts, dtype=pl.List(pl.Int32)))
+    assert [prompts[number] for number in found] == sorted(prompts)
+    assert sorted(found) == list(range(500))
+    assert base.by_tokens(pl.Series([], dtype=pl.List(pl.Int32))).tolist() == []
+
+
 class PartScorer:
     """Scores by the number in the id; breaks off at its `fatal`-th chunk and remembers what it finished."""
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
 from babelshelf.errors import InputError
@@ -49,12 +48,3 @@ def test_prompts_that_begin_alike_follow_each_other() -> None:
     rows = ROWS.sample(fraction=1, shuffle=True, seed=1)
     ordered = rows[scorer.order(scorer.encode(rows))]["candidate"]
     assert (ordered != ordered.shift(1)).sum() + 1 == ordered.n_unique()  # in this template the candidate comes first
-
-
-def test_prompts_sort_as_their_lists_of_tokens_do() -> None:
-    random = np.random.default_rng(1)
-    prompts = [random.choice([0, 1, 255, 256, 65_536, 151_935], size).tolist() for size in random.integers(1, 4, 500)]
-    found = serving.by_tokens(pl.Series(prompts, dtype=pl.List(pl.Int32)))
-    assert [prompts[number] for number in found] == sorted(prompts)
-    assert sorted(found) == list(range(500))
-    assert serving.by_tokens(pl.Series([], dtype=pl.List(pl.Int32))).tolist() == []

@@ -24,8 +24,8 @@ import pytest
 from babelshelf.errors import InputError
 from babelshelf.params.score import ScoreParams
 from babelshelf.scorers import ray as backend
-from babelshelf.scorers.base import load_scorer, score_pairs
-from babelshelf.scorers.serving import Serving, by_tokens
+from babelshelf.scorers.base import by_tokens, load_scorer, score_pairs
+from babelshelf.scorers.serving import Serving
 from babelshelf.tables import read_table, write_rows
 from tests import tiny_lm
 from tests.test_child_process import assert_none_outlives

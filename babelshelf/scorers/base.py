@@ -77,6 +77,16 @@ def score_pairs(rows: pl.DataFrame, scorer: Scorer, done: Path) -> np.ndarray:
     return scores
 
 
+def by_tokens(prompts: pl.Series) -> np.ndarray:
+    """Numbers of the prompts in the order of their tokens, so that those that begin alike follow each other.
+
+    Returns:
+        int64, shape (prompts,).
+    """
+    order: np.ndarray = pl.DataFrame({"prompt": prompts}).select(pl.col("prompt").arg_sort()).to_series().to_numpy()
+    return order.astype(np.int64)
+
+
 def _chunk(prompts: pl.Series, scorer: Scorer, path: Path) -> np.ndarray:
     if path.is_file():
         finished: np.ndarray = np.load(path)

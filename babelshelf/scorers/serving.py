@@ -21,6 +21,7 @@ from babelshelf.files import read_json, replacing
 from babelshelf.fingerprint import partial_work
 from babelshelf.pointer import DTYPES, load_tokenizer, weights
 from babelshelf.prompts import Template, answer_ids, as_series, encode, parse
+from babelshelf.scorers.base import by_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -159,12 +160,6 @@ def trained(base: Path, model: Path, settings: ScoreParams) -> Iterator[Trained]
             enforce_eager=settings.vllm.enforce_eager,
         )
         yield Trained(serving, tokenizer, template, prompt["max_length"])
-
-
-def by_tokens(prompts: pl.Series) -> np.ndarray:
-    """Numbers of the prompts in the order of their tokens, int64, shape (prompts,)."""
-    order: np.ndarray = pl.DataFrame({"prompt": prompts}).select(pl.col("prompt").arg_sort()).to_series().to_numpy()
-    return order.astype(np.int64)
 
 
 def answered(logprobs: Mapping[int, float], answers: tuple[int, int]) -> float:

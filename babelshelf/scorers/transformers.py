@@ -24,7 +24,7 @@ from babelshelf.files import read_json
 from babelshelf.pointer import DTYPES, load_tokenizer, weights
 from babelshelf.prompts import Template, answer_ids, as_series, encode, parse
 from babelshelf.scorers import prefix_tree
-from babelshelf.scorers.base import CHUNK
+from babelshelf.scorers.base import CHUNK, by_tokens
 
 if TYPE_CHECKING:
     from babelshelf.params.score import ScoreParams
@@ -75,8 +75,7 @@ class TransformersScorer:
 
     def order(self, prompts: pl.Series) -> np.ndarray:
         """Prompts by their tokens: those that begin alike follow each other."""
-        order: np.ndarray = pl.DataFrame({"prompt": prompts}).select(pl.col("prompt").arg_sort()).to_series().to_numpy()
-        return order
+        return by_tokens(prompts)
 
     @torch.inference_mode()
     def score(self, prompts: pl.Series) -> np.ndarray:
