@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 from babelshelf.errors import InputError
 from babelshelf.params.score import ScoreParams
 from babelshelf.prompts import answer_ids, encode
-from babelshelf.scorers.base import load_scorer, score_pairs
+from babelshelf.scorers.base import by_tokens, load_scorer, score_pairs
 from babelshelf.scorers.transformers import TransformersScorer
 from babelshelf.training import save
 from tests import causal_lms, tiny_lm
@@ -146,10 +146,10 @@ def test_no_rows_give_no_scores(folders: tuple[Path, Path], tmp_path: Path) -> N
 def test_prompts_sort_as_their_lists_of_tokens_do() -> None:
     random = np.random.default_rng(1)
     prompts = [random.choice([0, 1, 255, 256, 65_536, 151_935], size).tolist() for size in random.integers(1, 4, 500)]
-    found = base.by_tokens(pl.Series(prompts, dtype=pl.List(pl.Int32)))
+    found = by_tokens(pl.Series(prompts, dtype=pl.List(pl.Int32)))
     assert [prompts[number] for number in found] == sorted(prompts)
     assert sorted(found) == list(range(500))
-    assert base.by_tokens(pl.Series([], dtype=pl.List(pl.Int32))).tolist() == []
+    assert by_tokens(pl.Series([], dtype=pl.List(pl.Int32))).tolist() == []
 
 
 class PartScorer:
