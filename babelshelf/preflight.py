@@ -246,7 +246,7 @@ def _scoring(settings: ScoreParams, tuning: TrainParams, shape: Shape | None, ma
         need = memory.scoring(
             shape,
             tokens=max(settings.batch_tokens, settings.row_tokens, tuning.max_length),
-            longest=tuning.max_length,
+            longest=max(settings.row_tokens, tuning.max_length),
             precision=settings.precision,
             weights=settings.weights,
             attention=settings.attention,

@@ -116,9 +116,8 @@ def token_ids(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[
     if not tokenizer.is_fast:
         found: list[list[int]] = tokenizer(list(texts))["input_ids"]
         return found
-    backend = (
-        tokenizer.backend_tokenizer
-    )  # called itself: what transformers makes around the ids takes half as long again
+    # Called itself, as what transformers makes around the ids takes half as long again.
+    backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.no_truncation()
     return [encoding.ids for encoding in backend.encode_batch_fast(texts)]

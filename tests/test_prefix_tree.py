@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from babelshelf.scorers.prefix_tree import Row, pack, rows, shared_tokens
+from babelshelf.scorers.prefix_tree import Row, batches, pack, rows, shared_tokens
 
 PROMPTS = [[1, 2], [1, 2, 3], [1, 2, 3], [1, 2, 4, 5], [1, 6], [7]]
 PAD = 99
@@ -39,9 +39,21 @@ def test_one_row_holds_shared_tokens_once() -> None:
 
 
 def test_rows_are_cut_before_they_are_too_long_and_a_longer_prompt_has_one_to_itself() -> None:
-    cut = list(rows([[1, 2, 3], [1, 2, 4], [1, 2, 5], [3] * 9, [4]], 4))
-    assert [row.ids for row in cut] == [[1, 2, 3, 4], [1, 2, 5], [3] * 9, [4]]
+    cut = list(rows([[1, 2, 3], [1, 2, 4], [1, 2, 5], [3] * 9, [4]], 5))
+    assert [row.ids for row in cut] == [[1, 2, 3, 4, 5], [3] * 9, [4]]
     assert list(rows([], 4)) == []
+
+
+def test_prompts_longer_than_a_row_share_what_they_begin_with_nevertheless() -> None:
+    cut = list(rows([[1] * 9 + [2], [1] * 9 + [3], [1] * 9 + [3]], 4))
+    assert [row.ids for row in cut] == [[1] * 9 + [2, 3]]
+
+
+def test_batches_hold_all_rows_in_order_within_their_tokens() -> None:
+    made = [Row(ids=[number] * width) for number, width in enumerate([1, 2, 3, 3, 9, 30, 2, 2])]
+    found = list(batches(made, 12))
+    assert [row for batch in found for row in batch] == made
+    assert [[len(row.ids) for row in batch] for batch in found] == [[1, 2, 3, 3], [9], [30], [2, 2]]
 
 
 @given(prompts=some_prompts, tokens=st.integers(1, 30), in_order=st.booleans())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from babelshelf.errors import InputError
 from babelshelf.params.score import ScoreParams
@@ -21,6 +22,11 @@ from tests import causal_lms, tiny_lm
 
 ROWS = tiny_lm.rows()
 MAX_LENGTH = 64
+SHORT = tiny_lm.SHORT
+OTHERS = {
+    "gpt2": {"n_embd": 32, "n_layer": 1, "n_head": 2},
+    "gpt_oss": {**causal_lms.SIZES, "num_local_experts": 2, "num_experts_per_tok": 1},
+}
 
 
 def settings(batch_tokens: int = 8192) -> ScoreParams:
@@ -51,11 +57,17 @@ def expected() -> np.ndarray:
     return p_yes
 
 
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize(("batch_tokens", "row_tokens"), [(512, 1), (512, 64), (100_000, 1000)])
 def test_p_yes_is_the_softmax_of_the_two_answers_whatever_the_batch(
-    folders: tuple[Path, Path], expected: np.ndarray, batch_tokens: int, row_tokens: int
+    folders: tuple[Path, Path],
+    expected: np.ndarray,
+    batch_tokens: int,
+    row_tokens: int,
+    attention: Literal["eager", "sdpa"],
 ) -> None:
-    with load_scorer(*folders, tiny_lm.score_params(batch_tokens=batch_tokens, row_tokens=row_tokens)) as scorer:
+    some = tiny_lm.score_params(batch_tokens=batch_tokens, row_tokens=row_tokens, attention=attention)
+    with load_scorer(*folders, some) as scorer:
         scores = tiny_lm.p_yes(scorer, ROWS)
     assert scores.dtype == np.float64
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
@@ -100,30 +112,82 @@ def test_answers_logits_in_bf16_runs_are_not_rounded_to_bf16(folders: tuple[Path
     assert not np.allclose(differences * 256, np.round(differences * 256), atol=1e-4)
 
 
-def test_a_model_of_another_make_is_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    config = GPT2Config(vocab_size=len(tiny_lm.tokenizer()), n_embd=32, n_layer=1, n_head=2)
-    save(GPT2LMHeadModel(config), tmp_path / "gpt2", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
+@pytest.mark.parametrize("model_type", ["gpt2", "phi", "gpt_oss", "kimi_linear"])
+def test_a_model_of_another_make_is_refused(folders: tuple[Path, Path], tmp_path: Path, model_type: str) -> None:
+    """Other layers; another name for o_proj; a feed-forward part that also tells its routes; layers of no attention."""
+    tokens = len(tiny_lm.tokenizer())
+    config = CONFIG_MAPPING[model_type](vocab_size=tokens, pad_token_id=0, **OTHERS.get(model_type, causal_lms.SIZES))
+    save(AutoModelForCausalLM.from_config(config), tmp_path / "other", {"template": SHORT, "max_length": MAX_LENGTH})
     with (
-        pytest.raises(InputError, match="not of type 'gpt2'; take vllm"),
-        load_scorer(folders[0], tmp_path / "gpt2", settings()),
+        pytest.raises(InputError, match=f"not of type '{model_type}': take vllm"),
+        load_scorer(folders[0], tmp_path / "other", settings()),
     ):
         pass
 
 
-def test_a_prompt_longer_than_the_models_window_is_refused(tmp_path: Path) -> None:
-    base = causal_lms.save_base("mistral", tmp_path / "base")
-    model = AutoModelForCausalLM.from_pretrained(base)
-    save(model, tmp_path / "model", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
-    longer = ROWS.with_columns(
-        candidate=pl.when(pl.col("id") == ROWS["id"][3]).then(pl.lit("漢 " * 30)).otherwise("candidate")
-    )
+def test_an_adapter_of_the_head_is_merged_or_refused(tmp_path: Path) -> None:
+    base = tiny_lm.save_base(tmp_path / "base")
+    lora = LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["lm_head"])
+    adapted = get_peft_model(causal_lms.untied(tiny_lm.model()), lora)
+    save(adapted, tmp_path / "adapter", {"template": SHORT, "max_length": MAX_LENGTH})
+    with load_scorer(base, tmp_path / "adapter", settings()):
+        pass
+    in_bf16 = tiny_lm.score_params(precision="bf16", weights="bf16")
+    with (
+        pytest.raises(InputError, match=r"head is a .*Linear.*, not a plain one: set weights to fp32"),
+        load_scorer(base, tmp_path / "adapter", in_bf16),
+    ):
+        pass
+
+
+def test_an_attention_that_a_model_lacks_is_named(tmp_path: Path) -> None:
+    config = CONFIG_MAPPING["gemma2"](vocab_size=len(tiny_lm.tokenizer()), **causal_lms.SIZES)
+    save(AutoModelForCausalLM.from_config(config), tmp_path / "model", {"template": SHORT, "max_length": MAX_LENGTH})
+    base = tiny_lm.save_base(tmp_path / "base")
+    with (
+        pytest.raises(InputError, match=r"score.attention: sdpa: .*: take eager"),
+        load_scorer(base, tmp_path / "model", tiny_lm.score_params(attention="sdpa")),
+    ):
+        pass
     with load_scorer(base, tmp_path / "model", settings()) as scorer:
-        scorer.encode(ROWS)
-        expected = (
-            f"row '{ROWS['id'][3]}': its prompt of .* tokens is longer than the base model's attention window of "
-        )
-        with pytest.raises(InputError, match=expected):
+        assert tiny_lm.p_yes(scorer, ROWS).std() > 0
+
+
+def test_the_last_layer_feeds_forward_what_is_read_alone(folders: tuple[Path, Path]) -> None:
+    fed = []
+    with load_scorer(*folders, settings()) as scorer:
+        for layer in scorer.model.get_decoder().layers:
+            layer.mlp.down_proj.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[0].shape[:2].numel()))
+        prompts = scorer.encode(ROWS)
+        scorer.score(prompts)
+    assert fed[1] == len(ROWS) < fed[0] < prompts.list.len().sum()
+
+
+@pytest.mark.parametrize("architecture", ["mistral", "gemma3", "gemma3 and images"])
+def test_a_prompt_longer_than_the_models_window_is_refused(tmp_path: Path, architecture: str) -> None:
+    base = causal_lms.save_base(architecture.removesuffix(" and images"), tmp_path / "base")
+    model = AutoModelForCausalLM.from_pretrained(base)
+    if architecture.endswith("images"):
+        model = causal_lms.with_images(model.config)
+    save(model, tmp_path / "model", {"template": SHORT, "max_length": MAX_LENGTH})
+    with load_scorer(base, tmp_path / "model", settings()) as scorer:
+        window = model.config.get_text_config().sliding_window
+        fits, longer = (_of_length(scorer, length) for length in (window, window + 1))
+        alone = model.eval()(torch.tensor([scorer.encode(fits)[0].to_list()])).logits[0, -1]
+        no, yes = answer_ids(tiny_lm.TEMPLATE, scorer.tokenizer)
+        expected = torch.sigmoid(alone[yes] - alone[no]).item()
+        np.testing.assert_allclose(scorer.score(scorer.encode(fits)), [expected], atol=1e-5)
+        with pytest.raises(InputError, match=f"'{longer['id'][0]}': its prompt of {window + 1} tokens is longer than"):
             scorer.encode(longer)
+
+
+def _of_length(scorer: TransformersScorer, tokens: int) -> pl.DataFrame:
+    """A row whose prompt has so many tokens."""
+    for letters in range(1, 100):
+        row = ROWS.head(1).with_columns(candidate=pl.lit("7" * letters))
+        if len(encode(row, tiny_lm.TEMPLATE, scorer.tokenizer, MAX_LENGTH).ids[0]) == tokens:
+            return row
+    raise AssertionError(tokens)
 
 
 def test_weights_in_bf16_are_not_computed_in_fp32() -> None:

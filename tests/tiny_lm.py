@@ -67,6 +67,7 @@ def score_params(
     row_tokens: int = 64,
     precision: Literal["fp32", "bf16"] = "fp32",
     weights: Literal["fp32", "bf16"] = "fp32",
+    attention: Literal["eager", "sdpa"] = "eager",
     vllm: VllmParams = VLLM,
     ray: RayParams = RAY,
 ) -> ScoreParams:
@@ -77,7 +78,7 @@ def score_params(
         row_tokens=row_tokens,
         precision=precision,
         weights=weights,
-        attention="eager",
+        attention=attention,
         vllm=vllm,
         ray=ray,
     )

@@ -43,5 +43,5 @@ class ScoreParams(Section):
     @classmethod
     def _bf16_is_computed_in_bf16(cls, value: str, info: ValidationInfo) -> str:
         if value == "bf16" and info.data.get("precision") == "fp32":
-            raise ValueError("bf16 needs precision: bf16, as nothing more precise can come of it")
+            raise ValueError("bf16 needs precision: bf16, as nothing more precise can come of it; or set weights: fp32")
         return value

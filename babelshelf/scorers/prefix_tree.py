@@ -8,7 +8,7 @@ order of their tokens: an instruction, a query with many candidates and a catego
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +27,7 @@ class Row:
         first: number in this row of the first prompt that has the token.
         after: number in this row of the first prompt after that which has it no more.
         last: for each prompt, where in the row its last token is.
+        path: where in the row the tokens of the latest prompt are.
     """
 
     ids: list[int] = field(default_factory=list)
@@ -34,7 +35,7 @@ class Row:
     first: list[int] = field(default_factory=list)
     after: list[int] = field(default_factory=list)
     last: list[int] = field(default_factory=list)
-    path: list[int] = field(default_factory=list)  # where in the row the tokens of the latest prompt are
+    path: list[int] = field(default_factory=list)
 
     def add(self, prompt: Sequence[int], shared: int) -> None:
         """Append a prompt whose first `shared` tokens are those of the latest one."""
@@ -66,10 +67,18 @@ class Packed:
 
 
 def rows(prompts: Sequence[list[int]], tokens: int) -> Iterator[Row]:
-    """Rows of at most `tokens` tokens, or of one longer prompt, that hold all prompts in their order."""
+    """Rows of at most `tokens` tokens that hold all prompts in their order.
+
+    A longer prompt that shares something may make a row of twice its length, or none of its kind would share anything.
+
+    Args:
+        prompts: at least one token each.
+        tokens: more share more, and each token then takes longer to see the others.
+    """
     row = Row()
     for prompt, shared in zip(prompts, shared_tokens(prompts), strict=True):
-        if row.last and len(row.ids) + len(prompt) - shared > tokens:
+        limit = max(tokens, 2 * len(prompt)) if shared else tokens
+        if row.last and len(row.ids) + len(prompt) - shared > limit:
             yield row
             row = Row()
         row.add(prompt, shared if row.last else 0)
@@ -83,12 +92,26 @@ def shared_tokens(prompts: Sequence[list[int]]) -> list[int]:
         return []
     lengths = np.array([len(prompt) for prompt in prompts])
     longest = lengths.max()
-    padded = np.full((len(prompts), longest + 1), -1)
+    padded = np.full((len(prompts), longest + 1), -1, dtype=np.int32)
     padded[np.arange(longest + 1) < lengths[:, None]] = np.concatenate(prompts)
     differ = padded[1:] != padded[:-1]
     differ[:, longest] = True
     least = np.minimum(lengths[1:], lengths[:-1])
     return [0, *np.minimum(differ.argmax(axis=1), least).tolist()]
+
+
+def batches(rows: Iterable[Row], tokens: int) -> Iterator[list[Row]]:
+    """Runs of consecutive rows, as many as fit into `tokens` padded tokens, at least one."""
+    batch: list[Row] = []
+    widest = 0
+    for row in rows:
+        widest = max(widest, len(row.ids))
+        if batch and widest * (len(batch) + 1) > tokens:
+            yield batch
+            batch, widest = [], len(row.ids)
+        batch.append(row)
+    if batch:
+        yield batch
 
 
 def pack(batch: Sequence[Row], pad_id: int) -> Packed:
@@ -103,8 +126,7 @@ def pack(batch: Sequence[Row], pad_id: int) -> Packed:
             ([row.after for row in batch], 0),
         )
     )
-    seen = (positions[:, None, :] <= positions[:, :, None]) & (first[:, :, None] < after[:, None, :])
-    seen &= np.tri(width, dtype=bool)
+    seen = (first[:, :, None] < after[:, None, :]) & np.tri(width, dtype=bool)
     seen |= np.eye(width, dtype=bool)  # the filling sees itself, as a softmax of nothing is no number
     last = np.concatenate([np.array(row.last) + number * width for number, row in enumerate(batch)])
     return Packed(

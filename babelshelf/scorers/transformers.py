@@ -1,8 +1,8 @@
 """Scoring with transformers, on a CPU or one GPU.
 
-Nothing is computed twice, or for nothing. Pairs come in the order of their tokens and are packed so that a beginning
-that they share is computed once (`prefix_tree`). The last layer's outputs and its feed-forward part are computed where
-an answer follows only, and of the head just the rows of the two answers, in fp32.
+Little is computed twice, or for nothing. Pairs come in the order of their tokens and are packed so that a beginning
+that they share is computed once a row (`prefix_tree`). The last layer's outputs and its feed-forward part are computed
+where an answer follows only, and of the head just the rows of the two answers, in fp32.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from babelshelf.errors import InputError
+from babelshelf.errors import InputError, first_line
 from babelshelf.files import read_json
 from babelshelf.pointer import DTYPES, load_tokenizer, weights
 from babelshelf.prompts import Template, answer_ids, as_series, encode, parse
@@ -38,9 +38,6 @@ def _check_window(ids: pl.Series, tokens: pl.Series, window: int | None) -> None
         f"row {ids[longest]!r}: its prompt of {tokens[longest]} tokens is longer than the base model's attention "
         f"window of {window}: set score.backend to vllm, or train with train.max_length at most {window}"
     )
-
-
-Part = Callable[[torch.Tensor], torch.Tensor]
 
 
 class TransformersScorer:
@@ -70,7 +67,8 @@ class TransformersScorer:
             InputError: a prompt is longer than the window that the model's attention has.
         """
         prompts = as_series(encode(rows, self.template, self.tokenizer, self.max_length))
-        _check_window(rows["id"], prompts.list.len(), getattr(self.model.config, "sliding_window", None))
+        window = getattr(self.model.config.get_text_config(), "sliding_window", None)
+        _check_window(rows["id"], prompts.list.len(), window)
         return prompts
 
     def order(self, prompts: pl.Series) -> np.ndarray:
@@ -80,22 +78,21 @@ class TransformersScorer:
     @torch.inference_mode()
     def score(self, prompts: pl.Series) -> np.ndarray:
         """p(yes) of each prompt, float64, shape (prompts,)."""
-        rows = list(prefix_tree.rows(prompts.to_list(), self.settings.row_tokens))
-        widest = max((len(row.ids) for row in rows), default=1)
-        size = max(1, self.settings.batch_tokens // widest)
-        parts = [self._batch(rows[start : start + size]) for start in range(0, len(rows), size)]
+        rows = prefix_tree.rows(prompts.to_list(), self.settings.row_tokens)
+        parts = [self._batch(batch) for batch in prefix_tree.batches(rows, self.settings.batch_tokens)]
         return np.concatenate(parts) if parts else np.empty(0)
 
     def _batch(self, rows: Sequence[prefix_tree.Row]) -> np.ndarray:
         packed = prefix_tree.pack(rows, self.tokenizer.pad_token_id)
         device, dtype = self.model.device, self.model.dtype
         self.head.last = packed.last.to(device)
-        unseen = torch.zeros(packed.seen.shape, dtype=dtype).masked_fill_(~packed.seen, torch.finfo(dtype).min)
+        unseen = torch.zeros(packed.seen.shape, dtype=dtype, device=device)
+        unseen.masked_fill_(~packed.seen.to(device), torch.finfo(dtype).min)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bf16"):
             output = self.model(
                 input_ids=packed.input_ids.to(device),
                 position_ids=packed.position_ids.to(device),
-                attention_mask=unseen.to(device),
+                attention_mask=unseen,
                 use_cache=False,
             )
         probability: np.ndarray = torch.softmax(output.logits[0].double(), dim=-1)[:, 1].cpu().numpy()
@@ -134,26 +131,59 @@ def _only_what_is_read(model: PreTrainedModel, answers: Sequence[int]) -> Answer
     """Change a model so that it computes what answers read, and no more; its new head.
 
     Raises:
-        InputError: the model is not of Llama's make, as Qwen3, Mistral and Gemma are.
+        InputError: the model is not of Llama's make, as Qwen3, Mistral and Gemma are, or its head is no plain one.
     """
-    head = AnswerHead(cast("nn.Linear", model.get_output_embeddings()), answers)
+    layer = _last_layer(model)
+    head = AnswerHead(_plain_head(model), answers)
     model.set_output_embeddings(head)
-    layers = getattr(model.get_decoder(), "layers", [])
-    if not layers or not all(hasattr(layer, "self_attn") and hasattr(layer, "mlp") for layer in layers):
-        raise InputError(
-            f"score.backend: transformers scores models of Llama's make (Qwen3, Mistral, Gemma, ...), not of type "
-            f"{model.config.model_type!r}; take vllm"
-        )
-    for part in (layers[-1].self_attn.o_proj, layers[-1].mlp):
-        part.forward = _at_last(part.forward, head)
+    for part in (layer.self_attn.o_proj, layer.mlp):
+        part.forward = _at_last(part.forward, head, model)
     return head
 
 
-def _at_last(forward: Part, head: AnswerHead) -> Part:
+def _last_layer(model: PreTrainedModel) -> Any:  # noqa: ANN401 - each architecture has a class of its own
+    """The last layer, where each is attention over all positions and a feed-forward part, each added to its input."""
+    kinds = getattr(model.config.get_text_config(), "layer_types", None) or []
+    layers = list(getattr(model.get_decoder(), "layers", []))
+    if not layers or not all(map(_of_llamas_make, layers)) or not set(kinds) <= {"full_attention", "sliding_attention"}:
+        raise _other_make(model)
+    return layers[-1]
+
+
+def _of_llamas_make(layer: nn.Module) -> bool:
+    names = {name for name, _ in layer.named_children() if "norm" not in name and "dropout" not in name}
+    return names == {"self_attn", "mlp"} and hasattr(layer.self_attn, "o_proj")
+
+
+def _other_make(model: PreTrainedModel) -> InputError:
+    return InputError(
+        "score.backend: transformers scores models of Llama's make (Qwen3, Mistral, Gemma, ...), not of type "
+        f"{model.config.model_type!r}: take vllm"
+    )
+
+
+def _plain_head(model: PreTrainedModel) -> nn.Linear:
+    head: Any = model.get_output_embeddings()
+    if hasattr(head, "modules_to_save"):  # PEFT's, of a head that is trained as a whole
+        head = head.modules_to_save[head.active_adapter]
+    if type(head) is not nn.Linear:
+        raise InputError(
+            f"score.weights: the model's head is a {type(head).__name__}, not a plain one: set weights to fp32, so "
+            "that an adapter of it is merged, or score.backend to vllm"
+        )
+    return head
+
+
+Part = Callable[..., torch.Tensor]
+
+
+def _at_last(forward: Part, head: AnswerHead, model: PreTrainedModel) -> Part:
     """A part of a layer that is run where it is read, and gives zeros elsewhere."""
 
-    def run(hidden: torch.Tensor) -> torch.Tensor:
-        found = forward(head.read(hidden))
+    def run(hidden: torch.Tensor, *others: object) -> torch.Tensor:
+        found = forward(head.read(hidden), *others)
+        if others or not isinstance(found, torch.Tensor):  # as that of a router
+            raise _other_make(model)
         spread = found.new_zeros(hidden.shape[0] * hidden.shape[1], found.shape[-1])
         spread[head.last] = found[0]
         return spread.view(*hidden.shape[:2], -1)
@@ -169,13 +199,14 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[Transformer
         base: folder of the base model, which also holds the tokenizer.
         model: folder of an adapter, or of all weights; its `prompt.json` says which prompt it was trained with.
         settings: precision, dtype of the weights, attention and batch size.
+
+    Raises:
+        InputError: the model is of a make that this scorer gets wrong, or that has no such attention.
     """
     prompt = read_json(model / "prompt.json")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     adapted = (model / "adapter_config.json").is_file()
-    lm = AutoModelForCausalLM.from_pretrained(
-        weights(base) if adapted else model, dtype=DTYPES[settings.weights], attn_implementation=settings.attention
-    )
+    lm = _loaded(weights(base) if adapted else model, settings)
     if adapted:
         from peft import PeftModel  # noqa: PLC0415 - slow to import, and not every model has an adapter
 
@@ -184,4 +215,18 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[Transformer
             lm = lm.merge_and_unload()
     tokenizer = load_tokenizer(base)
     template = parse(prompt["template"], str(model / "prompt.json"))
-    yield TransformersScorer(lm.to(device), tokenizer, template, prompt["max_length"], settings)
+    scorer = TransformersScorer(lm.to(device), tokenizer, template, prompt["max_length"], settings)
+    scorer.score(pl.Series([[tokenizer.pad_token_id]], dtype=pl.List(pl.Int32)))  # what it can't score, it refuses now
+    yield scorer
+
+
+def _loaded(folder: Path, settings: ScoreParams) -> PreTrainedModel:
+    try:
+        lm: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=getattr(torch, DTYPES[settings.weights]), attn_implementation=settings.attention
+        )
+    except ValueError as error:
+        if "attention implementation" not in str(error):
+            raise
+        raise InputError(f"score.attention: {settings.attention}: {first_line(error)}: take eager") from error
+    return lm
