@@ -6,8 +6,10 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +26,7 @@ from babelshelf.cli import main
 from babelshelf.errors import InputError
 from babelshelf.files import write_json
 from babelshelf.pairs import to_score
-from babelshelf.pairs.to_score import Asked, PairFile, find
+from babelshelf.pairs.to_score import BLOCK, Asked, PairFile, find
 from babelshelf.params.load import load
 from babelshelf.params.prepare import PrepareParams
 from babelshelf.predictions import Thresholds
@@ -387,6 +389,34 @@ def change(what: str, repository: Path) -> None:
         tiny_lm.model(seed=3).save_pretrained(repository / "models" / "sft" / "filtered" / "qi")
 
 
+def test_the_command_goes_on_after_sigkill_to_the_same_file(repository: Path, root: Path) -> None:
+    numbers = pl.DataFrame({"n": range(2 * BLOCK + 100)})
+    pairs = numbers.select(
+        pl.format("q {}", "n").alias("query"),
+        pl.format("t {}", pl.col("n") % 1000).alias("candidate"),
+        language=pl.lit("en"),
+    )
+    pairs.write_csv(repository / "pairs.csv")
+    command = [sys.executable, "-m", "babelshelf.cli", "score", "pairs.csv", "scored.csv", "--task", "qi"]
+    run = {"cwd": repository, "env": os.environ | {"PYTHONPATH": str(root)}, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, **run)
+    cache = repository / ".cache" / "score_file"
+    while not list(cache.glob("*/*.parquet")):
+        assert process.poll() is None, "it ended before a block was finished"
+        time.sleep(0.02)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (repository / "scored.csv").exists()
+    (finished, *_) = sorted(cache.glob("*/*.parquet"))
+    marked = pl.read_parquet(finished).with_columns(p_yes=pl.lit(0.125))
+    marked.write_parquet(finished)
+    subprocess.run(command, check=True, **run)
+    found = scored(repository / "scored.csv")["p_yes"]
+    assert found[: marked.height].to_list() == [0.125] * marked.height  # not scored again
+    assert len(found) == pairs.height
+    assert found[marked.height :].min() != found[marked.height :].max()
+
+
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -394,7 +424,7 @@ from babelshelf import score_file
 from babelshelf.pairs import readers, to_score
 from babelshelf.params.load import load
 from babelshelf.params.prepare import PrepareParams
-from babelshelf.pairs.to_score import find
+from babelshelf.pairs.to_score import BLOCK, find
 from babelshelf.predictions import Thresholds
 from tests.test_score_file import PLAIN, Scripted, no_limit
 
