@@ -29,9 +29,9 @@ from babelshelf.params.translate import TranslateParams
 INSTALLED_BY = {
     "flash_attn": "pip install flash-attn --no-build-isolation",
     "deepspeed": "pip install deepspeed",
-    "openai": "pip install 'babelshelf[openai]'",
-    "ray": "pip install 'babelshelf[vllm,ray]'",
-    "vllm": "pip install 'babelshelf[vllm]'",
+    "openai": "pip install -e '.[openai]'",
+    "ray": "pip install -e '.[vllm,ray]'",
+    "vllm": "pip install -e '.[vllm]'",
 }
 TRIFLE = 1.5 * GIB  # that any machine has: not worth the seconds that asking for GPUs takes
 ACCELERATE = Path("profiles/accelerate")  # as dvc.yaml has it
@@ -259,6 +259,8 @@ def _scoring_with_vllm(
 ) -> Iterator[str]:
     own, precision = settings.vllm, settings.precision
     yield from _package("score", settings.backend, machine)
+    if settings.backend == "ray" and settings.ray.address == "local":
+        yield from _package("score", "vllm", machine)
     share, longest = own.gpu_memory_utilization, tuning.max_length
     count = settings.ray.replicas if settings.backend == "ray" else own.data_parallel
     engines = Engines("score", count, own.tensor_parallel, share, precision, longest)
@@ -280,7 +282,7 @@ def _engines(engines: Engines, shape: Shape | None, machine: Machine) -> Iterato
     on_gpus = not machine.is_built_for_cpus("vllm")
     if on_gpus and len(machine.gpus) < engines.gpus:
         asked = f"{engines.gpus} with CUDA on this machine, and there are {len(machine.gpus)}"
-        few = "lower its tensor_parallel or data_parallel"
+        few = "lower its tensor_parallel, or the number of engines (score.vllm.data_parallel, score.ray.replicas)"
         mend = few if machine.gpus else "take its CPU build (docs/serving.md), or another backend"
         yield f"{engines.stage}.backend: GPUs that vllm needs: {asked}: {mend}"
     elif shape is not None:

@@ -31,6 +31,9 @@ class Change(NamedTuple):
 def apply(name: str, params: Path = PARAMS_FILE, profiles: Path = PROFILES) -> list[Change]:
     """Apply `<profiles>/<name>.yaml` to `params`; what changed.
 
+    Of a task that params.yaml has not, what a profile of models says is left out: the data decide which tasks there
+    are, and `init`, `taxonomy` or `esci` may come before.
+
     Raises:
         InputError: there is no such profile, or the result would not be valid, as when the profile has a key that
             params.yaml does not know; `params` stays as it was.
@@ -39,7 +42,11 @@ def apply(name: str, params: Path = PARAMS_FILE, profiles: Path = PROFILES) -> l
     if not profile.is_file():
         known = ", ".join(sorted(file.stem for file in profiles.glob("*.yaml")))
         raise InputError(f"no profile {name!r}; there are {known or '(none)'}")
-    return overlay(round_trip(profile), str(profile), params)
+    changed = round_trip(profile)
+    if "source" not in changed.get("prepare", {}):
+        for task in set(changed.get("tasks", {})) - set(round_trip(params)["tasks"]):
+            del changed["tasks"][task]
+    return overlay(changed, str(profile), params)
 
 
 def overlay(changed: CommentedMap, name: str, params: Path = PARAMS_FILE) -> list[Change]:

@@ -183,7 +183,7 @@ def test_a_backend_without_its_library_says_what_to_install(folder: Path, monkey
     monkeypatch.setitem(__import__("sys").modules, "babelshelf.translators.vllm", None)
     error = ModuleNotFoundError("no", name="vllm")
     monkeypatch.setattr("importlib.import_module", lambda _name: (_ for _ in ()).throw(error))
-    with pytest.raises(InputError, match=r"vllm is not installed: pip install 'babelshelf\[vllm\]'"):
+    with pytest.raises(InputError, match=r"vllm is not installed: pip install -e '.\[vllm\]'"):
         load_translator(params(folder, backend="vllm"), GLOSSARY)
 
 

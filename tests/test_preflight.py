@@ -260,7 +260,7 @@ def test_scoring_with_vllm_needs_its_package_and_gpus_and_not_the_attention_of_t
     local: dict[str, Any],
 ) -> None:
     package, gpus = preflight.lacking(local, "score", "qc", LAPTOP)
-    assert package.endswith("score.backend: vllm needs a package: pip install 'babelshelf[vllm]'")
+    assert package.endswith("score.backend: vllm needs a package: pip install -e '.[vllm]'")
     assert gpus.startswith(
         "score.backend: GPUs that vllm needs: 4 with CUDA on this machine, and there are 0: take its CPU"
     )
@@ -297,8 +297,9 @@ def test_scoring_with_ray_needs_its_package_and_on_a_cluster_of_this_machine_gpu
     local: dict[str, Any],
 ) -> None:
     local["score"] |= {"backend": "ray", "ray": {"address": "local", "replicas": 3, "shard": 2048}}
-    package, gpus = preflight.lacking(local, "score", "qc", LAPTOP)
-    assert package.endswith("score.backend: ray needs a package: pip install 'babelshelf[vllm,ray]'")
+    package, engine, gpus = preflight.lacking(local, "score", "qc", LAPTOP)
+    assert package.endswith("score.backend: ray needs a package: pip install -e '.[vllm,ray]'")
+    assert engine.endswith("score.backend: vllm needs a package: pip install -e '.[vllm]'")
     assert gpus.startswith("score.backend: GPUs that vllm needs: 6 with CUDA on this machine, and there are 0")
     local["score"]["ray"]["address"] = "head:6379"  # where the cluster's machines have the GPUs
     assert preflight.lacking(local, "score", "qc", Pretended(gpus=[], memory=8, packages=("ray",))) == []
@@ -345,6 +346,6 @@ def test_translating_with_transformers_is_measured_with_its_beams(local: dict[st
 def test_other_translators_need_a_package_or_nothing(local: dict[str, Any]) -> None:
     assert preflight.lacking(translating(local, "lexicon"), "translate", "qc", LAPTOP) == []
     (line,) = preflight.lacking(translating(local, "openai"), "translate", "qc", LAPTOP)
-    assert line == "translate.backend: openai needs a package: pip install 'babelshelf[openai]'"
+    assert line == "translate.backend: openai needs a package: pip install -e '.[openai]'"
     local["translate"]["languages"] = []
     assert preflight.lacking(local, "translate", "qc", LAPTOP) == []

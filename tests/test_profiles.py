@@ -106,6 +106,20 @@ def test_paper_after_cikm2025_is_the_paper_on_the_competitions_data(root: Path, 
     assert {path: _value(values, path) for path in PAPER} == PAPER
 
 
+@pytest.mark.parametrize("models", ["small", "paper"])
+@pytest.mark.parametrize("data", ["taxonomy", "esci"])
+def test_models_may_come_before_or_after_data_of_one_task(root: Path, tmp_path: Path, data: str, models: str) -> None:
+    found = []
+    for order in ((data, models), (models, data)):
+        params = Path(shutil.copy(root / "params.yaml", tmp_path / f"{order[0]}.yaml"))
+        for name in order:
+            profiles.apply(name, params, root / "profiles")
+        check(params)
+        found.append(read(params))
+    assert found[0]["tasks"].keys() == found[1]["tasks"].keys() < {"qc", "qi"}
+    assert found[0]["train"] == found[1]["train"]
+
+
 def test_the_papers_ladder_differs_from_the_nano_one_in_the_bases_alone(root: Path, params: Path) -> None:
     profiles.apply("paper", params, root / "profiles")
     values = read(params)

@@ -97,4 +97,4 @@ def _line(problem: Any, path: str) -> str:  # noqa: ANN401 - pydantic's ErrorDet
         return f"{where}: unknown key; remove it or correct its spelling"
     if problem["type"] == "missing":
         return f"{where}: missing key; profiles/nano.yaml has its usual value"
-    return f"{where}: {problem['msg']}, found {problem['input']!r}"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"

@@ -83,7 +83,7 @@ def load_translator(settings: TranslateParams, glossary: Path) -> Translator:
     except ModuleNotFoundError as error:
         if error.name != settings.backend:
             raise
-        mend = f"pip install 'babelshelf[{settings.backend}]' (in this folder: pip install -e '.[{settings.backend}]')"
+        mend = f"pip install -e '.[{settings.backend}]'"
         raise InputError(f"translate.backend: {settings.backend} is not installed: {mend}") from error
     translator: Translator = module.load(settings, glossary)
     return translator
