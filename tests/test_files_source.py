@@ -253,10 +253,14 @@ def test_a_file_that_is_not_read_is_named_with_the_mend(
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b'query\n"red', "a quote that is opened is never closed: mend it"),
+        (
+            b'query\n"' + b"red\n" * (1 << 23),
+            "a quote that is opened is never closed: mend it",
+        ),  # two blocks of the reader
         (b"PAR1", "a Parquet file: give it a name that ends with .parquet"),
         (b"search\nred", "a: no column 'query'; The columns are search"),
     ],
+    ids=["quote", "Parquet", "column"],
 )
 def test_a_file_that_no_param_describes_is_mended_without_one(tmp_path: Path, content: bytes, expected: str) -> None:
     (tmp_path / "a").write_bytes(content)
