@@ -401,7 +401,8 @@ def test_only_what_changed_is_run_again(climbed: tuple[Workspace, Workspace, int
     workspace.append("babelshelf/calibration.py", "# a comment\n")
     status, output = _ladder(workspace, "tuned")
     assert status == 0, output
-    assert re.findall(r"^    (\S+)$", output, flags=re.MULTILINE) == ["calibrate@qc", "calibrate@qi"]
+    ran = re.findall(r"^    (\S+)$", output, flags=re.MULTILINE)
+    assert sorted(ran) == ["calibrate@qc", "calibrate@qi"]  # DVC may take either first
 
 
 def test_a_killed_ladder_goes_on_to_the_same_numbers(
