@@ -26,9 +26,9 @@ def main() -> None:
 @main.command()
 def check() -> None:
     """Validate all of params.yaml, and say what this machine lacks for it."""
-    from babelshelf.params.check import check as check_params  # noqa: PLC0415
-    from babelshelf.params.load import PARAMS_FILE  # noqa: PLC0415
-    from babelshelf.preflight import require_all  # noqa: PLC0415
+    from babelshelf.commands.check import check as check_params  # noqa: PLC0415
+    from babelshelf.core.params import PARAMS_FILE  # noqa: PLC0415
+    from babelshelf.preflight.requirements import require_all  # noqa: PLC0415
 
     check_params()
     require_all()
@@ -40,7 +40,7 @@ def show() -> None:
     """Show the results of the last run."""
     from rich.console import Console  # noqa: PLC0415
 
-    from babelshelf.summary import table  # noqa: PLC0415
+    from babelshelf.commands.show import table  # noqa: PLC0415
 
     Console().print(table(Path("metrics")))
 
@@ -53,7 +53,7 @@ def show() -> None:
 @LADDER
 def report(*, out: Path, rev: str, file: Path) -> None:
     """Write report.html and report.md, of the ladder's experiments and the last run."""
-    from babelshelf.report.build import report as write_report  # noqa: PLC0415
+    from babelshelf.commands.report.build import report as write_report  # noqa: PLC0415
 
     click.echo(write_report(out, rev, file))
 
@@ -61,9 +61,9 @@ def report(*, out: Path, rev: str, file: Path) -> None:
 @main.command()
 def readme() -> None:
     """Put the results of the last run between README.md's two markers."""
-    from babelshelf.errors import InputError  # noqa: PLC0415
-    from babelshelf.files import replacing  # noqa: PLC0415
-    from babelshelf.summary import with_results  # noqa: PLC0415
+    from babelshelf.commands.show import with_results  # noqa: PLC0415
+    from babelshelf.core.errors import InputError  # noqa: PLC0415
+    from babelshelf.core.files import replacing  # noqa: PLC0415
 
     file = Path("README.md")
     if not file.is_file():
@@ -81,8 +81,8 @@ def readme() -> None:
 @click.option("--positive", multiple=True, metavar="VALUE", help="A label that means relevant; others do not.")
 def init(*, qc: str | None, qi: str | None, language: str, columns: tuple[str, ...], positive: tuple[str, ...]) -> None:
     """Look at your own labelled pairs, and write the params that read them."""
-    from babelshelf.errors import InputError  # noqa: PLC0415
-    from babelshelf.proposal import Asked, write  # noqa: PLC0415
+    from babelshelf.commands.init import Asked, write  # noqa: PLC0415
+    from babelshelf.core.errors import InputError  # noqa: PLC0415
 
     paths = {task: path for task, path in (("qc", qc), ("qi", qi)) if path}
     if not paths:
@@ -97,9 +97,9 @@ def init(*, qc: str | None, qi: str | None, language: str, columns: tuple[str, .
 )
 def submit(*, out: Path) -> None:
     """Write, check and zip the competition's submission; before: dvc repro predict@qc predict@qi."""
-    from babelshelf.params.load import load  # noqa: PLC0415
-    from babelshelf.params.prepare import PrepareParams  # noqa: PLC0415
-    from babelshelf.submission import submit as write_submissions  # noqa: PLC0415
+    from babelshelf.commands.submit import submit as write_submissions  # noqa: PLC0415
+    from babelshelf.core.params import load  # noqa: PLC0415
+    from babelshelf.prepare.params import PrepareParams  # noqa: PLC0415
 
     for line in write_submissions(load(PrepareParams, "prepare"), Path("data/predictions/submission"), out):
         click.echo(line)
@@ -134,14 +134,14 @@ def score(
     calibrated: Path | None,
 ) -> None:
     """Score the pairs of a CSV, JSON-lines or Parquet file of any size; OUT's suffix says its format."""
-    from babelshelf import preflight  # noqa: PLC0415
-    from babelshelf.pairs.to_score import Asked, find  # noqa: PLC0415
-    from babelshelf.params.load import load  # noqa: PLC0415
-    from babelshelf.params.prepare import PrepareParams  # noqa: PLC0415
-    from babelshelf.params.score import ScoreParams  # noqa: PLC0415
-    from babelshelf.score_file import Trained, check_output, run  # noqa: PLC0415
+    from babelshelf.commands.score.pairs_to_score import Asked, find  # noqa: PLC0415
+    from babelshelf.commands.score.scoring import Trained, check_output, run  # noqa: PLC0415
+    from babelshelf.core.params import load  # noqa: PLC0415
+    from babelshelf.preflight import requirements  # noqa: PLC0415
+    from babelshelf.prepare.params import PrepareParams  # noqa: PLC0415
+    from babelshelf.score.params import ScoreParams  # noqa: PLC0415
 
-    preflight.require("score")
+    requirements.require("score")
     check_output(out, pairs)
     trained = Trained(
         base=base,
@@ -161,7 +161,7 @@ def score(
 @click.argument("name")
 def profile(name: str) -> None:
     """Apply profiles/NAME.yaml to params.yaml."""
-    from babelshelf.profiles import apply  # noqa: PLC0415
+    from babelshelf.commands.profile import apply  # noqa: PLC0415
 
     changes = apply(name)
     for path, old, new in changes:
@@ -180,14 +180,14 @@ def ladder(*, rows: tuple[str, ...], seeds: list[int], file: Path) -> None:
     """Run the rows of a ladder, each as a DVC experiment; all of them, or just the named ones."""
     from rich.console import Console  # noqa: PLC0415
 
-    from babelshelf.ladder_run import run  # noqa: PLC0415
+    from babelshelf.commands.ladder.run import run  # noqa: PLC0415
 
     run(rows, seeds, file, Console())
 
 
 def _final_model(task: str) -> Path:
     """Where dvc.yaml has the model of a task's recipe."""
-    from babelshelf.params.load import PARAMS_FILE, read  # noqa: PLC0415
+    from babelshelf.core.params import PARAMS_FILE, read  # noqa: PLC0415
 
     recipe = read(PARAMS_FILE).get("tasks", {}).get(task)
     if recipe is None:

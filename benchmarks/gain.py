@@ -20,8 +20,8 @@ import polars as pl
 from dvc.api import DVCFileSystem
 from ruamel.yaml import YAML
 
-from babelshelf.bootstrap import Difference, Pair, mean_difference
-from babelshelf.predictions import Thresholds
+from babelshelf.evaluate.bootstrap import Difference, Pair, mean_difference
+from babelshelf.tables.predictions import Thresholds
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95

@@ -22,8 +22,8 @@ Best = Callable[[str], str | None]  # the best language of a text
 
 
 def ours(languages: list[str]) -> Best:
-    """`babelshelf.language_id`: lingua, where words in Latin letters beside another script count as names."""
-    from babelshelf.language_id import identify  # noqa: PLC0415
+    """`babelshelf.text.language_id`: lingua, where words in Latin letters beside another script count as names."""
+    from babelshelf.text.language_id import identify  # noqa: PLC0415
 
     def best(text: str) -> str | None:
         found = identify([text], languages)[0]

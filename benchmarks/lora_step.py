@@ -5,7 +5,7 @@
         --shape qwen3-14b --batch-size 128 --micro-batch-size 2 --attention flash_attention_2 \
         --packing padding_free --gradient-checkpointing --peak-tflops 165
 
-The weights are random, written to --base once (29 GB for 14B) and loaded from there by the code of the stage `train`,
+The weights are random, written to --base once (29 GB for 14B) and loaded from there by the code of the stage `sft`,
 with the published LoRA (r = 32, dropout 0.1). Every prompt is as long as --max-length allows.
 
 Model FLOPs utilization (MFU, arXiv 2204.02311, appendix B): the FLOPs that the model needs, without those of recomputed
@@ -28,10 +28,11 @@ import psutil
 import torch
 from transformers import AutoConfig, TrainerCallback
 
-from babelshelf import distributed, training
-from babelshelf.params.train import TrainParams
-from babelshelf.prompts import load_template
-from babelshelf.trainers import AnswerTrainer
+from babelshelf.llm.prompts import load_template
+from babelshelf.sft.fine_tuning import fine_tune
+from babelshelf.sft.params import SftParams
+from babelshelf.trainer import distributed
+from babelshelf.trainer.trainers import AnswerTrainer
 from benchmarks import shapes
 
 TEMPLATE = "alpaca"
@@ -84,7 +85,7 @@ def main(*, shape: str, steps: int, peak_tflops: float | None, base: Path, **set
             self.add_callback(clock)
 
     checkpoints = base / "checkpoints"
-    tuned = training.fine_tune(
+    tuned = fine_tune(
         rows,
         folder,
         load_template(TEMPLATE),
@@ -117,12 +118,12 @@ def model_flops(config: Any, tokens: float, length: float) -> float:  # noqa: AN
     return float(tokens * config.num_hidden_layers * (4 * frozen + 6 * trained + attention))
 
 
-def _params(settings: dict[str, Any]) -> TrainParams:
+def _params(settings: dict[str, Any]) -> SftParams:
     """The published setting, with what the command line says."""
     lora = {"r": LORA_RANK, "alpha": 64, "dropout": 0.1, "target_modules": "all-linear", "modules_to_save": []}
     fixed = {"adapter": "lora", "lora": lora, "template": TEMPLATE, "accelerate": "given", "precision": "bf16"}
     fixed |= {"weights": "bf16", "warmup_share": 0.1, "weight_decay": 0.01, "epochs": 1.0}
-    return TrainParams.model_validate(fixed | {"learning_rate": 7.5e-5, "embedding_learning_rate": 7.5e-5} | settings)
+    return SftParams.model_validate(fixed | {"learning_rate": 7.5e-5, "embedding_learning_rate": 7.5e-5} | settings)
 
 
 def _peak_memory() -> float:

@@ -28,11 +28,13 @@ import polars as pl
 from datasets import Dataset
 from sentence_transformers.util import mine_hard_negatives
 
-from babelshelf import nano_embedder, negatives, neighbours, tables
-from babelshelf.embeddings import encode, load_embedder
-from babelshelf.params.base_model import NanoEmbedderParams
-from babelshelf.params.load import read, section
-from babelshelf.params.mine_negatives import MineNegativesParams
+from babelshelf.base_model import nano_embedder
+from babelshelf.base_model.params import NanoEmbedderParams
+from babelshelf.core.params import read, section
+from babelshelf.core.rows import ROW_SCHEMA
+from babelshelf.encoder.embedder import encode, load_embedder
+from babelshelf.mine_negatives import mining, vector_index
+from babelshelf.mine_negatives.params import MineNegativesParams
 
 K = 51  # the window [20, 50) and the positive itself
 WINDOW = (20, 50)
@@ -94,7 +96,7 @@ def _choices(lists: int) -> dict[str, dict[str, Any]]:
 
 def _build(vectors: np.ndarray, settings: MineNegativesParams) -> dict[str, Any]:
     start = time.process_time()
-    index = neighbours.build_index(vectors, settings, 1)
+    index = vector_index.build_index(vectors, settings, 1)
     return {
         "build": time.process_time() - start,
         "memory": len(faiss.serialize_index(index)) / 1e6,
@@ -103,10 +105,10 @@ def _build(vectors: np.ndarray, settings: MineNegativesParams) -> dict[str, Any]
 
 
 def _search(index: faiss.Index, vectors: np.ndarray, settings: MineNegativesParams) -> dict[str, Any]:
-    neighbours.set_search_width(index, settings)
+    vector_index.set_search_width(index, settings)
     rows = np.sort(np.random.default_rng(0).permutation(len(vectors))[:QUERIES])
     start = time.process_time()
-    found = neighbours.search(index, vectors, rows, vectors, K)
+    found = vector_index.search(index, vectors, rows, vectors, K)
     return {"rate": len(rows) / (time.process_time() - start), "found": found}
 
 
@@ -163,7 +165,7 @@ def _ours(folder: Path, texts: list[str], rows: pl.DataFrame, **changes: Any) ->
         _timed(negatives, name, parts)
     start = time.process_time()
     with tempfile.TemporaryDirectory() as done:
-        found = negatives.mine(
+        found = mining.mine(
             rows, texts, lambda some, prompt: encode(embedder, some, settings, Path(done), prompt), settings, 1
         )
     return {"s": time.process_time() - start, "peak": _peak(), "negatives": found.rows.height, "parts": parts}
@@ -244,7 +246,7 @@ def training_rows(texts: list[str], number: int) -> pl.DataFrame:
             "parent_id": None,
             "group": queries,
         },
-        schema=tables.ROW_SCHEMA,
+        schema=ROW_SCHEMA,
     )
 
 

@@ -24,9 +24,9 @@ import polars as pl
 import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
-from babelshelf.errors import InputError
-from babelshelf.params.load import read as read_params
-from babelshelf.resources import read_resources
+from babelshelf.core.errors import InputError
+from babelshelf.core.params import read as read_params
+from babelshelf.runtime.stage_log import read_resources
 
 ROOT = Path(__file__).parents[1]
 CHUNK = 1_000_000  # rows that are made at once

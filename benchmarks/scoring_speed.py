@@ -32,14 +32,15 @@ import torch
 from sentence_transformers import CrossEncoder
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForSequenceClassification
 
-from babelshelf import tables, training
-from babelshelf.nano_lm import new_model, train_tokenizer
-from babelshelf.params.base_model import BaseModelParams, NanoLmParams
-from babelshelf.params.load import load
-from babelshelf.params.score import ScoreParams
-from babelshelf.pointer import load_tokenizer
-from babelshelf.prompts import answer_ids, encode, load_template, parse
-from babelshelf.scorers.base import Scorer, load_scorer, score_pairs
+from babelshelf.base_model.nano_lm import new_model, train_tokenizer
+from babelshelf.base_model.params import BaseModelParams, NanoLmParams
+from babelshelf.core.params import load
+from babelshelf.core.rows import read_rows
+from babelshelf.llm.base_model import load_tokenizer
+from babelshelf.llm.prompts import answer_ids, encode, load_template, parse
+from babelshelf.score.params import ScoreParams
+from babelshelf.score.scorer import Scorer, load_scorer, score_pairs
+from babelshelf.trainer.fit import save
 from benchmarks import shapes
 
 TEMPLATE = parse(load_template("short"), "short")
@@ -78,7 +79,7 @@ class Contender:
 @click.option("--count", default=20_000)
 @click.option("--rounds", default=3)
 def main(*, pairs: Path, count: int, rounds: int) -> None:
-    rows = tables.read_rows(pairs).head(count)
+    rows = read_rows(pairs).head(count)
     settings = load(ScoreParams, "score")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         base, model = save_models(Path(folder), rows, load(BaseModelParams, "base_model").lm.nano)
@@ -99,7 +100,7 @@ def save_models(folder: Path, rows: pl.DataFrame, shape: NanoLmParams) -> tuple[
     classifier = Qwen3ForSequenceClassification(Qwen3Config(**lm.config.to_dict() | {"num_labels": 1}))
     classifier.model.load_state_dict(lm.model.state_dict())
     lm.save_pretrained(folder / "base")
-    training.save(lm, folder / "model", {"template": load_template("short"), "max_length": MAX_LENGTH})
+    save(lm, folder / "model", {"template": load_template("short"), "max_length": MAX_LENGTH})
     classifier.save_pretrained(folder / "classifier")
     for name in ("base", "classifier"):
         tokenizer.save_pretrained(folder / name)

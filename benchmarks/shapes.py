@@ -9,9 +9,9 @@ import polars as pl
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from babelshelf.nano_lm import train_tokenizer
-from babelshelf.prompts import load_template, parse
-from babelshelf.tables import ROW_SCHEMA
+from babelshelf.base_model.nano_lm import train_tokenizer
+from babelshelf.core.rows import ROW_SCHEMA
+from babelshelf.llm.prompts import load_template, parse
 
 HEADS = {"head_dim": 128, "num_key_value_heads": 8}
 SHAPES = {  # of the models' config.json

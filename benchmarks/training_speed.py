@@ -5,7 +5,7 @@
 
 Rows are those of a training set (by default what `prepare` made of the demo). *plain* is TRL's SFTTrainer on `prompt`
 and `completion` with an SFTConfig of defaults; *plain, our batches* has the trainer's batch size, precision and
-attention, and no gradient checkpointing; *ours* is `training.fit`. A token counts once, if it is one of a prompt.
+attention, and no gradient checkpointing; *ours* is `fit`. A token counts once, if it is one of a prompt.
 Seconds are those of `train()` (of CPU time, where there is no GPU): rows are encoded before. Each is run --rounds times
 in turn, and the best counts.
 """
@@ -25,13 +25,15 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from trl import SFTConfig, SFTTrainer
 
-from babelshelf import tables, training
-from babelshelf.nano_lm import new_model, train_tokenizer
-from babelshelf.params.base_model import BaseModelParams
-from babelshelf.params.load import load
-from babelshelf.params.train import LoraParams
-from babelshelf.prompts import Template, answer_ids, encode, load_template, parse
-from babelshelf.trainers import AnswerTrainer
+from babelshelf.base_model.nano_lm import new_model, train_tokenizer
+from babelshelf.base_model.params import BaseModelParams
+from babelshelf.core.params import load
+from babelshelf.core.rows import read_rows
+from babelshelf.llm.prompts import Template, answer_ids, encode, load_template, parse
+from babelshelf.sft.fine_tuning import with_lora
+from babelshelf.sft.params import LoraParams
+from babelshelf.trainer.fit import Schedule, answered, fit
+from babelshelf.trainer.trainers import AnswerTrainer
 from benchmarks import shapes
 
 LORA = LoraParams(r=32, alpha=64, dropout=0.1, target_modules="all-linear", modules_to_save=[])
@@ -48,7 +50,7 @@ SETTINGS = {  # template, batch size, precision, attention
 @click.option("--rounds", default=2)
 def main(*, shape: str, train: Path, count: int, rounds: int) -> None:
     template = parse(load_template(SETTINGS[shape][0]), SETTINGS[shape][0])
-    rows = tables.read_rows(train).filter(pl.col("label").is_not_null()).head(count)
+    rows = read_rows(train).filter(pl.col("label").is_not_null()).head(count)
     texts = [template.render(row) + answer for row in rows.to_dicts() for answer in (template.no, template.yes)]
     tokenizer = train_tokenizer(texts, 6144)
     tokens = sum(map(len, encode(rows, template, tokenizer, 512).ids))
@@ -77,7 +79,7 @@ def _model(shape: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
         return new_model(tokenizer, load(BaseModelParams, "base_model").lm.nano, seed=1)
     torch.manual_seed(1)
     config = Qwen3Config(**shapes.SHAPES[shape], attn_implementation=SETTINGS[shape][3])
-    return training.with_lora(Qwen3ForCausalLM(config), LORA, seed=1)
+    return with_lora(Qwen3ForCausalLM(config), LORA, seed=1)
 
 
 def _like_ours(shape: str) -> dict[str, Any]:
@@ -126,17 +128,15 @@ def _ours(
             return result
 
     encoded = encode(rows, template, tokenizer, 512)
-    examples = training.answered(encoded, rows["label"].to_list(), answer_ids(template, tokenizer))
+    examples = answered(encoded, rows["label"].to_list(), answer_ids(template, tokenizer))
     with tempfile.TemporaryDirectory() as folder:
-        training.fit(
-            model, tokenizer, examples, _schedule(shape), checkpoints=Path(folder) / "run", trainer_class=Timed
-        )
+        fit(model, tokenizer, examples, _schedule(shape), checkpoints=Path(folder) / "run", trainer_class=Timed)
     return taken[0]
 
 
-def _schedule(shape: str) -> training.Schedule:
+def _schedule(shape: str) -> Schedule:
     _, batch_size, precision, _ = SETTINGS[shape]
-    return training.Schedule(
+    return Schedule(
         batch_size=batch_size,
         micro_batch_size=batch_size,
         packing="none",

@@ -17,12 +17,12 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM
 
-from babelshelf.params.load import read, section
-from babelshelf.params.translate import LmParams, TranslateParams
-from babelshelf.pointer import load_tokenizer
-from babelshelf.translators.lm import render
-from babelshelf.translators.transformers import TransformersGenerator
-from tests import tiny_mistral
+from babelshelf.core.params import read, section
+from babelshelf.llm.base_model import load_tokenizer
+from babelshelf.translate.backends.transformers import TransformersGenerator
+from babelshelf.translate.causal_lm import render
+from babelshelf.translate.params import LmParams, TranslateParams
+from tests.helpers import tiny_mistral
 
 QUERIES = 256
 STEPS = 16

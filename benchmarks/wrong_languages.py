@@ -11,13 +11,13 @@ from pathlib import Path
 
 import polars as pl
 
+from babelshelf.core.languages import LATIN, NAMES, scripts
+from babelshelf.core.params import load, load_seed
 from babelshelf.data_report.languages import judge
-from babelshelf.language_id import Tolerance
-from babelshelf.languages import LATIN, NAMES, scripts
-from babelshelf.params.data_report import DataReportParams
-from babelshelf.params.load import load, load_seed
-from babelshelf.params.prepare import DemoParams, PrepareParams
-from babelshelf.sources import demo
+from babelshelf.data_report.params import DataReportParams
+from babelshelf.prepare.params import DemoParams, PrepareParams
+from babelshelf.prepare.sources import demo
+from babelshelf.text.language_id import Tolerance
 
 
 def judged(settings: DemoParams, folder: Path, tolerance: Tolerance, seed: int) -> dict[str, pl.DataFrame]:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
-from babelshelf.calibration import calibrate, curve
-from babelshelf.files import write_json
-from babelshelf.params.calibrate import CalibrateParams
-from babelshelf.params.load import load, load_seed
-from babelshelf.predictions import read_predictions
-from babelshelf.resources import recorded
-from babelshelf.tables import write_csv
+from babelshelf.calibrate.params import CalibrateParams
+from babelshelf.calibrate.thresholds import calibrate, curve
+from babelshelf.core.files import write_json
+from babelshelf.core.params import load, load_seed
+from babelshelf.core.rows import write_csv
+from babelshelf.runtime.stage_log import recorded
+from babelshelf.tables.predictions import read_predictions
 
 
 @click.command(help=__doc__)

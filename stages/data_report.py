@@ -12,13 +12,13 @@ from pathlib import Path
 
 import click
 
+from babelshelf.core.files import read_json, replacing, write_json
+from babelshelf.core.params import load, load_seed
 from babelshelf.data_report import build
+from babelshelf.data_report.params import DataReportParams
 from babelshelf.data_report.tables import read
-from babelshelf.files import read_json, replacing, write_json
-from babelshelf.params.data_report import DataReportParams
-from babelshelf.params.load import load, load_seed
-from babelshelf.report.document import html
-from babelshelf.resources import recorded
+from babelshelf.page.document import html
+from babelshelf.runtime.stage_log import recorded
 
 
 @click.command(help=__doc__)

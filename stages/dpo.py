@@ -13,11 +13,16 @@ from pathlib import Path
 import click
 import polars as pl
 
-from babelshelf import distributed, pointer, preference, preflight, tables, training
-from babelshelf.files import read_json, replacing, write_json
-from babelshelf.params.dpo import DpoParams
-from babelshelf.params.load import load, load_seed
-from babelshelf.resources import recorded
+from babelshelf.core.files import read_json, replacing, write_json
+from babelshelf.core.params import load, load_seed
+from babelshelf.core.rows import read_rows, write_csv
+from babelshelf.dpo import preference
+from babelshelf.dpo.params import DpoParams
+from babelshelf.llm import base_model
+from babelshelf.preflight import requirements
+from babelshelf.runtime.stage_log import recorded
+from babelshelf.trainer import distributed
+from babelshelf.trainer.fit import save
 
 
 @click.command(help=__doc__)
@@ -34,21 +39,21 @@ def main(
     *, task: str, train: Path, base: Path, model: Path, out: Path, metrics: Path, curve: Path, accelerate: Path
 ) -> None:
     distributed.choose_gpu(accelerate)
-    preflight.require("dpo", task, accelerate)
+    requirements.require("dpo", task, accelerate)
     settings, seed = load(DpoParams, "dpo", task), load_seed()
-    pointer.check_base(base, model)
+    base_model.check_base(base, model)
     batch = {"batch_size": settings.batch_size, "micro_batch_size": settings.micro_batch_size}
     if distributed.launched(accelerate, "stages.dpo", **batch):
         return
-    rows = tables.read_rows(train).filter(pl.col("label").is_not_null())
+    rows = read_rows(train).filter(pl.col("label").is_not_null())
     with distributed.shared_work("dpo", train, base, model, settings, seed) as checkpoints:
         tuned = preference.optimize(rows, base, model, settings=settings, seed=seed, checkpoints=checkpoints)
         if distributed.is_main():
             with replacing(out) as folder:
-                training.save(tuned.model, folder, read_json(model / "prompt.json"), tuned.trained.state)
+                save(tuned.model, folder, read_json(model / "prompt.json"), tuned.trained.state)
     if distributed.is_main():
         write_json(metrics, tuned.counts)
-        tables.write_csv(curve, pl.DataFrame(tuned.trained.curve))
+        write_csv(curve, pl.DataFrame(tuned.trained.curve))
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import click
 
-from babelshelf.evaluation import evaluate, language_f1, languages_in_train, precision_recall
-from babelshelf.files import read_json, write_json
-from babelshelf.params.evaluate import EvaluateParams
-from babelshelf.params.load import load, load_seed
-from babelshelf.predictions import Thresholds, arrays, labelled, read_predictions
-from babelshelf.reliability import reliability
-from babelshelf.resources import recorded
-from babelshelf.tables import read_rows, write_csv
+from babelshelf.core.files import read_json, write_json
+from babelshelf.core.params import load, load_seed
+from babelshelf.core.rows import read_rows, write_csv
+from babelshelf.evaluate.metrics import evaluate, language_f1, languages_in_train, precision_recall
+from babelshelf.evaluate.params import EvaluateParams
+from babelshelf.evaluate.reliability import reliability
+from babelshelf.runtime.stage_log import recorded
+from babelshelf.tables.predictions import Thresholds, arrays, labelled, read_predictions
 
 
 @click.command(help=__doc__)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import click
 
-from babelshelf.files import write_json
-from babelshelf.filtering import filter_rows
-from babelshelf.params.filter import FilterParams
-from babelshelf.params.load import load
-from babelshelf.resources import recorded
-from babelshelf.tables import read_rows, read_table, write_rows, write_table
-from babelshelf.truth import read_truth
+from babelshelf.core.files import write_json
+from babelshelf.core.params import load
+from babelshelf.core.rows import read_rows, read_table, write_rows, write_table
+from babelshelf.filter.params import FilterParams
+from babelshelf.filter.self_validation import filter_rows
+from babelshelf.runtime.stage_log import recorded
+from babelshelf.tables.truth import read_truth
 
 
 @click.command(help=__doc__)

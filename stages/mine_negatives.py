@@ -13,15 +13,16 @@ from pathlib import Path
 
 import click
 
-from babelshelf import tables
-from babelshelf.embeddings import encode, load_embedder
-from babelshelf.files import write_json
-from babelshelf.fingerprint import fingerprint, partial_work
-from babelshelf.negatives import false_negatives, mine
-from babelshelf.params.load import load, load_seed
-from babelshelf.params.mine_negatives import MineNegativesParams
-from babelshelf.resources import recorded
-from babelshelf.truth import read_truth
+from babelshelf.core.files import write_json
+from babelshelf.core.params import load, load_seed
+from babelshelf.core.partial_work import fingerprint, partial_work
+from babelshelf.core.rows import concat, positive_share, read_rows, read_table, write_rows, write_table
+from babelshelf.encoder.embedder import encode, load_embedder
+from babelshelf.encoder.params import EncoderParams
+from babelshelf.mine_negatives.mining import false_negatives, mine
+from babelshelf.mine_negatives.params import MineNegativesParams
+from babelshelf.runtime.stage_log import recorded
+from babelshelf.tables.truth import read_truth
 
 
 @click.command(help=__doc__)
@@ -35,10 +36,10 @@ from babelshelf.truth import read_truth
 @recorded
 def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Path, out: Path, metrics: Path) -> None:
     settings, seed = load(MineNegativesParams, "mine_negatives", task), load_seed()
-    rows = tables.read_rows(train)
-    texts = tables.read_table(candidates).filter("in_train")["candidate"].to_list()
+    rows = read_rows(train)
+    texts = read_table(candidates).filter("in_train")["candidate"].to_list()
     model = load_embedder(embedder, settings)
-    vectors_of = settings.model_dump(include={"devices", "batch_size", "precision", "max_length", "truncate_dim"})
+    vectors_of = settings.model_dump(include=set(EncoderParams.model_fields))
     with partial_work("mine_negatives", task, candidates, embedder, vectors_of) as done:
         mined = mine(
             rows,
@@ -49,11 +50,11 @@ def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Pat
             settings,
             seed,
         )
-        written = tables.concat(rows, mined.rows)
-        tables.write_rows(out / "train.parquet", written)
-        tables.write_table(out / "refused.parquet", mined.refused)
+        written = concat(rows, mined.rows)
+        write_rows(out / "train.parquet", written)
+        write_table(out / "refused.parquet", mined.refused)
     false = false_negatives(mined.rows, read_truth(truth))
-    shares = {"before": tables.positive_share(rows), "after": tables.positive_share(written)}
+    shares = {"before": positive_share(rows), "after": positive_share(written)}
     write_json(metrics, mined.counts | ({"false_negatives": false} if false else {}) | {"positive_share": shares})
 
 

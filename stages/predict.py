@@ -13,16 +13,16 @@ from pathlib import Path
 import click
 import polars as pl
 
-from babelshelf import preflight
-from babelshelf.files import read_json
-from babelshelf.fingerprint import partial_work
-from babelshelf.params.load import load
-from babelshelf.params.score import ScoreParams
-from babelshelf.predictions import Thresholds
-from babelshelf.resources import recorded
-from babelshelf.scorers.base import load_scorer, score_pairs
-from babelshelf.tables import write_table
-from babelshelf.unlabelled import SCORABLE, answers, read_unlabelled
+from babelshelf.core.files import read_json
+from babelshelf.core.params import load
+from babelshelf.core.partial_work import partial_work
+from babelshelf.core.rows import write_table
+from babelshelf.preflight import requirements
+from babelshelf.runtime.stage_log import recorded
+from babelshelf.score.params import ScoreParams
+from babelshelf.score.scorer import load_scorer, score_pairs
+from babelshelf.tables.prediction_sets import SCORABLE, answers, read_unlabelled
+from babelshelf.tables.predictions import Thresholds
 
 
 @click.command(help=__doc__)
@@ -34,7 +34,7 @@ from babelshelf.unlabelled import SCORABLE, answers, read_unlabelled
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @recorded
 def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Path, out: Path) -> None:
-    preflight.require("score")
+    requirements.require("score")
     settings = load(ScoreParams, "score")
     rows = read_unlabelled(unlabelled)
     known = rows.filter(SCORABLE)

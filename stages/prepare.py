@@ -17,15 +17,15 @@ from pathlib import Path
 
 import click
 
-from babelshelf.checks import check, held_out_keys
-from babelshelf.files import replacing, write_json
-from babelshelf.params.load import load, load_seed
-from babelshelf.params.prepare import PrepareParams
-from babelshelf.resources import recorded
-from babelshelf.sources.base import Marketplace, TaskData
-from babelshelf.statistics import statistics
-from babelshelf.tables import write_csv, write_table
-from babelshelf.truth import write_truth
+from babelshelf.core.files import replacing, write_json
+from babelshelf.core.params import load, load_seed
+from babelshelf.core.rows import write_csv, write_table
+from babelshelf.prepare.leak_checks import check, held_out_keys
+from babelshelf.prepare.marketplace import Marketplace, TaskData
+from babelshelf.prepare.params import PrepareParams
+from babelshelf.prepare.statistics import statistics
+from babelshelf.runtime.stage_log import recorded
+from babelshelf.tables.truth import write_truth
 
 
 @click.command(help=__doc__)
@@ -37,7 +37,7 @@ from babelshelf.truth import write_truth
 @recorded
 def main(*, qc: Path, qi: Path, original: Path, catalogue: Path, metrics: Path) -> None:
     settings, seed = load(PrepareParams, "prepare"), load_seed()
-    source = importlib.import_module(f"babelshelf.sources.{settings.source}")  # only the chosen one
+    source = importlib.import_module(f"babelshelf.prepare.sources.{settings.source}")  # only the chosen one
     inputs = {"qc": qc, "qi": qi}
     marketplace: Marketplace = source.read(inputs, settings.chosen(), seed)
     check(marketplace)

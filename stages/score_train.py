@@ -11,12 +11,13 @@ from pathlib import Path
 import click
 import polars as pl
 
-from babelshelf import preflight, tables
-from babelshelf.fingerprint import partial_work
-from babelshelf.params.load import load
-from babelshelf.params.score import ScoreParams
-from babelshelf.resources import recorded
-from babelshelf.scorers.base import load_scorer, score_pairs
+from babelshelf.core.params import load
+from babelshelf.core.partial_work import partial_work
+from babelshelf.core.rows import read_rows, write_table
+from babelshelf.preflight import requirements
+from babelshelf.runtime.stage_log import recorded
+from babelshelf.score.params import ScoreParams
+from babelshelf.score.scorer import load_scorer, score_pairs
 
 
 @click.command(help=__doc__)
@@ -27,15 +28,15 @@ from babelshelf.scorers.base import load_scorer, score_pairs
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @recorded
 def main(*, task: str, pairs: Path, base: Path, model: Path, out: Path) -> None:
-    preflight.require("score")
+    requirements.require("score")
     settings = load(ScoreParams, "score")
-    rows = tables.read_rows(pairs)
+    rows = read_rows(pairs)
     with (
         load_scorer(base, model, settings) as scorer,
         partial_work("score", task, pairs, base, model, settings) as done,
     ):
         scores = score_pairs(rows, scorer, done)
-        tables.write_table(out / "scores.parquet", rows.select("id", p_yes=pl.Series(scores, dtype=pl.Float64)))
+        write_table(out / "scores.parquet", rows.select("id", p_yes=pl.Series(scores, dtype=pl.Float64)))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from babelshelf.files import write_json
-from babelshelf.params.load import PARAMS_FILE, read
-from babelshelf.resources import recorded
-from babelshelf.summary import summarize
+from babelshelf.core.files import write_json
+from babelshelf.core.params import PARAMS_FILE, read
+from babelshelf.runtime.stage_log import recorded
+from babelshelf.summarize.summary import summarize
 
 
 @click.command(help=__doc__)

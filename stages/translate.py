@@ -13,15 +13,15 @@ from pathlib import Path
 
 import click
 
-from babelshelf import preflight
-from babelshelf.files import work_dir, write_json
-from babelshelf.params.load import load, load_seed
-from babelshelf.params.translate import TranslateParams
-from babelshelf.resources import recorded
-from babelshelf.tables import positive_share, read_rows, read_table, write_rows, write_table
-from babelshelf.translation import translate_rows
-from babelshelf.translators.base import load_translator
-from babelshelf.work_cache import WorkCache
+from babelshelf.core.files import work_dir, write_json
+from babelshelf.core.params import load, load_seed
+from babelshelf.core.rows import positive_share, read_rows, read_table, write_rows, write_table
+from babelshelf.core.work_cache import WorkCache
+from babelshelf.preflight import requirements
+from babelshelf.runtime.stage_log import recorded
+from babelshelf.translate.params import TranslateParams
+from babelshelf.translate.translation import translate_rows
+from babelshelf.translate.translator import load_translator
 
 
 @click.command(help=__doc__)
@@ -33,7 +33,7 @@ from babelshelf.work_cache import WorkCache
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
 @recorded
 def main(*, task: str, train: Path, held_out: Path, glossary: Path, out: Path, metrics: Path) -> None:
-    preflight.require("translate", task)
+    requirements.require("translate", task)
     settings = load(TranslateParams, "translate", task)
     cache = WorkCache(work_dir() / "translate")
     rows, held_out_keys = read_rows(train), read_table(held_out)["key"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workspace import Workspace, copy_sources, score_in_small_chunks
+from tests.helpers.workspace import Workspace, copy_sources, score_in_small_chunks
 
 HAS_VLLM = find_spec("vllm") is not None
 

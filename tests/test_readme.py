@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from babelshelf.summary import with_results
+from babelshelf.commands.show import with_results
 
 
 def test_the_results_are_those_of_the_committed_metrics(root: Path, tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from babelshelf.data_report import languages, pairs, queries, texts
+from babelshelf.data_report.params import DataReportParams
 from babelshelf.data_report.tables import SPLITS, Finding, TaskData
-from babelshelf.language_id import Tolerance
-from babelshelf.params.data_report import DataReportParams
-from babelshelf.report import figures
-from babelshelf.report.cells import NONE, percent
-from babelshelf.report.document import Block, Document, Figure, Section, Table
-from babelshelf.report.prepared import language_table, split_table
+from babelshelf.page import figures
+from babelshelf.page.cells import NONE, percent
+from babelshelf.page.document import Block, Document, Figure, Section, Table
+from babelshelf.page.prepared import language_table, split_table
+from babelshelf.text.language_id import Tolerance
 
 ALL = "all"  # in the place of a task: what is of all tasks together
 

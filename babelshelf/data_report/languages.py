@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
+from babelshelf.core.languages import number
 from babelshelf.data_report.tables import SPLITS, Count, Finding, TaskData
-from babelshelf.language_id import Tolerance, identify, supported
-from babelshelf.languages import number
-from babelshelf.report.cells import EXAMPLES, cell, percent
-from babelshelf.report.document import Block, Table, Text
+from babelshelf.page.cells import EXAMPLES, cell, percent
+from babelshelf.page.document import Block, Table, Text
+from babelshelf.text.language_id import Tolerance, identify, supported
 
 CHUNK = 2048  # queries that are identified between two steps of the progress bar
 JUDGED = {

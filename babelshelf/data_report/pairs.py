@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 
 from babelshelf.data_report.tables import HELD_OUT, SPLITS, Count, Finding, TaskData
-from babelshelf.report.cells import NONE, examples_of, percent
-from babelshelf.report.document import Block, Table
+from babelshelf.page.cells import NONE, examples_of, percent
+from babelshelf.page.document import Block, Table
 
 PAIR = ["language", "query", "candidate"]
 LEVELS = " > "  # between the levels of a category path

@@ -12,9 +12,9 @@ from typing import Any
 import polars as pl
 
 from babelshelf.data_report.tables import HELD_OUT, SPLITS, Finding, TaskData
-from babelshelf.report.cells import examples_of
-from babelshelf.report.document import Block, Table, Text
-from babelshelf.text import keys
+from babelshelf.page.cells import examples_of
+from babelshelf.page.document import Block, Table, Text
+from babelshelf.text.keys import keys
 
 SLICE = 500_000  # queries that are compared at once
 SHOWN = {

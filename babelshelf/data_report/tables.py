@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from babelshelf.errors import InputError
-from babelshelf.report.document import Block
-from babelshelf.tables import ROW_SCHEMA, check_schema
-from babelshelf.unlabelled import read_unlabelled
+from babelshelf.core.errors import InputError
+from babelshelf.core.rows import ROW_SCHEMA, check_schema
+from babelshelf.page.document import Block
+from babelshelf.tables.prediction_sets import read_unlabelled
 
 SPLITS = ("train", "dev", "test")
 HELD_OUT = ("dev", "test")

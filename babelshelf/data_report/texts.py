@@ -8,12 +8,12 @@ from typing import Any
 import polars as pl
 
 from babelshelf.data_report.tables import COLUMNS, SPLITS, Count, Finding, TaskData
+from babelshelf.page import figures
+from babelshelf.page.cells import examples_of, percent
+from babelshelf.page.document import Block, Figure, Table, Text
+from babelshelf.pairs.params import CharactersPerText
 from babelshelf.pairs.rows import MOJIBAKE, PROBLEMS, STRANGE
-from babelshelf.params.prepare import CharactersPerText
-from babelshelf.report import figures
-from babelshelf.report.cells import examples_of, percent
-from babelshelf.report.document import Block, Figure, Table, Text
-from babelshelf.text import keys
+from babelshelf.text.keys import keys
 
 TEXTS = ("query", "candidate")
 QUANTILES = {"min": 0.0, "p05": 0.05, "p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}

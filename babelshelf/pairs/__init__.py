@@ -1,1 +1,1 @@
-"""Labelled pairs in files: read, cleaned, split and counted; what the sources that read pairs have in common."""
+"""Labelled pairs in files of users: formats, columns, labels, splits (shared)."""

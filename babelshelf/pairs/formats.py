@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from babelshelf.errors import InputError
-from babelshelf.pairs.mends import FOUND, Mends
+from babelshelf.core.errors import InputError
+from babelshelf.core.params import section
+from babelshelf.pairs.hints import FOUND, Mends
+from babelshelf.pairs.params import FileParams
 from babelshelf.pairs.readers import column_names, packed, read_file
-from babelshelf.params.load import section
-from babelshelf.params.prepare import FileParams
 
 FORMATS = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), "csv"),

@@ -21,10 +21,10 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import csv
 
-from babelshelf.errors import InputError
+from babelshelf.core.errors import InputError
 
 if TYPE_CHECKING:
-    from babelshelf.params.prepare import FileParams
+    from babelshelf.pairs.params import FileParams
 
 BLOCK = 1 << 24  # bytes; no record is longer
 BROKEN = "\U0010ffff"  # a code point that is no character

@@ -18,13 +18,13 @@ import polars as pl
 import polars.selectors as cs
 from tqdm import tqdm
 
-from babelshelf.errors import InputError
-from babelshelf.languages import find
+from babelshelf.core.errors import InputError
+from babelshelf.core.languages import find
 from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_blocks
-from babelshelf.text import each_once, keys
+from babelshelf.text.keys import each_once, keys
 
 if TYPE_CHECKING:
-    from babelshelf.params.prepare import FileParams, FilesParams
+    from babelshelf.pairs.params import FileParams, FilesParams
 
 StringsT = TypeVar("StringsT", pl.Series, pl.Expr)
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from babelshelf.errors import InputError
+from babelshelf.core.errors import InputError
 from babelshelf.pairs.rows import CODED
 
 if TYPE_CHECKING:
-    from babelshelf.params.prepare import FilesParams, SplitParams
+    from babelshelf.pairs.params import FilesParams, SplitParams
 
 GOLDEN = (5**0.5 - 1) / 2
 CONFLICT, DUPLICATE, LEAK, HOLDOUT = "conflict", "duplicate", "leak", "holdout_language"

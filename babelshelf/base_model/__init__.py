@@ -1,0 +1,1 @@
+"""The stage `base_model`: the base LM and the embedder."""

@@ -1,0 +1,1 @@
+"""The stage `calibrate`: thresholds, chosen on dev."""

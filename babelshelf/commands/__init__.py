@@ -1,0 +1,1 @@
+"""The commands of `babelshelf`, a module or package each."""

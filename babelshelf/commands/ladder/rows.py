@@ -1,0 +1,279 @@
+"""The ladder: the rows of ladder.yaml, each a recipe to run as an experiment, and the table of what each step gains.
+
+    babelshelf ladder              # all rows; `babelshelf ladder sft translation` runs just these
+
+Here is what the rows mean: their schema, the experiments that they ask for, and what follows from their results. How an
+experiment is run is in `babelshelf.commands.ladder.experiments`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+
+from babelshelf.commands.check import TASKS, check_values
+from babelshelf.core.errors import InputError
+from babelshelf.core.params import PARAMS_FILE, Section, read
+
+# Those that some source has; one that params.yaml leaves out is left out of the ladder, too.
+KNOWN_TASKS = tuple(dict.fromkeys(task for tasks in TASKS.values() for task in tasks))
+
+NAME = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
+
+
+class Row(Section):
+    """One rung: a recipe, the tasks that it is a rung of, and the row that its gain is taken over.
+
+    Attributes:
+        name: of its experiment.
+        title: for tables.
+        tasks: that it is reported for.
+        after: for each task the row that its gain is taken over; in the file also one name for all of `tasks`. A task
+            without one has no gain.
+        set: values of params.yaml by dotted path.
+        published: F1 on dev in per cent, by task, of arXiv 2510.21671, Table 2.
+        seeds: an experiment each; several give a mean and a standard deviation.
+        note: a sentence for the report, such as why a row does not gain.
+    """
+
+    name: str
+    title: str = Field(min_length=1)
+    tasks: list[str] = Field(min_length=1)
+    after: dict[str, str] = Field(default_factory=dict)
+    set: dict[str, Any]
+    published: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(default_factory=dict)
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    note: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not NAME.fullmatch(name):
+            raise ValueError("expected letters and digits, with single hyphens between them")
+        if seed := re.search(r"-seed[0-9]+$", name):
+            raise ValueError(f"{seed[0]} in the end is for the experiments of other seeds")
+        return name
+
+    @field_validator("tasks", "seeds")
+    @classmethod
+    def _once(cls, values: list[Any]) -> list[Any]:
+        if len(values) != len(dict.fromkeys(values)):
+            raise ValueError("each may stand there once")
+        return values
+
+    @field_validator("tasks")
+    @classmethod
+    def _known(cls, tasks: list[str]) -> list[str]:
+        unknown = [task for task in tasks if task not in KNOWN_TASKS]
+        if unknown:
+            raise ValueError(f"there is no task {unknown[0]!r}, only {', '.join(KNOWN_TASKS)}")
+        return tasks
+
+    @field_validator("after", mode="before")
+    @classmethod
+    def _for_all(cls, after: object, info: ValidationInfo) -> object:
+        return dict.fromkeys(info.data.get("tasks", []), after) if isinstance(after, str) else after
+
+    @field_validator("after", "published")
+    @classmethod
+    def _of_its_tasks(cls, by_task: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        tasks = info.data.get("tasks", KNOWN_TASKS)
+        others = [task for task in by_task if task not in tasks]
+        if others:
+            raise ValueError(f"{others[0]!r} is not among the row's tasks")
+        return by_task
+
+
+class _Ladder(Section):
+    rows: list[Row] = Field(min_length=1)
+
+
+class Experiment(NamedTuple):
+    """One run of the pipeline: a row with a seed, and the params that it sets."""
+
+    name: str
+    row: Row
+    seed: int
+    params: dict[str, Any]
+
+
+# The F1 on test, 0 to 1, by row, seed and task.
+Results = Mapping[str, Mapping[int, Mapping[str, float]]]
+
+
+class Line(NamedTuple):
+    """What a row measured for one task: F1 on test and the gain in it, one value a seed."""
+
+    row: Row
+    task: str
+    f1: list[float]
+    gain: list[float]
+
+
+def read_ladder(params: Mapping[str, Any], file: Path) -> list[Row]:
+    """The rows of `file` for the tasks that `params` (all of params.yaml) has.
+
+    What a row says of another task is left out; a row that has no other task is left out altogether.
+
+    Raises:
+        InputError: a key is unknown or missing, a value wrong, a name taken twice, `after` names no earlier row of that
+            task, or params with what a row sets would not be valid; one line each, with the row and the key.
+    """
+    rows = _validated(read(file), file).rows
+    problems = [*_name_problems(rows), *_after_problems(rows)]
+    rows = [_of_tasks(row, params["tasks"]) for row in rows if any(task in params["tasks"] for task in row.tasks)]
+    problems += [problem for row in rows for problem in _param_problems(row, params)]
+    if problems:
+        raise InputError("\n".join(f"{file}: {problem}" for problem in problems))
+    return rows
+
+
+def select(rows: Sequence[Row], names: Iterable[str]) -> list[Row]:
+    """The named rows, in the ladder's order; all of them where none is named.
+
+    Raises:
+        InputError: there is no such row.
+    """
+    wanted = list(names)
+    known = [row.name for row in rows]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise InputError(f"the ladder has no row {unknown[0]!r}; there are {', '.join(known)}")
+    return [row for row in rows if not wanted or row.name in wanted]
+
+
+def experiments(rows: Iterable[Row], own_seed: int, seeds: Sequence[int] = ()) -> list[Experiment]:
+    """What to run, row by row: an experiment for each of a row's seeds, or for each of `seeds` if there are any."""
+    return [
+        Experiment(experiment_name(row.name, seed, own_seed), row, seed, {"seed": seed, **row.set})
+        for row in rows
+        for seed in seeds or row.seeds
+    ]
+
+
+def experiment_name(row: str, seed: int, own_seed: int) -> str:
+    """The row's name; with another seed than params.yaml's own, the seed follows."""
+    return row if seed == own_seed else f"{row}-seed{seed}"
+
+
+def lines(rows: Iterable[Row], results: Results) -> list[Line]:
+    """For each row and each of its tasks the F1 over its seeds, and the gain over the row before it.
+
+    A gain is paired: a difference for each seed that both rows have.
+    """
+    return [
+        Line(row, task, of_task(results, row.name, task), gains(results, row.name, row.after.get(task, ""), task))
+        for row in rows
+        for task in row.tasks
+    ]
+
+
+def of_task(results: Results, row: str, task: str) -> list[float]:
+    """The F1 of each seed that the row has one for."""
+    return [by_task[task] for by_task in results.get(row, {}).values()]
+
+
+def gains(results: Results, row: str, after: str, task: str) -> list[float]:
+    """The gain in F1 for each seed that both rows have a result of."""
+    before = results.get(after, {})
+    return [by_task[task] - before[seed][task] for seed, by_task in results.get(row, {}).items() if seed in before]
+
+
+def in_percent(values: Sequence[float], sign: str = "-") -> str:
+    """The mean, with the standard deviation (of a sample) where there are several values; a dash for none."""
+    if not values:
+        return "–"
+    deviation = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * fmean(values):{sign}.1f}{deviation}"
+
+
+def _validated(values: dict[str, Any], file: Path) -> _Ladder:
+    try:
+        return _Ladder.model_validate(values)
+    except ValidationError as error:
+        raise InputError("\n".join(f"{file}: {_line(problem, values)}" for problem in error.errors())) from error
+
+
+def _line(problem: Any, values: dict[str, Any]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    loc = problem["loc"]
+    where = ".".join(map(str, loc))
+    if len(loc) > 1:
+        row = values["rows"][loc[1]]
+        name = row.get("name") if isinstance(row, dict) else None
+        where = f"row {loc[1] + 1 if name is None else repr(name)}: {'.'.join(map(str, loc[2:]))}".removesuffix(": ")
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown key; remove it or correct its spelling"
+    if problem["type"] == "missing":
+        return f"{where}: missing key; docs/ladder.md explains the keys of a row"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"
+
+
+def _name_problems(rows: Sequence[Row]) -> list[str]:
+    names = [row.name for row in rows]
+    return [f"row {name!r}: name: an earlier row has it" for i, name in enumerate(names) if name in names[:i]]
+
+
+def _after_problems(rows: Sequence[Row]) -> list[str]:
+    earlier: dict[str, Row] = {}
+    problems = []
+    for row in rows:
+        for task, name in row.after.items():
+            of_task = [other.name for other in earlier.values() if task in other.tasks]
+            if name not in of_task:
+                mend = f"an earlier row of {task}: {', '.join(of_task) or '(none; leave `after` out)'}"
+                problems.append(f"row {row.name!r}: after.{task}: expected {mend}; found {name!r}")
+        earlier[row.name] = row
+    return problems
+
+
+def _of_tasks(row: Row, tasks: Iterable[str]) -> Row:
+    others = tuple(f"tasks.{task}." for task in KNOWN_TASKS if task not in tasks)
+    return row.model_copy(
+        update={
+            "tasks": [task for task in row.tasks if task in tasks],
+            "after": {task: name for task, name in row.after.items() if task in tasks},
+            "set": {path: value for path, value in row.set.items() if not path.startswith(others)},
+            "published": {task: f1 for task, f1 in row.published.items() if task in tasks},
+        }
+    )
+
+
+def _param_problems(row: Row, params: Mapping[str, Any]) -> list[str]:
+    problems = [f"row {row.name!r}: set.{path}: {wrong}" for path in row.set if (wrong := _wrong(path, params))]
+    if problems:
+        return problems
+    try:
+        check_values(with_set(params, row.set), PARAMS_FILE)
+    except InputError as error:
+        return [f"row {row.name!r}: set: {line.removeprefix(f'{PARAMS_FILE}: ')}" for line in error.message.split("\n")]
+    return []
+
+
+def _wrong(path: str, params: Mapping[str, Any]) -> str | None:
+    """Why `path` is none that a row can set."""
+    if path == "seed":
+        return "give the seeds of a row as `seeds`"
+    value: Any = params
+    for depth, key in enumerate(path.split(".")):
+        if not isinstance(value, Mapping) or key not in value:
+            known = ", ".join(value) if isinstance(value, Mapping) else "no keys"
+            parent = ".".join(path.split(".")[:depth]) or PARAMS_FILE
+            return f"{PARAMS_FILE} has no such param; {parent} has {known}"
+        value = value[key]
+    if isinstance(value, Mapping):
+        return f"is a section of {PARAMS_FILE}; set its keys one by one: {', '.join(f'{path}.{key}' for key in value)}"
+    return None
+
+
+def with_set(params: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of `params` with `values`, whose keys are dotted paths, put in."""
+    result = dict(params)
+    for path, value in values.items():
+        key, _, rest = path.partition(".")
+        result[key] = with_set(result[key], {rest: value}) if rest else value
+    return result

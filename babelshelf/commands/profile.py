@@ -1,0 +1,130 @@
+"""Profiles: overlays of params.yaml, applied in place so that its comments stay.
+
+`profiles/nano.yaml` holds every param at its default; the others hold what they change.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from babelshelf.commands.check import check
+from babelshelf.core.errors import InputError
+from babelshelf.core.files import replacing
+from babelshelf.core.params import PARAMS_FILE, read
+
+PROFILES = Path("profiles")
+
+
+class Change(NamedTuple):
+    """A key that an overlay changed: its path, and its values as text, `(none)` where there is no such key."""
+
+    path: str
+    old: str
+    new: str
+
+
+def apply(name: str, params: Path = PARAMS_FILE, profiles: Path = PROFILES) -> list[Change]:
+    """Apply `<profiles>/<name>.yaml` to `params`; what changed.
+
+    Of a task that params.yaml has not, what a profile of models says is left out: the data decide which tasks there
+    are, and `init`, `taxonomy` or `esci` may come before.
+
+    Raises:
+        InputError: there is no such profile, or the result would not be valid, as when the profile has a key that
+            params.yaml does not know; `params` stays as it was.
+    """
+    profile = profiles / f"{name}.yaml"
+    if not profile.is_file():
+        known = ", ".join(sorted(file.stem for file in profiles.glob("*.yaml")))
+        raise InputError(f"no profile {name!r}; there are {known or '(none)'}")
+    changed = round_trip(profile)
+    if "source" not in changed.get("prepare", {}):
+        for task in set(changed.get("tasks", {})) - set(round_trip(params)["tasks"]):
+            del changed["tasks"][task]
+    return overlay(changed, str(profile), params)
+
+
+def overlay(changed: CommentedMap, name: str, params: Path = PARAMS_FILE) -> list[Change]:
+    """Merge `changed`, which messages call `name`, into `params`; what changed. Raises InputError as `apply` does."""
+    values = round_trip(params)
+    changes = merge(values, changed)
+    if changes:
+        _write(params, values, f"{params} with {name}")
+    return changes
+
+
+def commented(value: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """Plain values as an overlay, lists in one line."""
+    if isinstance(value, dict):
+        return CommentedMap({key: commented(item) for key, item in value.items()})
+    if isinstance(value, list):
+        items = CommentedSeq([commented(item) for item in value])
+        items.fa.set_flow_style()
+        return items
+    return value
+
+
+def round_trip(file: Path) -> CommentedMap:
+    """The file with its comments and styles; raise InputError if it is not a YAML mapping."""
+    read(file)  # its errors say what is wrong with the file
+    values: CommentedMap = _yaml().load(file)
+    return values
+
+
+def dump(values: CommentedMap, file: Path) -> None:
+    """Write what `round_trip` read, with its comments and styles."""
+    _yaml().dump(values, file)
+
+
+def merge(values: CommentedMap, overlay: CommentedMap, prefix: str = "") -> list[Change]:
+    """Merge `overlay` into `values` as a JSON merge patch (RFC 7396): mappings by key, null deletes, all else replaces.
+
+    Returns:
+        The changed keys, in the overlay's order; `prefix` is put before their paths.
+    """
+    changes: list[Change] = []
+    for key, new in overlay.items():
+        old = values.get(key)
+        if isinstance(old, CommentedMap) and isinstance(new, CommentedMap):
+            changes += merge(old, new, f"{prefix}{key}.")
+            _close_up(values, key)
+        elif old != new:
+            changes.append(Change(f"{prefix}{key}", _shown(old), _shown(new)))
+            if new is None:
+                del values[key]
+            else:
+                values[key] = new
+                _close_up(values, key)
+    return changes
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096  # never fold a long line
+    return yaml
+
+
+def _close_up(values: CommentedMap, key: str) -> None:
+    """Keep a comment one space behind its value: it would stay in its column, away from a shorter one."""
+    comment = values.ca.items.get(key, [None] * 3)[2]
+    if comment is not None and not comment.value.startswith("\n"):
+        comment.column = 0
+
+
+def _write(params: Path, values: CommentedMap, name: str) -> None:
+    with replacing(params) as temporary:
+        dump(values, temporary)
+        try:
+            check(temporary)
+        except InputError as error:
+            raise InputError(error.message.replace(str(temporary), name)) from error
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - whatever YAML holds
+    return "(none)" if value is None else json.dumps(value, ensure_ascii=False)

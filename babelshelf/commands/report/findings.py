@@ -1,0 +1,68 @@
+"""The runs that the report is about, and how its numbers are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from babelshelf.commands.report.comparison import Settings, Step
+from babelshelf.commands.report.runs import Run
+from babelshelf.evaluate.bootstrap import Difference
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Named:
+    """A run with what it is called on the page."""
+
+    name: str
+    run: Run
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that the sections show.
+
+    Attributes:
+        steps: the ladder by task; empty where there is none.
+        shown: the run that a task's details are of: the last row that was run, or the workspace where none was.
+        base: the first row that was run, if it is another one.
+        workspace: the run in the working tree, None where there is none.
+        settings: of the intervals.
+    """
+
+    steps: Mapping[str, Sequence[Step]]
+    shown: Mapping[str, Named]
+    base: Mapping[str, Named]
+    workspace: Run | None
+    settings: Settings
+
+    def compared(self, task: str) -> list[Named]:
+        """The base, if any, and the run that is shown."""
+        return [*([self.base[task]] if task in self.base else []), self.shown[task]]
+
+    def source(self, task: str, variant: str) -> Named | None:
+        """The last run whose recipe makes a variant of the training set."""
+        runs = [Named(step.row.name, run) for step in self.steps.get(task, []) for run in list(step.runs.values())[:1]]
+        if self.workspace is not None:
+            runs.insert(0, Named(self.workspace.name, self.workspace))
+        fitting = [named for named in runs if variant in named.run.variants(task)]
+        return fitting[-1] if fitting else None
+
+
+def gain(found: Difference) -> str:
+    """A gain in points, never without its interval."""
+    return f"{100 * found.value:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+
+
+def verdict(found: Difference, p: float = 0.0) -> str:
+    """What the interval, and a corrected p value, say of a gain."""
+    if found.low <= 0 <= found.high or p > SIGNIFICANT:
+        return "no evidence"
+    return "gain" if found.value > 0 else "loss"
+
+
+def p_value(value: float) -> str:
+    """A p value to three digits."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,197 @@
+"""The sections of the report that are about gains: of each row of the ladder, and by language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import stdev
+from typing import Any
+
+from babelshelf.commands.ladder.rows import in_percent
+from babelshelf.commands.report.comparison import Gain, LanguageGain, Settings, Step, index, language_gains, same_rows
+from babelshelf.commands.report.findings import Findings, gain, p_value, verdict
+from babelshelf.page import figures
+from babelshelf.page.cells import NONE, percent
+from babelshelf.page.document import Block, Figure, Section, Table, Text
+
+NAMED = 5  # files and params in a warning
+
+
+def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator[Section]:
+    """Each row of the ladder with its gain; `missing` names the experiments of a row that are not there."""
+    if not findings.steps:
+        return
+    explanation = (
+        f"Gains are on test, in points, each with its {100 * findings.settings.confidence:g} % interval: a paired "
+        f"bootstrap over query groups with {findings.settings.resamples:,} resamples, averaged over seeds that both "
+        "rows were run with. Where the interval spans zero there is no evidence of a gain or a loss. The interval "
+        "covers which test queries were drawn, not what training with another seed would give: the verdict on one "
+        "seed is of one run; of several, the standard deviation of the gain stands beside it. McNemar's p is of "
+        "the first of these seeds, and of right and wrong answers, not of F1; it takes rows as independent, which rows "
+        "of one query are not. Published gains are those of arXiv 2510.21671, Table 2, on its dev set, with other "
+        "models and other data: gains can be set beside each other, the levels behind them cannot."
+    )
+    yield Section("ladder", "The ladder", [Text(explanation)])
+    for task, steps in findings.steps.items():
+        blocks: list[Block] = []
+        bars = [_bar(step) for step in steps if step.gain is not None]
+        if bars:
+            alt = "; ".join(f"{bar.name}: {bar.value:+.1f} [{bar.low:+.1f}, {bar.high:+.1f}]" for bar in bars)
+            caption = f"{task}: what each row gains over the row that it builds on."
+            blocks.append(
+                Figure(f"gains-{task}", f"Gains in F1 of {task}, in points: {alt}", caption, figures.gains(bars))
+            )
+        blocks += [_ladder_table(task, steps, findings.settings, missing), *_all_yes(findings, task)]
+        blocks.append(_rank_table(task, steps))
+        blocks += [Text(_sentence(step)) for step in steps if _needs_sentence(step)]
+        blocks += [Text(sentence) for step in steps for sentence in warnings(step, task)]
+        yield Section(f"ladder-{task}", f"The ladder of {task}", blocks, level=3)
+
+
+def warnings(step: Step, task: str) -> Iterator[str]:
+    """Why a row and the one that it builds on cannot be compared, or only with care."""
+    pair = f"{step.row.name} and {step.row.after.get(task)}"
+    if step.other_rows:
+        seeds = ", ".join(map(str, step.other_rows))
+        yield f"Warning: {pair} were run on different test rows (seed {seeds}), which make no gain; run both again."
+    if step.differs:
+        more = f" and {len(step.differs) - NAMED} more" if len(step.differs) > NAMED else ""
+        what = ", ".join(step.differs[:NAMED]) + more
+        yield f"Warning: {pair} were run with different {what}: the gain is not of the step alone; run both again."
+
+
+def languages(findings: Findings) -> Iterator[Section]:
+    """F1 in each language, and the gain of the last row over the first, corrected for the number of languages."""
+    blocks: list[Block] = []
+    for task in findings.shown:
+        evaluated = {
+            named.name: found["languages"]
+            for named in findings.compared(task)
+            if (found := named.run.json(f"metrics/evaluate/{task}.json")) is not None
+        }
+        if evaluated:
+            blocks += _language_blocks(findings, task, evaluated)
+    note = Text(
+        "Languages marked (absent) have no labelled query in train as it came. P values are the bootstrap's, corrected "
+        "for the number of languages (Holm 1979): with many languages some interval excludes zero by chance."
+    )
+    yield Section("languages", "Languages", [note, *blocks])
+
+
+def _bar(step: Step) -> figures.Bar:
+    assert step.gain is not None
+    f1 = step.gain.by_metric["f1"]
+    return figures.Bar(step.row.title, 100 * f1.value, 100 * f1.low, 100 * f1.high, step.published)
+
+
+def _ladder_table(task: str, steps: Sequence[Step], settings: Settings, missing: Mapping[str, Sequence[str]]) -> Table:
+    of_gain = ["Gain in F1", "Its SD over seeds", "Verdict on F1", "Published gain", "McNemar's p", "Over"]
+    headings = ["Row", "F1", *of_gain, "Seeds"]
+    rows = []
+    for step in steps:
+        f1 = _over_seeds(step, "f1") if step.runs else NONE
+        gained = (
+            [NONE, NONE, NONE]
+            if step.gain is None
+            else [gain(step.gain.by_metric["f1"]), _deviation(step.gain), _verdict(step.gain)]
+        )
+        published = NONE if step.published is None else f"{step.published:+.2f}"
+        p = NONE if step.gain is None else p_value(step.gain.test.p)
+        rows.append([step.row.title, f1, *gained, published, p, step.row.after.get(task, NONE), _seeds(step, missing)])
+    caption = f"{task}: F1 on test in per cent (mean ± standard deviation over seeds); gains in points"
+    return Table(f"{caption}, with {100 * settings.confidence:g} % intervals", headings, rows)
+
+
+def _all_yes(findings: Findings, task: str) -> Iterator[Block]:
+    """The F1 that needs no model."""
+    named = findings.shown[task]
+    evaluated = named.run.json(f"metrics/evaluate/{task}.json")
+    if evaluated is not None:
+        f1 = percent(evaluated["all"]["all_yes_f1"])
+        yield Text(f'The answer "yes" to everything has an F1 of {f1} on the test set of {named.name}.')
+
+
+def _rank_table(task: str, steps: Sequence[Step]) -> Table:
+    """AP and MCC, which F1 flatters."""
+    headings = ["Row", "AP", "Gain in AP", "MCC", "Gain in MCC"]
+    rows = []
+    for step in (step for step in steps if step.runs):
+        cells = [step.row.title]
+        for metric in ("average_precision", "mcc"):
+            cells += [_over_seeds(step, metric), NONE if step.gain is None else gain(step.gain.by_metric[metric])]
+        rows.append(cells)
+    return Table(f"{task}: average precision and Matthews correlation, in the same way", headings, rows)
+
+
+def _seeds(step: Step, missing: Mapping[str, Sequence[str]]) -> str:
+    if step.runs:
+        return ", ".join(map(str, step.runs))
+    return "not run" if missing.get(step.row.name) else "not here: dvc pull"
+
+
+def _over_seeds(step: Step, metric: str) -> str:
+    return in_percent([float(values[index(metric)]) for values in step.values.values()])
+
+
+def _deviation(found: Gain) -> str:
+    return percent(stdev(found.by_seed)) if len(found.by_seed) > 1 else NONE
+
+
+def _verdict(found: Gain) -> str:
+    """That of the interval; of a single seed it says that it is of one run."""
+    of_interval = verdict(found.by_metric["f1"])
+    return of_interval if len(found.seeds) > 1 else f"{of_interval} (one run)"
+
+
+def _needs_sentence(step: Step) -> bool:
+    return bool(step.row.note) or (step.gain is not None and verdict(step.gain.by_metric["f1"]) != "gain")
+
+
+def _sentence(step: Step) -> str:
+    """What is to say of a row that does not gain, and the row's own note."""
+    parts = [f"{step.row.title}:"]
+    if step.gain is not None:
+        f1, test = step.gain.by_metric["f1"], step.gain.test
+        if test.only_a == test.only_b == 0 and f1.low == f1.high == 0:
+            parts.append("answers every test pair as the row that it builds on.")
+        elif verdict(f1) == "no evidence":
+            half = 50 * (f1.high - f1.low)
+            parts.append(
+                f"no evidence in F1, {gain(f1)}; this test set does not show gains below some {half:.1f} points."
+            )
+        elif verdict(f1) == "loss":
+            parts.append(f"a loss in F1, {gain(f1)}.")
+    return " ".join([*parts, step.row.note]).strip()
+
+
+def _language_blocks(findings: Findings, task: str, evaluated: Mapping[str, Mapping[str, Any]]) -> Iterator[Block]:
+    shown = evaluated[findings.shown[task].name]
+    absent = [language for language, found in shown.items() if not found["in_train"]]
+    f1 = {name: {language: found["f1"] for language, found in by.items()} for name, by in evaluated.items()}
+    runs = " and ".join(f1)
+    caption = f"{task}: F1 on test in each language, of {runs}."
+    alt = f"{caption} Absent from train: {', '.join(absent) or 'none'}. The table below has the figures."
+    yield Figure(f"languages-{task}", alt, caption, figures.languages(f1, absent))
+    gains = _language_gains(findings, task)
+    if task in findings.base and not gains:
+        yield Text(f"Warning: {runs} were run on different test rows: no gains; run both again.")
+    rows = []
+    for language in sorted(shown):
+        cells = [f"{language} (absent)" if language in absent else language, f"{shown[language]['rows']:,}"]
+        cells += [percent(by[language]["f1"]) for by in evaluated.values()]
+        cells += [percent(shown[language]["average_precision"])]
+        if gains:
+            found = gains[language]
+            cells += [gain(found.difference), p_value(found.corrected_p), verdict(found.difference, found.corrected_p)]
+        rows.append(cells)
+    headings = ["Language", "Rows", *(f"F1 of {name}" for name in evaluated), f"AP of {findings.shown[task].name}"]
+    headings += ["Gain in F1", "Corrected p", "Verdict"] if gains else []
+    yield Table(f"{task}: test, in per cent, by language", headings, rows)
+
+
+def _language_gains(findings: Findings, task: str) -> dict[str, LanguageGain]:
+    """What the run that is shown gains over the base in each language; nothing where they cannot be compared."""
+    tables = [named.run.answers(task, "test") for named in findings.compared(task)]
+    before, after = tables[0], tables[-1]
+    if task not in findings.base or before is None or after is None or not same_rows(before, after):
+        return {}
+    return {found.language: found for found in language_gains(before, after, findings.settings)}

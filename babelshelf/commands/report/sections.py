@@ -1,0 +1,192 @@
+"""The other sections of the report, each made by one function of the runs that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from babelshelf.calibrate.params import CalibrateParams
+from babelshelf.calibrate.thresholds import cross_validated, scores_at
+from babelshelf.commands.report.comparison import Settings, index
+from babelshelf.commands.report.findings import Findings, Named, gain
+from babelshelf.commands.report.runs import WORKSPACE, Run
+from babelshelf.commands.show import task_rows
+from babelshelf.core.params import section
+from babelshelf.evaluate.bootstrap import difference, resample
+from babelshelf.evaluate.reliability import expected_calibration_error, reliability
+from babelshelf.page import figures
+from babelshelf.page.cells import NONE, percent
+from babelshelf.page.document import Block, Figure, Section, Table, Text
+from babelshelf.tables.predictions import arrays, labelled
+
+
+def results(findings: Findings) -> Iterator[Section]:
+    """The runs that the details are of, as `babelshelf show` has them."""
+    lines: list[list[str]] = []
+    for task, shown in findings.shown.items():
+        own = findings.workspace
+        for named in [shown] if own is None or shown.run is own else [shown, Named(WORKSPACE, own)]:
+            evaluated = named.run.json(f"metrics/evaluate/{task}.json")
+            if evaluated is not None:
+                lines += [[line[0], named.name, *line[1:]] for line in task_rows(task, evaluated)]
+    interval = f"{100 * findings.settings.confidence:g} % interval"
+    scores = ["F1", interval, "Precision", "Recall", "AP", "MCC", 'All "yes" F1', "Threshold"]
+    caption = "On test, in per cent; intervals by bootstrap over query groups"
+    yield Section(
+        "results",
+        "Results",
+        [
+            Table(caption, ["Task", "Run", "Languages", *scores], lines, text_columns=3),
+            Text(
+                'All "yes" is the F1 of answering "yes" to everything: F1 flatters where most pairs are relevant; '
+                "average precision (AP) and Matthews correlation (MCC) do not. Absent languages have no labelled query "
+                "in train as it came."
+            ),
+        ],
+    )
+
+
+def thresholds(findings: Findings) -> Iterator[Section]:
+    """F1 over the threshold with the chosen point, and whether thresholds per language would do better."""
+    blocks: list[Block] = []
+    rows = []
+    for task, named in findings.shown.items():
+        calibrated = named.run.json(f"metrics/calibrate/{task}.json")
+        curve = named.run.csv(f"metrics/calibrate/{task}.csv")
+        at = None if calibrated is None else _f1_of_shared(task, named.run, calibrated)
+        if calibrated is None or curve is None or at is None:
+            continue
+        chosen, all_yes = calibrated["threshold"], calibrated["all_yes_f1"]
+        caption = f"{task}, run {named.name}: F1 over the threshold, on dev."
+        alt = f"{caption} The threshold is {chosen:.3f}, with F1 {at:.3f}; all yes has {all_yes:.3f}."
+        blocks.append(Figure(f"threshold-{task}", alt, caption, figures.threshold(curve, chosen, at, all_yes)))
+        own = percent(calibrated["f1"]) if "thresholds" in calibrated else NONE
+        f1 = [percent(at), own, percent(calibrated["f1_at_half"]), percent(all_yes)]
+        rows.append([task, named.name, f"{chosen:.3f}", *f1, *_per_language(task, named.run, findings.settings)])
+    on_dev = ["F1 on dev", "F1 per language", "F1 at 0.5", 'All "yes" F1']
+    validated = ["Shared, cross-validated F1", "Per language, cross-validated F1", "Gain of per language"]
+    headings = ["Task", "Run", "Threshold", *on_dev, *validated]
+    if rows:
+        blocks.append(Table("Thresholds, chosen on dev alone; in per cent", headings, rows, text_columns=2))
+        blocks.append(
+            Text(
+                "F1 per language is that of the run's own thresholds, one for each language, where it has such: on the "
+                "rows that they were tuned on, as is F1 on dev. The last three columns compare one shared threshold "
+                "with one for each language, shrunk to the shared one (calibrate.shrinkage), on dev rows whose query "
+                "groups were left out of the tuning. They are empty where the threshold "
+                "is fixed. The param calibrate.per_language turns thresholds per language on."
+            )
+        )
+    yield Section("thresholds", "Thresholds", blocks)
+
+
+def calibration(findings: Findings) -> Iterator[Section]:
+    """Whether p(yes) is a probability."""
+    blocks: list[Block] = []
+    rows = []
+    for task in findings.shown:
+        curves = {}
+        for named in findings.compared(task):
+            answers = named.run.answers(task, "test")
+            if answers is None:
+                continue
+            curve = curves[named.name] = reliability(*arrays(labelled(answers)), findings.settings.bins)
+            rows.append([task, named.name, str(curve.height), percent(expected_calibration_error(curve))])
+        if curves:
+            caption = f"{task}: share of relevant test pairs over p(yes), in bins of equal numbers of pairs."
+            picture = figures.reliability(curves)
+            blocks.append(Figure(f"reliability-{task}", f"{caption} The table below has the errors.", caption, picture))
+    headings = ["Task", "Run", "Bins", "Expected calibration error, points"]
+    blocks.append(Table("Mean distance of p(yes) from the share of relevant pairs", headings, rows, text_columns=2))
+    note = Text(
+        "Where p(yes) is a probability the curve is the diagonal. The threshold does not need it to be (only the order "
+        "of the pairs counts), a user of p(yes) does. After arXiv 1706.04599, with bins of equal mass."
+    )
+    yield Section("calibration", "Calibration", [note, *blocks])
+
+
+def learning(findings: Findings) -> Iterator[Section]:
+    """Training loss of each row's final model."""
+    blocks: list[Block] = []
+    for task, named in findings.shown.items():
+        runs = [
+            Named(step.row.name, next(iter(step.runs.values()))) for step in findings.steps.get(task, []) if step.runs
+        ]
+        curves = _distinct_curves(task, runs or [named])
+        if curves:
+            caption = f"{task}: training loss, smoothed, of each row's final model; rows that share one share a line."
+            ends = "; ".join(f"{name} ends at {curve['loss'][-1]:.3f}" for name, curve in curves.items())
+            blocks.append(Figure(f"learning-{task}", f"{caption} {ends}.", caption, figures.learning(curves)))
+    note = Text("The loss of DPO is another one than that of fine-tuning: their levels do not compare.")
+    yield Section("learning", "Learning curves", [note, *blocks])
+
+
+def resources(records: pl.DataFrame) -> Iterator[Section]:
+    """Time and peak memory by stage; `records` as `babelshelf.runtime.stage_log` reads them."""
+    if records.is_empty():
+        yield Section(
+            "resources", "Time and memory", [Text("Nothing is recorded: .cache/resources.jsonl is not here.")]
+        )
+        return
+    by_stage = records.group_by("stage").agg(
+        pl.len(), pl.col("seconds").mean(), most=pl.col("seconds").max(), peak=pl.col("peak_mib").max()
+    )
+    stages = [
+        [stage, str(n), f"{mean:.0f}", f"{most:.0f}", f"{peak:,.0f}"]
+        for stage, n, mean, most, peak in by_stage.sort("stage").iter_rows()
+    ]
+    yield Section(
+        "resources",
+        "Time and memory",
+        [
+            Text(
+                "Each stage's last record in the working tree and under each name of an experiment that ran it, of "
+                "this commit or an earlier one: their sum is of no run. What DVC took from its cache was not run. "
+                "Seconds are of the whole process, after a kill those of its last start; the peak is the largest "
+                "resident memory of one process."
+            ),
+            Table("By stage", ["Stage", "Runs", "Seconds, mean", "Seconds, most", "Peak, MiB"], stages),
+        ],
+    )
+
+
+def _f1_of_shared(task: str, run: Run, calibrated: Mapping[str, Any]) -> float | None:
+    """F1 on dev at the shared threshold; None where languages have their own and the predictions are not here."""
+    if "thresholds" not in calibrated:
+        return float(calibrated["f1"])
+    answers = run.answers(task, "dev")
+    if answers is None:
+        return None
+    return float(scores_at(*arrays(labelled(answers)), np.array([calibrated["threshold"]]))["f1"][0])
+
+
+def _per_language(task: str, run: Run, settings: Settings) -> list[str]:
+    """F1 on dev by cross-validation of a shared threshold and of one a language, and the second's gain."""
+    answers = run.answers(task, "dev")
+    if answers is None or "cross_validated" not in (run.json(f"metrics/calibrate/{task}.json") or {}):
+        return [NONE, NONE, NONE]
+    params = section(CalibrateParams, dict(run.params), "calibrate", task)
+    found = cross_validated(labelled(answers), params, run.params["seed"])
+    tables = [labelled(answers).with_columns(yes=pl.Series(yes)) for yes in found.values()]
+    samples = resample(tables, resamples=settings.resamples, seed=settings.seed)
+    f1 = [percent(sample.value[index("f1")]) for sample in samples]
+    return [*f1, gain(difference(samples[0], samples[1], settings.confidence)["f1"])]
+
+
+def _distinct_curves(task: str, runs: Sequence[Named]) -> dict[str, pl.DataFrame]:
+    """Loss over epochs of the runs' final models; one curve for runs that share their model."""
+    found: dict[str, pl.DataFrame] = {}
+    for named in runs:
+        recipe = named.run.params["tasks"][task]
+        curve = named.run.csv(f"metrics/{recipe['method']}/{recipe['train_on']}/{task}.csv")
+        if curve is None:
+            continue
+        same = [name for name, other in found.items() if other.equals(curve)]
+        if same:
+            found[f"{same[0]}, {named.name}"] = found.pop(same[0])
+        else:
+            found[named.name] = curve
+    return found

@@ -1,0 +1,1 @@
+"""The command `babelshelf score`: p(yes) of the pairs of a file."""

@@ -1,0 +1,274 @@
+"""Score a user's file of pairs, however large, with a trained model: `babelshelf score`.
+
+The file is read twice: once to find all that is wrong with it before a model is loaded, and once to score it, block by
+block. What is finished is kept as Parquet, a file a block, until the output is complete.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from tqdm import tqdm
+
+from babelshelf.commands.score.pairs_to_score import BLOCK, PairFile, TooLong
+from babelshelf.core.errors import InputError
+from babelshelf.core.files import read_json, replacing
+from babelshelf.core.partial_work import partial_work
+from babelshelf.core.rows import write_table
+from babelshelf.llm.base_model import load_tokenizer
+from babelshelf.llm.prompts import parse
+from babelshelf.pairs.rows import described
+from babelshelf.score.scorer import Scorer, load_scorer
+from babelshelf.tables.predictions import FrameT, Thresholds
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from babelshelf.score.params import ScoreParams
+
+SHOWN = 20  # bad rows that a message shows
+SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
+MARGIN = 64  # tokens: for the name of the language, and what a tokenizer puts before and after
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What scores.
+
+    Attributes:
+        base: folder of the base model.
+        model: folder of what was trained on it.
+        calibrated: the metrics of `calibrate`, with the threshold.
+        settings: how pairs are scored.
+    """
+
+    base: Path
+    model: Path
+    calibrated: Path
+    settings: ScoreParams
+
+    def check(self, task: str) -> None:
+        """Raise InputError if something is not there."""
+        lacking = [path for path in (self.base, self.model / "prompt.json", self.calibrated) if not path.exists()]
+        if lacking:
+            raise InputError(
+                f"{lacking[0]}: no such file or folder: run `dvc repro calibrate@{task}`, or give --base, --model and "
+                "--calibrated"
+            )
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a file holds.
+
+    Attributes:
+        rows: of the file.
+        problems: how many rows have each problem.
+        lines: what is wrong with the first of them.
+    """
+
+    rows: int
+    problems: Mapping[str, int]
+    lines: list[str]
+
+    @property
+    def bad(self) -> int:
+        """Rows that can't be scored."""
+        return sum(self.problems.values())
+
+    def told(self) -> list[str]:
+        """The bad rows for the user; nothing where there are none."""
+        if not self.bad:
+            return []
+        reasons = ", ".join(f"{problem} {count:,}" for problem, count in sorted(self.problems.items()))
+        total = f"{self.bad:,} of {self.rows:,} rows can't be scored ({self.bad / self.rows:.2%}): {reasons}"
+        return [f"{total}; the first {len(self.lines)}:", *self.lines]
+
+
+def run(pairs: PairFile, out: Path, trained: Trained, max_bad_share: float) -> Iterator[str]:
+    """Score a file, and write `out`.
+
+    Args:
+        pairs: the file.
+        out: see `write_answers`.
+        trained: the model and its threshold.
+        max_bad_share: of rows that can't be scored.
+
+    Yields:
+        Lines for the user, as they are known.
+
+    Raises:
+        InputError: as `look_through`; the model was trained on another base, or another run does this very work.
+    """
+    yield from pairs.told()
+    thresholds = Thresholds.of(read_json(trained.calibrated))
+    limit = too_long(trained.base, trained.model, pairs.task)
+    scorer = load_scorer(trained.base, trained.model, trained.settings)
+    looked = look_through(pairs, limit, max_bad_share)
+    yield from looked.told()
+    key = (pairs.path, pairs.task, pairs.settings, pairs.kept, trained.base, trained.model, trained.settings)
+    with partial_work("score_file", *key, wait=False) as done:
+        write_answers(score_file(pairs, looked.rows, limit, scorer, done), thresholds, out)
+    yield f"{out}: {looked.rows:,} rows, {looked.rows - looked.bad:,} scored"
+
+
+def look_through(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> Looked:
+    """Read all of a file, and find what can't be scored.
+
+    Raises:
+        InputError: the file can't be read to its end, or more rows are bad than `max_bad_share`: their count, and what
+            is wrong with the first of them, with row and mend.
+    """
+    rows, problems, lines = 0, Counter[str](), list[str]()
+    with tqdm(desc=f"read {pairs.path.name}", unit="pair", delay=2) as bar:
+        for records in pairs.records():
+            rejects = pairs.rejects(pairs.understood(records, too_long))
+            problems.update(rejects["problem"].to_list())
+            lines += described(rejects.head(SHOWN - len(lines)))
+            rows += records.height
+            bar.update(records.height)
+    looked = Looked(rows, problems, lines)
+    if looked.bad > max_bad_share * rows:
+        mend = "correct them, or the columns (--column), or allow more (--max-bad-share)"
+        raise InputError("\n".join([f"{pairs.path}: {looked.told()[0]}", *lines, mend]))
+    return looked
+
+
+def score_file(
+    pairs: PairFile,
+    total: int,
+    too_long: TooLong,
+    scorer: AbstractContextManager[Scorer],
+    done: Path,
+) -> list[Path]:
+    """p(yes) of all rows of a file, in its order; memory does not grow with it.
+
+    Args:
+        pairs: the file.
+        total: its rows.
+        too_long: which rows no prompt can hold.
+        scorer: the model, which is loaded here.
+        done: folder for this very run's finished blocks, from which a run that was killed goes on.
+
+    Returns:
+        Files of `done`, one a block, of what `PairFile.understood` has and `p_yes`, null where a row has a problem.
+    """
+    parts: list[Path] = []
+    with scorer as loaded, tqdm(total=total, desc="score", unit="pair") as bar:
+        for number, records in enumerate(joined(pairs.records(), loaded.chunk)):
+            part = done / f"{number:08}.parquet"
+            if not part.is_file():
+                write_table(part, scored(pairs.understood(records, too_long), pairs.task, loaded))
+            parts.append(part)
+            bar.update(records.height)
+    return parts
+
+
+def joined(blocks: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """The blocks in their order, so many of them at once that they have `rows` rows, but for the last."""
+    some: list[pl.DataFrame] = []
+    for block in blocks:
+        some.append(block)
+        if sum(one.height for one in some) >= rows:
+            yield pl.concat(some)
+            some = []
+    if some:
+        yield pl.concat(some)
+
+
+def scored(rows: pl.DataFrame, task: str, scorer: Scorer) -> pl.DataFrame:
+    """The rows with `p_yes`, null where one has a problem; the best order for the scorer is taken within them."""
+    sound = rows["problem"].is_null()
+    asked = rows.filter(sound).select(
+        pl.lit(task).alias("task"), "language", "query", "candidate", id=pl.format("row {}", "row")
+    )
+    found = np.full(rows.height, np.nan)
+    if asked.height:
+        prompts = scorer.encode(asked)
+        order = scorer.order(prompts)
+        p_yes = np.empty(asked.height)
+        p_yes[order] = scorer.score(prompts[order])
+        found[sound.to_numpy()] = p_yes
+    return rows.with_columns(p_yes=pl.Series(found, dtype=pl.Float64).fill_nan(None))
+
+
+def write_answers(parts: Sequence[Path], thresholds: Thresholds, out: Path) -> None:
+    """Write p(yes) and `relevant`, true where it reaches the threshold, in the format of the name's suffix.
+
+    Args:
+        parts: as `score_file` returns them.
+        thresholds: of the task.
+        out: a file that ends in one of `SUFFIXES`; it is there when it is complete.
+    """
+    with replacing(out) as temporary:
+        if out.suffix == ".parquet":
+            _answered(pl.scan_parquet(list(parts)), thresholds).sink_parquet(temporary, row_group_size=BLOCK)
+            return
+        with _opened(temporary, packed=out.suffix == ".gz") as stream:
+            for part in parts:  # not sink_csv: into a stream, it reads ahead of what is written
+                table = _answered(pl.read_parquet(part), thresholds)
+                if out.name.removesuffix(".gz").endswith(".csv"):
+                    table.write_csv(stream, include_header=part == parts[0])
+                else:
+                    table.write_ndjson(stream)
+
+
+def _answered(scored: FrameT, thresholds: Thresholds) -> FrameT:
+    """The columns of the output."""
+    answered = thresholds.answer(scored).drop("line", "value").rename({"yes": "relevant"})
+    return answered.select(pl.exclude("problem"), "problem")
+
+
+def check_output(out: Path, path: Path) -> None:
+    """Raise InputError if `out` has none of `SUFFIXES`, or is the input `path` itself, or a folder."""
+    if not out.name.endswith(SUFFIXES):
+        raise InputError(f"{out}: write Parquet, CSV or JSON lines: a name that ends in {', '.join(SUFFIXES)}")
+    if out.is_dir() or (out.exists() and out.samefile(path)):
+        raise InputError(f"{out}: is {'a folder' if out.is_dir() else 'the input'}: name another file")
+
+
+def too_long(base: Path, model: Path, task: str) -> TooLong:
+    """Which rows no prompt of a model can hold, even with an empty candidate.
+
+    Args:
+        base: folder of the base model, with the tokenizer.
+        model: folder of what was trained, with `prompt.json`.
+        task: `qc` or `qi`.
+    """
+    prompt = read_json(model / "prompt.json")
+    template, tokenizer = parse(prompt["template"], str(model / "prompt.json")), load_tokenizer(base)
+    empty = {"task": task, "language": "en", "query": "", "candidate": ""}
+    room = prompt["max_length"] - len(template.render(empty).encode()) - MARGIN
+
+    def exceeds(rows: pl.DataFrame) -> pl.Series:
+        # a text has at most a token a byte, so just the long ones have to be tokenized
+        possible = rows.select(pl.col("query").str.len_bytes() > room).to_series()
+        records = rows.filter(possible).select("language", "query").to_dicts()
+        lengths = _lengths([template.render(empty | record) for record in records], tokenizer)
+        found = np.zeros(rows.height, dtype=bool)
+        found[possible.to_numpy()] = lengths >= prompt["max_length"]
+        return pl.Series(found)
+
+    return exceeds
+
+
+def _lengths(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
+    return np.array([len(ids) for ids in tokenizer(texts)["input_ids"]] if texts else [], dtype=np.int64)
+
+
+@contextmanager
+def _opened(path: Path, *, packed: bool) -> Iterator[IO[bytes]]:
+    with path.open("wb") as plain:
+        if not packed:
+            yield plain
+            return
+        with gzip.GzipFile(fileobj=plain, mode="wb", mtime=0) as stream:
+            yield stream  # type: ignore[misc]

@@ -1,0 +1,32 @@
+"""Params of the data_report stage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import field_validator
+
+from babelshelf.core.params import Section
+from babelshelf.pairs.params import CharactersPerText
+from babelshelf.text.params import ToleranceParams
+
+
+class DataReportParams(Section):
+    """The section `data_report`.
+
+    Attributes:
+        long: longer texts are counted.
+        queries_per_language: unique queries of a split and language whose language is identified, at random.
+        tolerance: of that.
+    """
+
+    long: CharactersPerText
+    queries_per_language: int | Literal["all"]
+    tolerance: ToleranceParams
+
+    @field_validator("queries_per_language")
+    @classmethod
+    def _positive(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("expected all or a number above 0")
+        return value

@@ -1,0 +1,1 @@
+"""The stage `dpo`: direct preference optimization of a fine-tuned model."""

@@ -1,0 +1,178 @@
+"""Embed texts with a sentence-transformers model from a folder, in one process or one a device.
+
+Finished chunks of vectors are kept, so that a kill loses one chunk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling
+from tqdm import tqdm
+
+from babelshelf.core.errors import InputError
+from babelshelf.core.files import replacing
+from babelshelf.llm.base_model import DTYPES, weights
+from babelshelf.runtime.child_process import end_with_parent
+
+if TYPE_CHECKING:
+    from babelshelf.encoder.params import EncoderParams
+
+FloatArray = npt.NDArray[np.float32]
+
+CHUNK = 4096  # texts: what a kill loses at most
+
+
+class Embedder(SentenceTransformer):  # type: ignore[misc]  # sentence-transformers is not followed
+    """A SentenceTransformer whose pool of processes does not outlive the process that started it."""
+
+    @classmethod
+    def _multi_process_worker(cls, *args: Any) -> None:  # noqa: ANN401 - the base class's
+        end_with_parent()
+        super()._multi_process_worker(*args)
+
+
+def load_embedder(folder: Path, settings: EncoderParams) -> Embedder:
+    """The sentence-transformers model of a folder; nothing is looked up on the hub.
+
+    Args:
+        folder: `models/base/embedder`, or any folder in sentence-transformers' format.
+        settings: device, precision, maximum length and dimensions.
+
+    Raises:
+        InputError: there is no model, it is too narrow for `truncate_dim` or too short for `max_length`, or the device
+            is missing.
+    """
+    if not (weights(folder) / "modules.json").is_file():
+        raise InputError(
+            f"{folder}: no sentence-transformers model (no modules.json in it); run `dvc repro base_model`"
+        )
+    _check_devices(settings.devices)
+    one = len(settings.devices) == 1 and settings.devices[0] != "auto"
+    embedder = Embedder(
+        str(weights(folder)),
+        device=settings.devices[0] if one else None,
+        truncate_dim=None if settings.truncate_dim == "none" else settings.truncate_dim,
+        local_files_only=True,
+    )
+    if settings.max_length != "none" and embedder.max_seq_length != np.inf:  # inf: a vector a token, of any length
+        if settings.max_length > (most := _positions(embedder)):
+            raise InputError(
+                f"mine_negatives.max_length is {settings.max_length}, but {folder} reads {most} tokens at most: "
+                "lower it, or set none"
+            )
+        embedder.max_seq_length = settings.max_length
+    _pad_left(embedder)
+    embedder.to(getattr(torch, DTYPES[settings.precision]))
+    if settings.truncate_dim != "none" and _dimension(embedder) < settings.truncate_dim:
+        raise InputError(
+            f"mine_negatives.truncate_dim is {settings.truncate_dim}, but {folder} has only {_dimension(embedder)}"
+        )
+    return embedder
+
+
+def encode(
+    embedder: SentenceTransformer, texts: Sequence[str], settings: EncoderParams, done: Path, prompt: str = ""
+) -> FloatArray:
+    """Unit vectors of `texts`, with a progress bar; a run that was killed goes on from its finished chunks.
+
+    Args:
+        embedder: what `load_embedder` gives.
+        texts: at least one. They are documents, with the prompt that the model's own configuration has for these
+            (Qwen3-Embedding has none: documents are embedded as they are).
+        settings: devices, batch size and precision. Several devices have a process each; their vectors equal those of
+            one process up to the rounding of sums, as a text may stand in another batch.
+        done: folder for the finished chunks of this very run's texts, model and settings.
+        prompt: makes the texts queries, and stands before each of them.
+
+    Returns:
+        Shape (n, dimension), float32: a memory map of a file in `done`, as it may be larger than the memory.
+    """
+    done.mkdir(parents=True, exist_ok=True)
+    state, file = done / "finished.json", done / "vectors.npy"
+    finished = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else 0
+    if finished < len(texts):  # or processes would start, and load the model, for nothing
+        mode: Literal["r+", "w+"] = "r+" if finished else "w+"
+        vectors = np.lib.format.open_memmap(file, mode, np.float32, (len(texts), _dimension(embedder)))
+        with _encoder(embedder, settings) as run:
+            _encode_rest(lambda part: run(part, prompt), texts, vectors, finished, state)
+    read: FloatArray = np.load(file, mmap_mode="r")
+    return read
+
+
+def _encode_rest(
+    run: Callable[[Sequence[str]], FloatArray], texts: Sequence[str], vectors: np.memmap, finished: int, state: Path
+) -> None:
+    """Fill `vectors` from row `finished` on; `state` holds how many rows are."""
+    with tqdm(total=len(texts), initial=finished, desc="embed", unit="text") as bar:
+        for start in range(finished, len(texts), CHUNK):
+            part = texts[start : start + CHUNK]
+            vectors[start : start + len(part)] = run(part)
+            vectors.flush()  # before the chunk counts as finished
+            with replacing(state) as temporary:
+                temporary.write_text(json.dumps(start + len(part)), encoding="utf-8")
+            bar.update(len(part))
+
+
+@contextmanager
+def _encoder(
+    embedder: SentenceTransformer, settings: EncoderParams
+) -> Iterator[Callable[[Sequence[str], str], FloatArray]]:
+    """A function of texts and a prompt that gives unit vectors; its processes, if several, end with the context."""
+    pool = embedder.start_multi_process_pool(settings.devices) if len(settings.devices) > 1 else None
+
+    def run(texts: Sequence[str], prompt: str) -> FloatArray:
+        options: dict[str, Any] = {"batch_size": settings.batch_size, "pool": pool, "show_progress_bar": False}
+        method = embedder.encode_query if prompt else embedder.encode_document
+        vectors: FloatArray = method(list(texts), prompt=prompt or None, normalize_embeddings=True, **options)
+        if settings.precision == "fp32":
+            return vectors
+        vectors = vectors.astype(np.float32)  # a length of 1 in bf16 is one of 0.996 to 1.004
+        unit: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
+
+    try:
+        yield run
+    finally:
+        if pool:
+            embedder.stop_multi_process_pool(pool)
+
+
+def _check_devices(devices: Sequence[str]) -> None:
+    for device in devices:
+        kind, _, number = device.partition(":")
+        missing = kind == "cuda" and int(number or 0) >= torch.cuda.device_count()
+        if missing or (kind == "mps" and not torch.backends.mps.is_available()):
+            raise InputError(
+                f"mine_negatives.devices: there is no {device} here ({torch.cuda.device_count()} CUDA GPUs)"
+            )
+
+
+def _dimension(embedder: SentenceTransformer) -> int:
+    """Dimensions of the vectors, after truncation."""
+    dimension: int | None = embedder.get_embedding_dimension()
+    if dimension is None:
+        raise InputError("the embedder does not say how many dimensions its vectors have: set truncate_dim to them")
+    return dimension
+
+
+def _positions(embedder: SentenceTransformer) -> float:
+    """Tokens of the longest text that the model was made for, whatever it is cut to; infinity where it does not say."""
+    model = getattr(embedder[0], "auto_model", None)
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None) if model else None
+    return positions if positions and positions > 0 else np.inf
+
+
+def _pad_left(embedder: SentenceTransformer) -> None:
+    """Where the last token's vector is the text's, pad on the left, as Qwen3-Embedding is published and trained."""
+    last = any(isinstance(module, Pooling) and "lasttoken" in module.pooling_mode for module in embedder)
+    if last:
+        embedder.tokenizer.padding_side = "left"

@@ -1,0 +1,114 @@
+"""How good predictions are: F1 of the positive class, and beside it the numbers that F1 flatters.
+
+To answer "yes" to everything already gives a high F1 on data that is mostly positive, so average precision (which needs
+no threshold) and Matthews correlation (0 for any constant answer) are always reported with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from sklearn.metrics import (
+    average_precision_score,
+    matthews_corrcoef,
+    precision_recall_curve,
+    precision_recall_fscore_support,
+)
+
+from babelshelf.evaluate.bootstrap import intervals
+from babelshelf.evaluate.reliability import expected_calibration_error, reliability
+from babelshelf.tables.predictions import Thresholds, all_yes_f1, arrays, labelled
+
+if TYPE_CHECKING:
+    from babelshelf.evaluate.params import EvaluateParams
+
+CURVE_POINTS = 200
+
+
+def point_metrics(rows: pl.DataFrame) -> dict[str, float]:
+    """F1, precision, recall and Matthews correlation of the answers, and average precision.
+
+    `rows` are labelled, columns `label`, `p_yes` and `yes`. What is not defined (precision without a "yes", anything
+    without a positive) is 0.
+    """
+    (labels, p_yes), yes = arrays(rows), rows["yes"].to_numpy()
+    precision, recall, f1, _ = precision_recall_fscore_support(labels, yes, average="binary", zero_division=0)
+    return {
+        "f1": float(f1),
+        "precision": float(precision),
+        "recall": float(recall),
+        "average_precision": float(average_precision_score(labels, p_yes)) if labels.any() else 0.0,
+        "mcc": float(matthews_corrcoef(labels, yes)),
+    }
+
+
+def languages_in_train(train: pl.DataFrame, share: float) -> list[str]:
+    """The languages that at least `share` of the train rows have, sorted.
+
+    Not every language that occurs: a few per cent of the rows carry a wrong language code, so a language that the train
+    rows do not really have may occur all the same. The share must lie between what such a code gets by mistake and what
+    the rarest real language has.
+    """
+    shares = train.group_by("language").agg(share=pl.len() / train.height)
+    return sorted(shares.filter(pl.col("share") >= share)["language"])
+
+
+def evaluate(
+    predictions: pl.DataFrame, in_train: list[str], thresholds: Thresholds, settings: EvaluateParams, seed: int
+) -> dict[str, Any]:
+    """All metrics of one task: over `all` languages, those `in_train`, those `absent` from it, and each language.
+
+    Args:
+        predictions: columns of `PREDICTION_SCHEMA`; rows without a label are left out and counted.
+        in_train: the languages that the train rows have.
+        thresholds: chosen on dev.
+        settings: `resamples` and `confidence` of the intervals, and the number of bins for the calibration error.
+        seed: of the resampling.
+    """
+    rows = thresholds.answer(labelled(predictions))
+    known = pl.col("language").is_in(in_train)
+    parts = {"all": rows, "in_train": rows.filter(known), "absent": rows.filter(~known)}
+    return {
+        "threshold": thresholds.shared,
+        "confidence": settings.confidence,
+        "unlabelled": predictions.height - rows.height,
+        **{name: _with_intervals(part, settings, seed) for name, part in parts.items() if part.height},
+        "languages": _by_language(rows, in_train),
+    }
+
+
+def precision_recall(rows: pl.DataFrame) -> pl.DataFrame:
+    """The precision-recall curve of labelled rows by rising recall, thinned to `CURVE_POINTS`; both ends are kept."""
+    precision, recall, _ = precision_recall_curve(*arrays(rows), drop_intermediate=True)
+    kept = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(int))[::-1]
+    return pl.DataFrame({"recall": recall[kept], "precision": precision[kept]})
+
+
+def language_f1(metrics: dict[str, Any]) -> pl.DataFrame:
+    """Columns `language`, `f1`, from what `evaluate` returned."""
+    scores = {language: part["f1"] for language, part in metrics["languages"].items()}
+    return pl.DataFrame({"language": list(scores), "f1": list(scores.values())})
+
+
+def _with_intervals(rows: pl.DataFrame, settings: EvaluateParams, seed: int) -> dict[str, float]:
+    labels, p_yes = arrays(rows)
+    return {
+        **point_metrics(rows),
+        **intervals(rows, resamples=settings.resamples, confidence=settings.confidence, seed=seed),
+        "calibration_error": expected_calibration_error(reliability(labels, p_yes, settings.reliability_bins)),
+        "all_yes_f1": all_yes_f1(labels),
+        "rows": rows.height,
+        "groups": rows["group"].n_unique(),
+    }
+
+
+def _by_language(rows: pl.DataFrame, in_train: list[str]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for language in sorted(rows["language"].unique()):
+        part = rows.filter(pl.col("language") == language)
+        metrics = point_metrics(part)
+        result[language] = {name: metrics[name] for name in ("f1", "average_precision", "mcc")}
+        result[language] |= {"rows": part.height, "in_train": language in in_train}
+    return result

@@ -1,0 +1,1 @@
+"""The stage `filter`: self-validation of training rows."""

@@ -1,0 +1,144 @@
+"""Self-validated data filtering: drop the training rows whose label the model's own confident prediction contradicts.
+
+A model is fine-tuned on the training set as it is and then scores that same set. It learns the rule from the many
+rows sooner than the exceptions, so a row on which it is confident of the *other* label is probably labelled wrongly
+("A Data-Centric Approach to Multilingual E-Commerce Product Search", the section on self-validated data filtering).
+
+What happens to a row that was derived from a dropped one depends on whether it inherited the label:
+
+- A *translated* row has the candidate and the label of its parent, only its query is in another language: if the
+  parent's label is wrong, so is its own, and to keep it would teach the dropped error once more. With `derived: drop`
+  it goes with its parent, however it scored itself. With `derived: judge` it stays unless its own score contradicts
+  it, as the paper has it.
+- A *mined negative* has its label 0 because its candidate differs from the candidate of its parent, not because the
+  parent's label is right: if the parent's candidate turns out to be irrelevant, its neighbours do not become
+  relevant by that. Under both policies it is judged by its own score alone.
+- Nothing goes up: a contradicted translation says as much of the translation as of the label, so its parent stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from babelshelf.core.errors import InputError
+from babelshelf.core.rows import ROW_SCHEMA, positive_share
+from babelshelf.tables.truth import Truth, relevant
+
+if TYPE_CHECKING:
+    from babelshelf.filter.params import FilterParams
+
+CONTRADICTED = "contradicted"
+PARENT_DROPPED = "parent_dropped"
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """A filtered training set.
+
+    Attributes:
+        kept: the complete training set that remains, `ROW_SCHEMA`, in the order it was read.
+        flagged: the dropped rows, `ROW_SCHEMA` with `p_yes` and `reason` (`contradicted` or `parent_dropped`).
+        metrics: what was read, flagged (contradicted by its own score), dropped and kept, and what is known of noise.
+    """
+
+    kept: pl.DataFrame
+    flagged: pl.DataFrame
+    metrics: dict[str, Any]
+
+
+def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings: FilterParams) -> Filtered:
+    """Drop what the model contradicts; see the module's text for the policy.
+
+    Args:
+        rows: a training set, `ROW_SCHEMA`; rows without a label are kept.
+        scores: `id` and `p_yes`, one for each row.
+        truth: used for the metrics alone.
+        settings: `confidence` c: p(yes) <= 1 - c contradicts label 1, p(yes) >= c contradicts label 0; `derived`.
+
+    Raises:
+        InputError: the scores are not those of the rows.
+    """
+    marked = _with_scores(rows, scores).with_columns(
+        reason=pl.when(_contradicted(settings.confidence)).then(pl.lit(CONTRADICTED))
+    )
+    if settings.derived == "drop":
+        marked = _drop_translations(marked)
+    dropped = marked.filter(pl.col("reason").is_not_null())
+    if dropped.height == marked.height:
+        raise InputError(f"the filter dropped all {marked.height} rows: raise tasks.<task>.filter.confidence")
+    kept = marked.filter(pl.col("reason").is_null()).select(ROW_SCHEMA.names())
+    metrics = _counts(marked) | {
+        "positive_share": {"before": positive_share(rows), "after": positive_share(kept)},
+        "noise": _noise(marked, truth),
+    }
+    return Filtered(kept=kept, flagged=dropped, metrics=metrics)
+
+
+def _contradicted(confidence: float) -> pl.Expr:
+    p_yes, label = pl.col("p_yes"), pl.col("label")
+    return ((label == 1) & (1 - p_yes >= confidence)) | ((label == 0) & (p_yes >= confidence))
+
+
+def _drop_translations(marked: pl.DataFrame) -> pl.DataFrame:
+    """Mark the translations of contradicted rows; only rows that are no translations are ever translated."""
+    contradicted = marked.filter(pl.col("reason").is_not_null())["id"].implode()
+    orphaned = (pl.col("origin") == "translated") & pl.col("parent_id").is_in(contradicted)
+    return marked.with_columns(reason=pl.coalesce("reason", pl.when(orphaned).then(pl.lit(PARENT_DROPPED))))
+
+
+def _with_scores(rows: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
+    joined = rows.join(scores.select("id", "p_yes"), on="id", how="left", maintain_order="left")
+    valid = pl.col("p_yes").is_between(0, 1).fill_null(value=False)
+    if not rows.height == scores.height == joined.filter(valid).height:
+        raise InputError(
+            f"the scores ({scores.height}) are not one p_yes from 0 to 1 for each of the {rows.height} training rows: "
+            "they belong to another training set, run score_train again"
+        )
+    return joined
+
+
+def _counts(marked: pl.DataFrame) -> dict[str, Any]:
+    label = pl.col("label").cast(pl.String).fill_null("unlabelled")
+    groups = {"by_origin": pl.col("origin"), "by_language": pl.col("language"), "by_label": label}
+    counts: dict[str, Any] = _count(marked, pl.lit("all"))["all"]
+    return counts | {name: _count(marked, key) for name, key in groups.items()}
+
+
+def _count(marked: pl.DataFrame, key: pl.Expr) -> dict[str, dict[str, int]]:
+    """`{key: {read, flagged, dropped, kept}}`, sorted by key."""
+    counts = (
+        marked.group_by(key=key)
+        .agg(
+            read=pl.len(),
+            flagged=(pl.col("reason") == CONTRADICTED).sum(),
+            dropped=pl.col("reason").is_not_null().sum(),
+            kept=pl.col("reason").is_null().sum(),
+        )
+        .sort("key")
+    )
+    return dict(zip(counts["key"], counts.drop("key").iter_rows(named=True), strict=True))
+
+
+def _noise(marked: pl.DataFrame, truth: Truth) -> dict[str, Any]:
+    """By origin, how the dropped rows compare with those whose label is not the truth; empty where none is known.
+
+    `precision` is left out where nothing was dropped, `recall` where nothing is wrong: neither is defined there.
+    """
+    known = marked.with_columns(wrong=pl.col("label").cast(pl.Boolean) != relevant(marked, truth)).drop_nulls("wrong")
+    return {str(origin): _found(part) for (origin,), part in sorted(known.group_by("origin"))}
+
+
+def _found(known: pl.DataFrame) -> dict[str, float]:
+    wrong, dropped = known["wrong"], known["reason"].is_not_null()
+    found = int((wrong & dropped).sum())
+    result: dict[str, float] = {"rows": known.height, "share_before": float(wrong.sum()) / known.height}
+    if not dropped.all():
+        result["share_after"] = float((wrong & ~dropped).sum()) / int((~dropped).sum())
+    if dropped.any():
+        result["precision"] = found / int(dropped.sum())
+    if wrong.any():
+        result["recall"] = found / int(wrong.sum())
+    return result

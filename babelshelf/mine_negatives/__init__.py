@@ -1,0 +1,1 @@
+"""The stage `mine_negatives`: semantic hard negatives."""

@@ -1,0 +1,47 @@
+"""The params of `mine_negatives`: the section `mine_negatives`, and `tasks.<task>.mine_negatives`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from babelshelf.core.params import Section
+from babelshelf.encoder.params import EncoderParams
+
+
+class IvfParams(Section):
+    """FAISS's inverted file: vectors are clustered, and a query is compared with those of its nearest clusters."""
+
+    lists: int = Field(gt=0)  # clusters
+    probes: int = Field(gt=0)  # clusters that a query is compared with
+
+
+class HnswParams(Section):
+    """A hierarchical navigable small-world graph (arXiv 1603.09320)."""
+
+    links: int = Field(ge=2)  # of a vector in the graph; M in the paper
+    ef_construction: int = Field(gt=0)  # vectors that are looked at to link one
+    ef_search: int = Field(gt=0)  # vectors that are looked at to answer a query
+
+
+class MineNegativesParams(EncoderParams):
+    """Which neighbours of a positive become negatives, and how many."""
+
+    query_prompt: str  # before a positive that neighbours are searched of; "": its vector as a candidate serves
+    index: Literal["flat", "ivf", "hnsw"]  # flat: compares with every candidate
+    codes: Literal["fp32", "fp16", "sq8"]  # of the vectors in the index: 4, 2 or 1 bytes a dimension
+    ivf: IvfParams
+    hnsw: HnswParams
+    origins: list[Literal["original", "translated"]] = Field(min_length=1)  # whose positive rows are anchors
+    window: tuple[int, int] = Field(strict=False)  # [first, last): ranks from 0, the positive itself left out
+    positive_share: float = Field(gt=0, le=1)  # each language is brought down to this share of label 1
+    guards: list[Literal["known_positive", "related_category", "equal_text"]]
+
+    @field_validator("window")
+    @classmethod
+    def _ordered(cls, window: tuple[int, int]) -> tuple[int, int]:
+        first, last = window
+        if not 0 <= first < last:
+            raise ValueError("expected [first, last] with 0 <= first < last")
+        return window

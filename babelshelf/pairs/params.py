@@ -1,0 +1,145 @@
+"""Params that describe labelled pairs in files: columns, labels, splits."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from babelshelf.core.languages import is_code
+from babelshelf.core.params import Section
+from babelshelf.pairs.hints import OF_PARAMS, Mends
+
+
+def _each_once(tasks: list[str]) -> list[str]:
+    if len(set(tasks)) < len(tasks):
+        raise ValueError("a task is there twice: all of its rows would be read twice")
+    return tasks
+
+
+Tasks = Annotated[list[Literal["qc", "qi"]], Field(min_length=1), AfterValidator(_each_once)]
+
+
+class ColumnsParams(Section):
+    """Names of the columns (CSV, Parquet) or keys (JSON lines); "" is none."""
+
+    query: str = Field(min_length=1)
+    candidate: str = Field(min_length=1)
+    label: str = Field(min_length=1)
+    language: str
+    id: str  # none: ids are made from row numbers
+    split: str
+
+
+class LabelsParams(Section):
+    """What a label says; values are compared without case, and 1.0 is 1."""
+
+    positive: list[str]
+    negative: list[str]
+    cut: float | Literal["none"]  # graded relevance: numbers from here on are positive, those below are not
+    missing: Literal["bad", "drop"]  # a row without a label
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> LabelsParams:
+        both = {value.casefold() for value in self.positive} & {value.casefold() for value in self.negative}
+        if both:
+            raise ValueError(f"{min(both)!r} is positive and negative: keep one")
+        if self.cut == "none" and not (self.positive and self.negative):
+            raise ValueError("without a cut, positive and negative need a value each")
+        return self
+
+
+class FileParams(Section):
+    """The files of one task."""
+
+    mends: ClassVar[Mends] = OF_PARAMS  # of a file that can't be read so
+    rows: str  # pattern in the folder, of files whose rows are split by a column, or here; "" is none
+    train: str  # patterns of files that are one split; "" is none
+    dev: str
+    test: str
+    format: Literal["csv", "jsonl", "parquet"]
+    delimiter: str = Field(min_length=1, max_length=1)  # of csv; a tab in TSV
+    quote: str = Field(max_length=1)  # of csv; "" is none
+    encoding: str  # of csv and jsonl
+    columns: ColumnsParams
+    language: str  # of all rows, where there is no column of languages
+    labels: LabelsParams
+    levels: str  # what stands between the levels of a category path, which becomes " > "; "" is none
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        try:
+            codecs.getincrementaldecoder(encoding)("strict").decode(b"", final=True)
+            "".encode(encoding)
+        except (LookupError, ValueError, TypeError) as error:
+            raise ValueError("Python knows no such encoding of text; utf-8 and cp1252 are the usual ones") from error
+        return encoding
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _ascii(cls, character: str) -> str:
+        if not character.isascii() or (character and character in "\r\n\0"):
+            raise ValueError("only a character of ASCII that ends no line")
+        return character
+
+    @model_validator(mode="after")
+    def _complete(self) -> FileParams:
+        if bool(self.columns.language) == bool(self.language):
+            raise ValueError("give columns.language or language, and not both")
+        if self.language and not is_code(self.language):
+            raise ValueError(f"language: {self.language!r} is no code of ISO 639-1, such as de")
+        if self.quote == self.delimiter:
+            raise ValueError("delimiter and quote are the same")
+        if not (self.rows or self.train):
+            raise ValueError("give rows or train: the files that training rows come from")
+        return self
+
+
+class HoldoutParams(Section):
+    """Languages that are kept out of train, as a stand-in for languages without labels."""
+
+    holdout_languages: list[str]
+
+    @field_validator("holdout_languages")
+    @classmethod
+    def _codes(cls, codes: list[str]) -> list[str]:
+        unknown = [code for code in codes if not is_code(code)]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no code of ISO 639-1, such as de")
+        return codes
+
+
+class CutParams(HoldoutParams):
+    """How dev and test are cut out of labelled rows."""
+
+    dev_share: float = Field(gt=0, lt=0.5)  # of query groups
+    test_share: float = Field(gt=0, lt=0.5)
+
+
+class SplitParams(CutParams):
+    """Train, dev and test: what the files call them, and how they are cut where the files don't say."""
+
+    names: dict[Literal["train", "dev", "test"], list[str]]  # values of columns.split
+    leaks: Literal["error", "drop"]  # rows whose query another split holds: drop them from train, then from dev
+
+
+class CharactersPerText(Section):
+    """Characters of a text."""
+
+    query: int = Field(gt=0)
+    candidate: int = Field(gt=0)
+
+
+class FilesParams(Section):
+    """A user's own labelled pairs."""
+
+    tasks: Tasks  # that there are files of
+    qc: FileParams
+    qi: FileParams
+    split: SplitParams
+    max_bad_share: float = Field(ge=0, lt=1)  # of rows; up to it, bad rows are dropped and written to a table
+    missing_candidate: Literal["bad", "drop"]
+    conflicts: Literal["keep", "drop", "majority"]  # a pair with both labels
+    long: CharactersPerText  # longer texts are counted

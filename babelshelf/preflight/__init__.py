@@ -1,0 +1,1 @@
+"""Checks of what a stage needs, before it begins."""

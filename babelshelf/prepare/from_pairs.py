@@ -1,0 +1,182 @@
+"""From files of labelled pairs to a `Marketplace`: all records read, bad ones counted, splits cut, classes checked.
+
+Each row is kept, or counted under the reason why it is not: the counts are, by task, `read`, `kept`, `dropped` by
+reason, and `noticed` (rows that are kept).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from babelshelf.core.errors import InputError
+from babelshelf.core.rows import ROW_SCHEMA
+from babelshelf.pairs.rows import CODED, PROBLEMS, SPLITS, as_texts, bad_rows, counted, described, read_task
+from babelshelf.pairs.splits import KEPT, PAIR, both_labels, settle
+from babelshelf.prepare.marketplace import Inputs, Marketplace, TaskData
+from babelshelf.tables.prediction_sets import UNLABELLED_SCHEMA
+from babelshelf.tables.truth import no_truth
+
+if TYPE_CHECKING:
+    from babelshelf.pairs.params import FilesParams
+
+SHOWN = 20  # bad rows that a message shows
+NOTICED = ("cleaned", "control", "mojibake", "long")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What a source of labelled pairs has read, before anything is split.
+
+    Attributes:
+        rows: as `read_rows` gives them.
+        settings: splits, policies, and what the columns are called.
+        unlabelled: rows to predict by task, with the columns of `UNLABELLED_SCHEMA` and maybe others.
+        counts: what else was counted, by task.
+    """
+
+    rows: pl.DataFrame
+    settings: FilesParams
+    unlabelled: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    counts: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def of_pairs(pairs: Pairs, seed: int) -> Marketplace:
+    """The marketplace of one source's pairs; raises InputError as `marketplace` does."""
+    return with_extras(marketplace(pairs.rows, pairs.settings, seed), pairs)
+
+
+def with_extras(market: Marketplace, pairs: Pairs) -> Marketplace:
+    """`market` with the rows to predict and the counts that the pairs bring besides."""
+    tasks = {
+        task: replace(market.tasks[task], unlabelled=table.select(UNLABELLED_SCHEMA.names()))
+        for task, table in pairs.unlabelled.items()
+    }
+    counts = {task: market.counts[task] | more for task, more in pairs.counts.items()}
+    return replace(market, tasks=market.tasks | tasks, counts=market.counts | counts)
+
+
+def marketplace(rows: pl.DataFrame, settings: FilesParams, seed: int) -> Marketplace:
+    """Split the rows of all tasks, and count what is left out.
+
+    Args:
+        rows: as `read_rows` gives them.
+        settings: splits, and policies.
+        seed: of the cut.
+
+    Returns:
+        The tasks of `settings.tasks`; without truth, with the texts of train, and with the bad rows.
+
+    Raises:
+        InputError: more rows are bad than `max_bad_share` allows (the first of them and their count), a query is in two
+            splits, or a split lacks a class.
+    """
+    rejects = bad_rows(rows, settings)
+    check_share(rows, rejects, settings)
+    pairs = both_labels_by_task(rows)
+    return assembled(settle(rows, settings, seed), settings.tasks, pairs, rejects)
+
+
+def assembled(
+    settled: pl.DataFrame, names: Sequence[str], pairs: Mapping[str, int], rejects: pl.DataFrame
+) -> Marketplace:
+    """The marketplace of rows that have their splits.
+
+    Args:
+        settled: as `splits.settle` gives them.
+        names: of the tasks.
+        pairs: with both labels, by task.
+        rejects: the bad rows.
+
+    Raises:
+        InputError: a split lacks a class.
+    """
+    tasks: dict[str, TaskData] = {task: _task_data(settled.filter(KEPT, task=task)) for task in names}
+    for task, data in tasks.items():
+        _check_splits(task, data)
+    return Marketplace(
+        tasks=tasks,
+        texts=_texts(settled.filter(KEPT, split="train")),
+        counts={task: counts(settled.filter(task=task)) | {"pairs_with_both_labels": pairs[task]} for task in tasks},
+        rejects=rejects,
+    )
+
+
+def read_rows(inputs: Inputs, settings: FilesParams) -> pl.DataFrame:
+    """All records of all tasks (see `rows.read_task`), numbered in `order`; raise the InputErrors of all."""
+    tables, problems = [], []
+    for task in settings.tasks:
+        try:
+            tables.append(read_task(task, inputs[task], settings))
+        except InputError as error:
+            problems += error.message.splitlines()
+    if problems:
+        raise InputError("\n".join(dict.fromkeys(problems)))
+    return pl.concat(tables, rechunk=True).with_row_index("order")
+
+
+def check_share(rows: pl.DataFrame, rejects: pl.DataFrame, settings: FilesParams) -> None:
+    """Raise InputError with the first bad rows and their count if a task has more than `max_bad_share`, or no rows."""
+    for task in settings.tasks:
+        read, bad = rows.filter(task=task).height, rejects.filter(task=task).height
+        if not read:
+            raise InputError(f"{task}: no rows: give a file that has some")
+        if bad > settings.max_bad_share * read:
+            lines = described(rejects.head(SHOWN))
+            most = f"max_bad_share allows {settings.max_bad_share:.2%}"
+            total = (
+                f"{bad} of {read} {task} rows are bad ({bad / read:.2%}), {most}; in all {rejects.height}, the first:"
+            )
+            raise InputError("\n".join([total, *lines]))
+
+
+def counts(rows: pl.DataFrame) -> dict[str, Any]:
+    """`read`, `kept`, `dropped` by reason, and `noticed`, of the rows of one task."""
+    kept = rows.select("drop", *NOTICED).filter(KEPT)
+    return {
+        "read": rows.height,
+        "kept": kept.height,
+        "bad": rows.filter(pl.col("drop").is_in(list(PROBLEMS))).height,
+        "dropped": dict(counted(rows)),
+        "noticed": {name: int(kept[name].sum()) for name in NOTICED},
+    }
+
+
+def both_labels_by_task(rows: pl.DataFrame) -> dict[str, int]:
+    """Pairs with both labels, by task."""
+    needed = rows.select(*PAIR, "label", "drop")  # the rest would be copied
+    return {str(task): both_labels(part) for (task,), part in needed.group_by("task")}
+
+
+def _task_data(rows: pl.DataFrame) -> TaskData:
+    table = rows.with_columns(
+        origin=pl.lit("original", CODED), parent_id=pl.lit(None, dtype=pl.String), group=pl.col("key")
+    ).select("split", *ROW_SCHEMA.names())
+    train, dev, test = (as_texts(table.filter(split=split).drop("split")) for split in SPLITS)
+    candidates = rows.group_by("candidate").agg(in_train=(pl.col("split") == "train").any()).sort("candidate")
+    return TaskData(train=train, dev=dev, test=test, candidates=as_texts(candidates), truth=no_truth())
+
+
+def _check_splits(task: str, data: TaskData) -> None:
+    for split, table in (("train", data.train), ("dev", data.dev), ("test", data.test)):
+        if table["label"].n_unique() < 2:
+            raise InputError(
+                f"{task}: {split} has {table.height} rows, and not both relevant and irrelevant pairs: give more rows, "
+                "correct the mapping of labels, or change the shares of the section's split"
+            )
+
+
+def _texts(train: pl.DataFrame) -> pl.DataFrame:
+    """Queries and candidates of train, sorted, so that nothing tells which pair up.
+
+    A candidate counts as of the language that most of its rows have.
+    """
+    asked = train.select("language", text="query", kind=pl.lit("query", CODED)).unique()
+    offered = train.group_by(text="candidate").agg(
+        language=pl.col("language").mode().min(), kind=pl.lit("candidate", CODED)
+    )
+    texts = pl.concat([table.select("text", "language", "kind") for table in (asked, offered)]).unique()
+    return as_texts(texts).sort("text", "language", "kind")

@@ -1,0 +1,79 @@
+"""A data set whose format is known, described as the source `files` would have it, so that it is read as any other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from babelshelf.pairs.hints import PUBLISHED, Mends
+from babelshelf.pairs.params import ColumnsParams, FileParams, FilesParams, LabelsParams, SplitParams
+
+if TYPE_CHECKING:
+    from babelshelf.prepare.params import Cikm2025Params, EsciParams
+
+Task = Literal["qc", "qi"]
+Split = Literal["train", "dev", "test"]
+PLAIN_LABELS = {"positive": ["1"], "negative": ["0"]}
+
+
+class PublishedFile(FileParams):
+    """The files of one task; no param of the user's says how they are written."""
+
+    mends: ClassVar[Mends] = PUBLISHED
+
+
+def published_file(
+    name: str,
+    form: Literal["jsonl", "parquet"],
+    columns: Mapping[str, str],
+    labels: Mapping[str, list[str]] = PLAIN_LABELS,
+) -> PublishedFile:
+    """The one file of a task.
+
+    Args:
+        name: in the data set's folder.
+        form: how it is written.
+        columns: of `ColumnsParams`, by role.
+        labels: `positive` and `negative` ones; any other is bad.
+    """
+    return PublishedFile(
+        rows=name,
+        train="",
+        dev="",
+        test="",
+        format=form,
+        delimiter=",",
+        quote="",
+        encoding="utf-8",
+        columns=ColumnsParams(**columns),
+        language="",
+        labels=LabelsParams(**labels, cut="none", missing="bad"),
+        levels="",
+    )
+
+
+def as_files(
+    settings: Cikm2025Params | EsciParams,
+    files: Mapping[Task, FileParams],
+    split: Mapping[str, Any],
+    names: list[Split],
+) -> FilesParams:
+    """The params of the source `files` that read the data set.
+
+    Args:
+        settings: of the data set's source.
+        files: of each task; with one task, of that.
+        split: of `SplitParams`, without `names`.
+        names: of the splits in the files, which are called so there.
+    """
+    either = next(iter(files.values()))
+    return FilesParams(
+        tasks=list(files),
+        qc=files.get("qc", either),
+        qi=files.get("qi", either),
+        split=SplitParams(names={name: [name] for name in names}, **split),
+        max_bad_share=settings.max_bad_share,
+        missing_candidate="drop",
+        conflicts=settings.conflicts,
+        long=settings.long,
+    )

@@ -1,0 +1,1 @@
+"""Logs, measured resources and child processes of stages; they change no output."""

@@ -1,0 +1,1 @@
+"""The stages `score`, `score_train` and `predict`: p(yes) of pairs."""

@@ -1,0 +1,306 @@
+"""Scoring with vLLM on many machines, by Ray Data's LLM processor: replicas, an engine each, share the prompts.
+
+Prompts go in as Parquet shards, p(yes) comes out as Parquet shards, in a folder that all machines see. Ray deals a
+shard to whichever replica is free, starts a replica that died again, and keeps count of the rows that are written
+(`ray.data.checkpoint`), so that a run that was killed goes on with the shards that it had not finished.
+
+The numbers are those of this engine and this precision: calibrate the threshold on the path that serves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+import re
+import socket
+import textwrap
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from babelshelf.core.errors import InputError, first_line
+from babelshelf.core.files import replacing, work_dir
+from babelshelf.core.partial_work import fingerprint, partial_work
+from babelshelf.core.rows import write_table
+from babelshelf.runtime.child_process import Guard
+from babelshelf.score.vllm_serving import Serving, VllmScorer, trained
+
+if TYPE_CHECKING:
+    from babelshelf.score.params import RayParams, ScoreParams
+
+CHUNK = 1_048_576  # pairs: each chunk starts the engines anew, and lies in this process's memory
+CONCURRENT = 2  # shards that a replica works on at once, so that it does not run empty at the end of one
+OTHER_CPUS = 2  # that Ray counts for reading and writing, beside those of the engines
+RESTARTS = 3  # of a replica, and of a shard on another one
+PATIENCE = 60.0  # seconds in which a job that was killed gives its engines' places back
+STALLED = 1800.0  # seconds without a finished shard, the loading of the weights included
+ENVIRONMENT = {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}  # of the replicas: their weights are in a folder
+
+
+@contextmanager
+def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[VllmScorer]:
+    """A scorer from what `sft` wrote; finished shards are kept until it is left without an error.
+
+    Args:
+        base: folder of the base model, which also holds the tokenizer.
+        model: folder of an adapter, or of all weights; its `prompt.json` says which prompt it was trained with.
+        settings: precision, and the sections `ray` and `vllm`.
+
+    Raises:
+        InputError: the adapter has what vLLM cannot serve beside a base model; there is no cluster at the address; it
+            has no room for the replicas; a machine of it does not see the models.
+    """
+    with trained(base, model, settings) as found, ExitStack() as work:
+        serving = _with_whole_paths(found.serving)
+        with _cluster(settings.ray, serving):
+            yield found.scorer(Replicas(serving, settings.ray, fingerprint(base, model, settings), work), CHUNK)
+
+
+class Replicas:
+    """Engines on the machines of a cluster.
+
+    Args:
+        serving: what each of them serves.
+        settings: how many there are, and their shards.
+        key: of all that p(yes) depends on but the prompts.
+        work: what keeps the finished shards.
+    """
+
+    def __init__(self, serving: Serving, settings: RayParams, key: str, work: ExitStack) -> None:
+        self._serving = serving
+        self._settings = settings
+        self._key = key
+        self._work = work
+        self._folders: dict[str, Path] = {}
+
+    def p_yes(self, prompts: pl.Series) -> np.ndarray:
+        """p(yes) of each prompt."""
+        folder = self._folder(_digest(prompts))
+        _write_shards(prompts, self._settings.shard, folder / "prompts")
+        if len(prompts) > _finished(folder):
+            with _errors_in_a_line():
+                self._run(folder)
+        return _read_shards(folder / "p_yes", len(prompts))
+
+    def _folder(self, prompts: str) -> Path:
+        if prompts not in self._folders:
+            folder = self._work.enter_context(partial_work("ray", self._key, prompts))
+            self._folders[prompts] = folder.absolute()
+        return self._folders[prompts]
+
+    def _run(self, folder: Path) -> None:
+        """Score the prompts that were not scored before."""
+        import ray  # noqa: PLC0415 - slow to import, and an extra
+        from ray.data.checkpoint import CheckpointConfig  # noqa: PLC0415
+
+        context = ray.data.DataContext.get_current()
+        context.execution_no_progress_timeout_s = STALLED
+        context.checkpoint_config = CheckpointConfig(
+            "number", str(folder / "finished"), delete_checkpoint_on_success=False
+        )
+        prompts = ray.data.read_parquet(str(folder / "prompts"))
+        shards = prompts.repartition(target_num_rows_per_block=self._settings.shard)  # read_parquet joins files
+        processor(self._serving, self._settings)(shards).write_parquet(str(folder / "p_yes"), mode="append")
+
+
+def processor(serving: Serving, settings: RayParams) -> Any:  # noqa: ANN401 - ray is no dependency
+    """Ray's LLM processor: `number` and `tokenized_prompt` to `number` and `p_yes`."""
+    from ray.data.llm import build_processor, vLLMEngineProcessorConfig  # noqa: PLC0415
+
+    # Without it, Ray takes its own executor, which spreads a model over machines.
+    here = {"distributed_executor_backend": "mp"} if serving.tensor_parallel > 1 else {}
+    config = vLLMEngineProcessorConfig(
+        model_source=serving.weights,
+        engine_kwargs=serving.engine() | here,
+        concurrency=(settings.replicas, settings.replicas),
+        batch_size=settings.shard,
+        max_concurrent_batches=CONCURRENT,
+        placement_group_config={"bundles": [{_device(): serving.tensor_parallel}]},
+        log_engine_metrics=False,
+        chat_template_stage=False,
+        tokenize_stage=False,
+        detokenize_stage=False,
+    )
+    asked = {"sampling_params": serving.sampling()} | ({"model": serving.adapter} if serving.adapter else {})
+    answers = serving.answers
+
+    # Closures that use nothing of this package: it need not be installed on the cluster's machines.
+    def preprocess(_row: dict[str, Any]) -> dict[str, Any]:
+        return asked
+
+    def postprocess(row: dict[str, Any]) -> dict[str, Any]:
+        no_yes = [row["logprobs"][0][answer]["logprob"] for answer in answers]
+        return {"number": row["number"], "p_yes": (1 + math.tanh((no_yes[1] - no_yes[0]) / 2)) / 2}
+
+    built = build_processor(config, preprocess=preprocess, postprocess=postprocess)
+    bounds = {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}  # Ray Data's own defaults have no end
+    built.get_stage_by_name("vLLMEngineStage").map_batches_kwargs.update(bounds)
+    return built
+
+
+# --- shards ---
+
+
+def _digest(prompts: pl.Series) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for numbers in (prompts.list.len(), prompts.explode()):
+        digest.update(numbers.to_numpy().data)
+    return digest.hexdigest()
+
+
+def _write_shards(prompts: pl.Series, rows: int, folder: Path) -> None:
+    if folder.is_dir():
+        return
+    table = pl.DataFrame({"number": np.arange(len(prompts)), "tokenized_prompt": prompts})
+    with replacing(folder) as temporary:
+        for number, shard in enumerate(table.iter_slices(rows)):
+            write_table(temporary / f"{number:06}.parquet", shard)
+
+
+def _finished(folder: Path) -> int:
+    """Rows that were written by a run before this one."""
+    files = [file for file in (folder / "finished").glob("*.parquet") if not file.name.endswith(".pending.parquet")]
+    return sum(pl.scan_parquet(file).select(pl.len()).collect().item() for file in files)
+
+
+def _read_shards(folder: Path, rows: int) -> np.ndarray:
+    table = pl.read_parquet(folder / "*.parquet").sort("number")
+    if table["number"].to_list() != list(range(rows)):
+        raise RuntimeError(f"{folder}: Ray wrote {table.height} rows of {rows}: remove the folder and start again")
+    return table["p_yes"].to_numpy()
+
+
+# --- the cluster ---
+
+
+@contextmanager
+def _cluster(settings: RayParams, serving: Serving) -> Iterator[None]:
+    """A connection to a cluster that has room for the replicas; one of this machine alone ends with it."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when a cluster starts
+    import ray  # noqa: PLC0415 - slow to import, and an extra
+
+    shared = work_dir().absolute()
+    shared.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        if settings.address == "local":
+            stack.enter_context(closing(Guard()))  # of the processes that Ray starts here
+        stack.callback(ray.shutdown)
+        _connect(settings, serving.tensor_parallel)
+        _require_room(settings.replicas, serving.tensor_parallel)
+        _require_files([serving.weights, *([serving.adapter] if serving.adapter else []), str(shared)])
+        yield
+
+
+def _connect(settings: RayParams, each: int) -> None:
+    import ray  # noqa: PLC0415
+
+    # With fewer CPUs, as Ray counts them, it would wait for ever on a small machine.
+    cpus = max(os.cpu_count() or 1, settings.replicas * each + OTHER_CPUS)
+    local = {"include_dashboard": False, "num_cpus": cpus} if settings.address == "local" else {}
+    try:
+        _knock(settings.address)
+        ray.init(
+            settings.address,
+            runtime_env={"env_vars": ENVIRONMENT},
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+            **local,
+        )
+    except (OSError, RuntimeError, ray.exceptions.RayError) as error:
+        mend = "start one with `ray start --head` (docs/serving.md), or set it to local"
+        raise InputError(
+            f"score.ray.address: {settings.address}: no cluster of Ray ({first_line(error)}): {mend}"
+        ) from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody answers: Ray itself tries again for many minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon:
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+
+
+def _device() -> str:
+    """What Ray calls that of which an engine needs `tensor_parallel`: GPUs, or for vLLM's CPU build, CPUs."""
+    import ray  # noqa: PLC0415
+
+    return "GPU" if ray.cluster_resources().get("GPU") else "CPU"
+
+
+def _require_room(replicas: int, each: int) -> None:
+    """Refuse what Ray would wait for without an end."""
+    import ray  # noqa: PLC0415
+
+    device, needed = _device(), replicas * each
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    room = sum(int(machine.get(device, 0)) // each for machine in machines)
+    asked = f"score.ray.replicas: {replicas}, each on {each} {device}s of one machine (vllm.tensor_parallel)"
+    if room < replicas:
+        raise InputError(f"{asked}: the cluster's {len(machines)} machines have room for {room}: lower one of them")
+    cpus = sum(machine.get("CPU", 0) for machine in machines) - (needed if device == "CPU" else 0)
+    if cpus < OTHER_CPUS:
+        raise InputError(f"{asked}: the cluster has {cpus:g} CPUs beside theirs, and {OTHER_CPUS} read and write")
+    end = time.monotonic() + PATIENCE
+    while (free := ray.available_resources().get(device, 0)) < needed:
+        if time.monotonic() > end:
+            raise InputError(f"{asked}: just {free:g} of the cluster's {device}s are free: wait for its other jobs")
+        time.sleep(1)
+
+
+def _require_files(paths: Sequence[str]) -> None:
+    """Refuse a cluster with a machine that does not see the files that its replicas read and write."""
+    import ray  # noqa: PLC0415
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
+
+    def missing() -> list[str]:
+        return [path for path in paths if not os.path.exists(path)]  # noqa: PTH110
+
+    ask = ray.remote(num_cpus=0)(missing)
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    strategies = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
+    answers = ray.get([ask.options(scheduling_strategy=strategy).remote() for strategy in strategies])
+    for node, lacking in zip(nodes, answers, strict=True):
+        if lacking:
+            mend = "share this folder, and the models, under the same path on all machines (docs/serving.md)"
+            raise InputError(f"score.backend: ray: machine {node['NodeManagerAddress']} lacks {lacking[0]}: {mend}")
+
+
+@contextmanager
+def _errors_in_a_line() -> Iterator[None]:
+    import ray  # noqa: PLC0415
+    from ray.data.exceptions import ExecutionTimeoutError, SystemException  # noqa: PLC0415
+
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):  # the file of it has all
+            handler.setLevel(logging.CRITICAL)
+    try:
+        yield
+    except (ray.exceptions.RayError, ExecutionTimeoutError, SystemException) as error:
+        logs = "finished shards are kept; logs: /tmp/ray/session_latest/logs, of the machine where it happened"
+        raise InputError(f"score.backend: ray: a replica failed: {reason(str(error))}; {logs}") from error
+
+
+def reason(text: str) -> str:
+    """The first error in a text of tracebacks, the cause of the others, in a line; without one, the last line."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    errors = [number for number, line in enumerate(lines) if re.match(r"[\w.]+(Error|Exception): ", line)]
+    start = errors[0] if errors else len(lines) - 1
+    return textwrap.shorten(" ".join(lines[start : start + 2]), 300)
+
+
+def _with_whole_paths(serving: Serving) -> Serving:
+    """A replica runs in another folder."""
+    adapter = serving.adapter
+    return replace(
+        serving,
+        weights=str(Path(serving.weights).absolute()),
+        adapter=None if adapter is None else str(Path(adapter).absolute()),
+    )

@@ -1,0 +1,144 @@
+"""Scoring with vLLM on one machine, on GPUs or on its CPU build: the base model with the LoRA adapter, or all weights.
+
+The numbers are those of this engine and this precision: calibrate the threshold on the path that serves.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import pairwise, repeat
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from babelshelf.core.errors import InputError
+from babelshelf.runtime.child_process import Guard, end_with_parent
+from babelshelf.score.vllm_serving import Engines, Serving, VllmScorer, answered, trained
+
+if TYPE_CHECKING:
+    from babelshelf.score.params import ScoreParams
+
+CHUNK = 16_384  # pairs: at the end of each an engine runs empty, and a kill loses at most one
+
+
+@contextmanager
+def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[VllmScorer]:
+    """A scorer from what `sft` wrote; its engines are shut down at the end.
+
+    Args:
+        base: folder of the base model, which also holds the tokenizer.
+        model: folder of an adapter, or of all weights; its `prompt.json` says which prompt it was trained with.
+        settings: precision, and the section `vllm`.
+
+    Raises:
+        InputError: the adapter has what vLLM cannot serve beside a base model, or there are too few GPUs.
+    """
+    with (
+        trained(base, model, settings) as found,
+        _engines(found.serving, settings.vllm.data_parallel) as engines,
+    ):
+        yield found.scorer(engines, CHUNK)
+
+
+class Engine:
+    """vLLM in this process (its core runs in a process of its own)."""
+
+    def __init__(self, serving: Serving) -> None:
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        if serving.devices:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(serving.devices)
+        from vllm import LLM, SamplingParams  # noqa: PLC0415 - slow to import, and it reads the variables above
+        from vllm.lora.request import LoRARequest  # noqa: PLC0415
+
+        self._guard = Guard()
+        self._llm = LLM(model=serving.weights, **serving.engine())
+        self._lora = LoRARequest("adapter", 1, serving.adapter) if serving.adapter else None
+        self._answers = serving.answers
+        self._sampling = SamplingParams(**serving.sampling())
+
+    def p_yes(self, prompts: pl.Series) -> np.ndarray:
+        """p(yes) of each prompt."""
+        asked = [{"prompt_token_ids": prompt} for prompt in prompts.to_list()]
+        outputs = self._llm.generate(asked, self._sampling, lora_request=self._lora, use_tqdm=False) if asked else []
+        found = [output.outputs[0].logprobs[0] for output in outputs]
+        return np.array(
+            [answered({token: of.logprob for token, of in logprobs.items()}, self._answers) for logprobs in found],
+            np.float64,
+        )
+
+    def close(self) -> None:
+        """End the engine's processes."""
+        self._llm.llm_engine.engine_core.shutdown()
+        self._guard.close()
+
+
+class Replicas:
+    """Engines in processes of their own: vLLM's `LLM` raises when asked for data parallelism within one."""
+
+    def __init__(self, pools: Sequence[ProcessPoolExecutor]) -> None:
+        self._pools = pools
+
+    def p_yes(self, prompts: pl.Series) -> np.ndarray:
+        """p(yes) of each prompt; each engine gets a run of them, so that its prefixes stay together."""
+        ends = np.linspace(0, len(prompts), len(self._pools) + 1).astype(int)
+        parts = [prompts[start:end] for start, end in pairwise(ends)]
+        futures = [pool.submit(_p_yes, part) for pool, part in zip(self._pools, parts, strict=True)]
+        return np.concatenate([future.result() for future in futures])
+
+
+@contextmanager
+def _engines(serving: Serving, replicas: int) -> Iterator[Engines]:
+    if replicas == 1:
+        engine = Engine(serving)
+        try:
+            yield engine
+        finally:
+            engine.close()
+        return
+    with ExitStack() as stack:
+        pools = []
+        for devices in _devices(replicas, serving.tensor_parallel):
+            own = replace(serving, devices=devices)
+            pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start, initargs=(own,))
+            pools.append(stack.enter_context(pool))
+            stack.callback(pool.submit, _stop)  # before the pool is left, which waits for it
+        yield Replicas(pools)
+
+
+def _devices(replicas: int, each: int) -> Iterator[tuple[str, ...]]:
+    """The GPUs of each engine, none without GPUs; raise InputError where there are too few."""
+    import torch  # noqa: PLC0415
+
+    if not torch.cuda.is_available():
+        return repeat((), replicas)
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]
+    if len(visible) < replicas * each:
+        raise InputError(
+            f"score.vllm: data_parallel {replicas} with tensor_parallel {each} needs {replicas * each} GPUs, "
+            f"there are {len(visible)}: lower one of them"
+        )
+    return iter([tuple(visible[number * each : (number + 1) * each]) for number in range(replicas)])
+
+
+_own: list[Engine] = []  # of a process that is a replica
+
+
+def _start(serving: Serving) -> None:
+    end_with_parent()
+    _own.append(Engine(serving))
+
+
+def _p_yes(prompts: pl.Series) -> np.ndarray:
+    return _own[0].p_yes(prompts)
+
+
+def _stop() -> None:
+    _own.pop().close()

@@ -1,0 +1,97 @@
+"""What a scorer is, the backend that the params choose, and scoring that survives a kill."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import polars as pl
+from tqdm import tqdm
+
+from babelshelf.core.files import replacing
+from babelshelf.llm.base_model import check_base
+
+if TYPE_CHECKING:
+    from babelshelf.score.params import ScoreParams
+
+CHUNK = 1024  # pairs: what a kill loses at most, where a scorer has no reason for more
+
+
+class Scorer(Protocol):
+    """A model that answers "yes" or "no" to the prompt of a pair.
+
+    Attributes:
+        chunk: how many prompts it is best given at once; what a kill loses at most, unless it keeps more itself.
+    """
+
+    chunk: int
+
+    def encode(self, rows: pl.DataFrame) -> pl.Series:
+        """Token ids of the rows' prompts, `List(Int32)`, shape (rows,)."""
+        ...
+
+    def order(self, prompts: pl.Series) -> np.ndarray:
+        """Numbers of all prompts in the order in which they are scored fastest, int64, shape (prompts,)."""
+        ...
+
+    def score(self, prompts: pl.Series) -> np.ndarray:
+        """p(yes) = exp(l_yes) / (exp(l_yes) + exp(l_no)) of each prompt, float64, shape (prompts,)."""
+        ...
+
+
+def load_scorer(base: Path, model: Path, settings: ScoreParams) -> AbstractContextManager[Scorer]:
+    """The scorer of `settings.backend`, a module of `babelshelf.score.backends`, for the model in the folder `model`.
+
+    Raises:
+        InputError: the model was trained on another base.
+    """
+    check_base(base, model)
+    backend = importlib.import_module(f"babelshelf.score.backends.{settings.backend}")
+    scorer: AbstractContextManager[Scorer] = backend.load(base, model, settings)
+    return scorer
+
+
+def score_pairs(rows: pl.DataFrame, scorer: Scorer, done: Path) -> np.ndarray:
+    """p(yes) of all rows, in their order.
+
+    Args:
+        rows: a table of `tables.ROW_SCHEMA`.
+        scorer: the model.
+        done: folder for this very run's finished chunks: a run that was killed goes on from them, with the same
+            result, as the chunks do not depend on what was done before.
+
+    Returns:
+        float64, shape (rows,).
+    """
+    prompts = scorer.encode(rows)
+    order = scorer.order(prompts)
+    scores = np.empty(rows.height)
+    with tqdm(total=rows.height, unit="pair", desc="score") as bar:
+        for start in range(0, rows.height, scorer.chunk):
+            part = order[start : start + scorer.chunk]
+            scores[part] = _chunk(prompts[part], scorer, done / f"{start}.npy")
+            bar.update(len(part))
+    return scores
+
+
+def by_tokens(prompts: pl.Series) -> np.ndarray:
+    """Numbers of the prompts in the order of their tokens, so that those that begin alike follow each other.
+
+    Returns:
+        int64, shape (prompts,).
+    """
+    order: np.ndarray = pl.DataFrame({"prompt": prompts}).select(pl.col("prompt").arg_sort()).to_series().to_numpy()
+    return order.astype(np.int64)
+
+
+def _chunk(prompts: pl.Series, scorer: Scorer, path: Path) -> np.ndarray:
+    if path.is_file():
+        finished: np.ndarray = np.load(path)
+        return finished
+    scores = scorer.score(prompts)
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, scores)
+    return scores

@@ -1,0 +1,79 @@
+"""Fine-tune a base model, or a LoRA adapter of it, on labelled rows: what the stage `sft` calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import PreTrainedModel
+
+from babelshelf.llm.base_model import load_tokenizer
+from babelshelf.llm.prompts import Template, answer_ids, encode
+from babelshelf.trainer.fit import (
+    FineTuned,
+    answered,
+    configuration,
+    counts,
+    fit_with,
+    load_model,
+    schedule_of,
+    trained_in_fp32,
+)
+from babelshelf.trainer.trainers import AnswerTrainer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from babelshelf.sft.params import LoraParams, SftParams
+
+
+def with_lora(model: PreTrainedModel, lora: LoraParams, seed: int) -> PreTrainedModel:
+    """The model with a fresh LoRA adapter (arXiv 2106.09685); its other weights are frozen."""
+    from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - slow to import, and not every run needs it
+
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.target_modules,
+        modules_to_save=lora.modules_to_save or None,
+        ensure_weight_tying=bool(lora.modules_to_save),
+    )
+    return trained_in_fp32(get_peft_model(model, config))
+
+
+def fine_tune(
+    rows: pl.DataFrame,
+    base: Path,
+    template: Template,
+    *,
+    settings: SftParams,
+    seed: int,
+    checkpoints: Path,
+    trainer_class: type[AnswerTrainer] = AnswerTrainer,
+) -> FineTuned:
+    """Fine-tune the base model on labelled rows.
+
+    Args:
+        rows: a table of `tables.ROW_SCHEMA`, all labelled.
+        base: folder of the base model and its tokenizer.
+        template: of the prompts.
+        settings: adapter, prompt length, schedule.
+        seed: of the adapter's weights and the order of the rows.
+        checkpoints: see `fit`.
+        trainer_class: what takes the loss.
+    """
+    tokenizer = load_tokenizer(base)
+    encoded = encode(rows, template, tokenizer, settings.max_length)
+    examples = answered(encoded, rows["label"].to_list(), answer_ids(template, tokenizer))
+    schedule = schedule_of(settings, seed)
+    # Before the model: ZeRO-3 shards it as it is loaded.
+    config = configuration(schedule, checkpoints, examples, trainer_class)
+    model = load_model(base, settings.attention, settings.weights)
+    if settings.adapter == "lora":
+        model = with_lora(model, settings.lora, seed)
+    trained = fit_with(model, tokenizer, examples, schedule, config=config, trainer_class=trainer_class)
+    return FineTuned(model, trained, counts(encoded, schedule))

@@ -1,1 +1,0 @@
-"""Sources: each package turns one kind of input into a `Marketplace` (`babelshelf.sources.base`) by its `read`."""

@@ -1,0 +1,1 @@
+"""The stage `summarize`: the results of all tasks in one file."""

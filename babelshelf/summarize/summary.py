@@ -1,0 +1,35 @@
+"""The results at a glance: a small JSON of the tasks and their average."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from babelshelf.core.errors import InputError
+from babelshelf.core.files import read_json
+
+
+def summarize(evaluated: Path, tasks: Iterable[str]) -> dict[str, Any]:
+    """What one looks at first, from `<evaluated>/<task>.json` of the given tasks; files of other tasks are not read.
+
+    Raises:
+        InputError: a task was not evaluated.
+    """
+    summaries = {task: _summary(read_evaluated(evaluated, task)) for task in tasks}
+    return {"f1_average": sum(part["f1"] for part in summaries.values()) / len(summaries), "tasks": summaries}
+
+
+def _summary(values: dict[str, Any]) -> dict[str, float]:
+    everything = values["all"]
+    names = ("f1", "f1_low", "f1_high", "average_precision", "mcc", "all_yes_f1")
+    by_part = {f"f1_{part}": values[part]["f1"] for part in ("in_train", "absent") if part in values}
+    return {name: everything[name] for name in names} | by_part | {"threshold": values["threshold"]}
+
+
+def read_evaluated(folder: Path, task: str) -> dict[str, Any]:
+    """What `evaluate` wrote of a task into `folder`; raises InputError where it has not run."""
+    file = folder / f"{task}.json"
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; run `dvc repro evaluate@{task}`")
+    return read_json(file)

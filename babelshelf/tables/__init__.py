@@ -1,0 +1,1 @@
+"""Tables that several stages read: predictions, prediction sets, ground truth (shared)."""

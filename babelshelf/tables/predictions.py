@@ -1,0 +1,80 @@
+"""Predictions: a task's rows with the p(yes) that a model gave them, as `score` writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from babelshelf.core.errors import InputError
+from babelshelf.core.rows import ROW_SCHEMA, check_schema, read_table
+
+PREDICTION_SCHEMA = pl.Schema([*ROW_SCHEMA.items(), ("p_yes", pl.Float64())])
+
+Labels: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.float64]
+FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where p(yes) becomes "yes": a pair is relevant where p(yes) >= the threshold of its language.
+
+    Attributes:
+        shared: the threshold of a language that has none of its own.
+        by_language: thresholds of single languages.
+    """
+
+    shared: float
+    by_language: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, calibrated: Mapping[str, Any]) -> Thresholds:
+        """Those that `calibrate` wrote to its metrics."""
+        return cls(calibrated["threshold"], calibrated.get("thresholds", {}))
+
+    def answer(self, predictions: FrameT) -> FrameT:
+        """The predictions with the column `yes`, null where `p_yes` is."""
+        threshold = pl.lit(self.shared)
+        if self.by_language:
+            own = pl.col("language").replace_strict(dict(self.by_language), default=None, return_dtype=pl.Float64)
+            threshold = pl.coalesce(own, threshold)
+        return predictions.with_columns(yes=pl.col("p_yes") >= threshold)
+
+
+def read_predictions(path: Path) -> pl.DataFrame:
+    """Read rows with their `p_yes`, those without a label included.
+
+    Raises:
+        InputError: the file is missing, has other columns, a p_yes that is not from 0 to 1, or no labelled positive.
+    """
+    predictions = read_table(path)
+    check_schema(predictions, PREDICTION_SCHEMA, str(path))
+    wrong = predictions.with_row_index("row").filter(~pl.col("p_yes").is_between(0, 1).fill_null(value=False))
+    if wrong.height:
+        row = wrong.row(0, named=True)
+        raise InputError(f"{path}, row {row['row']} (id {row['id']!r}): p_yes is {row['p_yes']}, not from 0 to 1")
+    if not (predictions["label"] == 1).any():
+        raise InputError(f"{path}: no row has the label 1, so there is nothing to measure: give labelled rows")
+    return predictions
+
+
+def labelled(predictions: pl.DataFrame) -> pl.DataFrame:
+    """The rows that can be measured."""
+    return predictions.filter(pl.col("label").is_not_null())
+
+
+def arrays(rows: pl.DataFrame) -> tuple[Labels, Floats]:
+    """Labels and p(yes) of labelled rows, shape (n_rows,) each."""
+    return rows["label"].to_numpy() == 1, rows["p_yes"].to_numpy()
+
+
+def all_yes_f1(labels: Labels) -> float:
+    """F1 of the answer "yes" to everything: precision is the positive share, recall is 1."""
+    share = float(labels.mean())
+    return 2 * share / (1 + share)

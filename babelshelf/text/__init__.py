@@ -1,0 +1,1 @@
+"""Normal forms, words and language identification of queries and candidates (shared)."""

@@ -1,0 +1,43 @@
+"""The params that `sft` and `dpo` share: how long and how fast a model is trained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from babelshelf.core.params import Section
+from babelshelf.llm.params import Precision
+
+
+class ScheduleParams(Section):
+    """How long and how fast, and what it costs in memory."""
+
+    precision: Precision
+    weights: Literal["fp32", "bf16"]  # of what is frozen; what is trained is fp32
+    packing: Literal["none", "padding_free"]
+    attention: Literal["eager", "sdpa", "flash_attention_2"]
+    gradient_checkpointing: bool
+    warmup_share: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    accelerate: str = Field(pattern=r"^[\w-]+$")  # a file of profiles/accelerate
+    micro_batch_size: int = Field(gt=0)
+    batch_size: int = Field(gt=0)  # of a gradient step, over all processes
+    learning_rate: float = Field(gt=0)
+    embedding_learning_rate: float = Field(gt=0)  # of the token embeddings, where they are trained
+    epochs: float = Field(gt=0)
+
+    @field_validator("weights")
+    @classmethod
+    def _bf16_is_computed_in_bf16(cls, value: str, info: ValidationInfo) -> str:
+        if value == "bf16" and info.data.get("precision") == "fp32":
+            raise ValueError("bf16 needs precision: bf16, as nothing more precise can come of it")
+        return value
+
+    @field_validator("batch_size")
+    @classmethod
+    def _can_be_cut(cls, value: int, info: ValidationInfo) -> int:
+        part = info.data.get("micro_batch_size", 1)
+        if value % part:
+            raise ValueError(f"must be a multiple of micro_batch_size, {part} (and of that times the processes)")
+        return value

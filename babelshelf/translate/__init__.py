@@ -1,0 +1,1 @@
+"""The stage `translate`: training queries in languages without labels."""

@@ -1,0 +1,139 @@
+"""The shipped profiles: paper has the design's facts key by key, profiles come and go, its ladder is the nano one's."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from babelshelf.commands import profile
+from babelshelf.commands.check import check
+from babelshelf.commands.ladder.rows import read_ladder
+from babelshelf.core.params import read
+from babelshelf.llm.params import COMMIT
+
+# The facts of the method that a full-scale run uses (arXiv 2510.21671), as the design's table has them.
+PAPER = {
+    "base_model.lm.model": "Qwen/Qwen3-14B-Base",
+    "base_model.embedder.model": "Qwen/Qwen3-Embedding-4B",
+    "sft.adapter": "lora",
+    "sft.lora.r": 32,
+    "sft.lora.dropout": 0.1,
+    "sft.max_length": 512,
+    "sft.precision": "bf16",
+    "sft.attention": "flash_attention_2",
+    "sft.weights": "bf16",
+    "sft.accelerate": "fsdp",
+    "tasks.qc.sft.batch_size": 128,
+    "tasks.qc.sft.learning_rate": 7.5e-5,
+    "tasks.qc.sft.epochs": 1,
+    "tasks.qi.sft.batch_size": 64,
+    "tasks.qi.sft.learning_rate": 5e-5,
+    "tasks.qi.sft.epochs": 2,
+    "tasks.qc.calibrate.threshold": "tuned",
+    "tasks.qi.calibrate.threshold": "tuned",
+    "tasks.qc.method": "sft",
+    "tasks.qi.method": "sft",
+    "tasks.qc.train_on": "negatives",
+    "tasks.qc.negatives_on": "translated",
+    "tasks.qi.train_on": "filtered",
+    "tasks.qi.filter_on": "translated",
+    "tasks.qc.mine_negatives.window": [20, 50],
+    "tasks.qi.mine_negatives.window": [20, 50],
+    "mine_negatives.precision": "bf16",
+    "mine_negatives.index": "flat",
+    "translate.languages": ["de", "it", "pl", "ar"],
+    "translate.backend": "vllm",
+    "translate.lm.model": "ByteDance-Seed/Seed-X-PPO-7B",
+    "score.backend": "vllm",
+    "score.precision": "bf16",
+    "score.vllm.tensor_parallel": 2,
+    "score.vllm.data_parallel": 2,
+}
+
+
+@pytest.fixture
+def params(root: Path, tmp_path: Path) -> Path:
+    """A copy of params.yaml, to be changed."""
+    return Path(shutil.copy(root / "params.yaml", tmp_path))
+
+
+def _value(values: Any, path: str) -> Any:  # noqa: ANN401 - whatever YAML holds
+    for key in path.split("."):
+        values = values[key]
+    return values
+
+
+@pytest.mark.parametrize("path", PAPER)
+def test_paper_has_the_facts_of_the_method(root: Path, params: Path, path: str) -> None:
+    profile.apply("paper", params, root / "profiles")
+    assert _value(read(params), path) == PAPER[path]
+
+
+def test_paper_itself_says_every_fact(root: Path) -> None:
+    """What it left to params.yaml would follow another profile that was applied before."""
+    overlay = read(root / "profiles" / "paper.yaml")
+    assert {path: _value(overlay, path) for path in PAPER} == PAPER
+
+
+@pytest.mark.parametrize("name", ["small", "paper"])
+def test_a_profile_of_the_hub_pins_its_models(root: Path, name: str) -> None:
+    base = read(root / "profiles" / f"{name}.yaml")["base_model"]
+    for source in base.values():
+        assert COMMIT.fullmatch(source["revision"])
+
+
+@pytest.mark.parametrize("name", ["small", "paper", "cikm2025"])
+def test_nano_undoes_a_profile(root: Path, params: Path, name: str) -> None:
+    before = params.read_text(encoding="utf-8")
+    changes = profile.apply(name, params, root / "profiles")
+    assert changes
+    assert [line.partition(" # ")[2] for line in params.read_text(encoding="utf-8").splitlines()] == [
+        line.partition(" # ")[2] for line in before.splitlines()
+    ]
+    undone = profile.apply("nano", params, root / "profiles")
+    assert sorted((change.path, change.new, change.old) for change in undone) == sorted(changes)
+    assert params.read_text(encoding="utf-8") == before
+
+
+def test_paper_after_cikm2025_is_the_paper_on_the_competitions_data(root: Path, params: Path) -> None:
+    for name in ("cikm2025", "paper"):
+        profile.apply(name, params, root / "profiles")
+    check(params)
+    values = read(params)
+    assert values["prepare"]["source"] == "cikm2025"
+    assert {path: _value(values, path) for path in PAPER} == PAPER
+
+
+@pytest.mark.parametrize("models", ["small", "paper"])
+@pytest.mark.parametrize("data", ["taxonomy", "esci"])
+def test_models_may_come_before_or_after_data_of_one_task(root: Path, tmp_path: Path, data: str, models: str) -> None:
+    found = []
+    for order in ((data, models), (models, data)):
+        params = Path(shutil.copy(root / "params.yaml", tmp_path / f"{order[0]}.yaml"))
+        for name in order:
+            profile.apply(name, params, root / "profiles")
+        check(params)
+        found.append(read(params))
+    assert found[0]["tasks"].keys() == found[1]["tasks"].keys() < {"qc", "qi"}
+    assert found[0]["train"] == found[1]["train"]
+
+
+def test_the_papers_ladder_differs_from_the_nano_one_in_the_bases_alone(root: Path, params: Path) -> None:
+    profile.apply("paper", params, root / "profiles")
+    values = read(params)
+    nano = read_ladder(values, root / "ladder.yaml")
+    paper = read_ladder(values, root / "profiles" / "ladder" / "paper.yaml")
+    for ours, theirs in zip(nano, paper, strict=True):
+        assert theirs.model_copy(update={"set": {}}) == ours.model_copy(update={"set": {}})
+        assert _without_base(theirs.set) == _without_base(ours.set)
+    base = {row.name: row.set["base_model.lm.model"] for row in paper}
+    assert {name for name in base if base[name] == "Qwen/Qwen3-8B-Base"} == {"small-sft", "small-dpo"}
+    assert set(base.values()) == {"Qwen/Qwen3-8B-Base", PAPER["base_model.lm.model"]}
+    assert all(COMMIT.fullmatch(row.set["base_model.lm.revision"]) for row in paper)
+
+
+def _without_base(values: dict[str, Any]) -> dict[str, Any]:
+    return {path: value for path, value in values.items() if not path.startswith("base_model.lm.")}

@@ -1,0 +1,95 @@
+"""The summary, the table on the screen and the one in a README."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from babelshelf.commands.show import BEGIN, END, markdown, rows, table, with_results
+from babelshelf.core.errors import InputError
+from babelshelf.core.files import read_json, write_json
+from stages.summarize import main
+
+
+def part(f1: float) -> dict[str, float]:
+    names = ("f1", "precision", "recall", "average_precision", "mcc")
+    values = {name: f1 + i / 100 for i, name in enumerate(names)}
+    return values | {"f1_low": f1 - 0.02, "f1_high": f1 + 0.02, "all_yes_f1": 0.75, "rows": 10, "groups": 5}
+
+
+def evaluated(f1: float, *, absent: bool = True) -> dict[str, Any]:
+    parts = {"all": part(f1), "in_train": part(f1 + 0.05)} | ({"absent": part(f1 - 0.1)} if absent else {})
+    return {"threshold": 0.4321, "confidence": 0.95, **parts, "languages": {"en": {"f1": f1}}}
+
+
+@pytest.fixture
+def metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two tasks of params.yaml and the file of a task that was there once, summarized by the stage."""
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("tasks: {qc: {}, qi: {}}")
+    for task, values in {"qc": evaluated(0.8), "qi": evaluated(0.7, absent=False), "stale": evaluated(0.1)}.items():
+        write_json(Path(f"metrics/evaluate/{task}.json"), values)
+    options = ["--evaluated", "metrics/evaluate", "--metrics", "metrics/summarize.json"]
+    assert CliRunner().invoke(main, options, catch_exceptions=False).exit_code == 0
+    return tmp_path / "metrics"
+
+
+def test_summary_is_small_and_of_the_tasks_in_params_alone(metrics: Path) -> None:
+    assert read_json(metrics / "summarize.json") == {
+        "f1_average": 0.75,
+        "tasks": {
+            "qc": {
+                "f1": 0.8, "f1_low": 0.78, "f1_high": 0.82, "average_precision": 0.83, "mcc": 0.84, "all_yes_f1": 0.75,
+                "f1_in_train": 0.85, "f1_absent": 0.7, "threshold": 0.4321,
+            },
+            "qi": {
+                "f1": 0.7, "f1_low": 0.68, "f1_high": 0.72, "average_precision": 0.73, "mcc": 0.74, "all_yes_f1": 0.75,
+                "f1_in_train": 0.75, "threshold": 0.4321,
+            },
+        },
+    }  # fmt: skip
+
+
+def test_table_has_a_line_for_each_part(metrics: Path) -> None:
+    lines = rows(metrics)
+    assert [line[:2] for line in lines] == [
+        ("qc", "all"), ("qc", "in train"), ("qc", "absent"), ("qi", "all"), ("qi", "in train"),
+    ]  # fmt: skip
+    assert lines[2][2:] == ("70.0", "68.0–72.0", "71.0", "72.0", "73.0", "74.0", "75.0", "0.432")
+
+
+def test_table_fits_a_screen_of_80_columns(metrics: Path) -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(table(metrics))
+    text = console.export_text()
+    assert all(cell in text for line in rows(metrics) for cell in line)
+    assert "F1 average: 75.0" in text
+    assert "…" not in text
+
+
+def test_readme_follows_the_metrics(metrics: Path) -> None:
+    readme = f"# Title\n\n{BEGIN}\nold\n{END}\n\nMore.\n"
+    updated = with_results(readme, metrics)
+    assert updated == f"# Title\n\n{BEGIN}\n\n{markdown(metrics)}\n\n{END}\n\nMore.\n"
+    assert "| qc | absent | 70.0 | 68.0–72.0 |" in updated
+    assert "F1 average: **75.0**" in updated
+    assert with_results(updated, metrics) == updated
+    write_json(metrics / "evaluate/qc.json", evaluated(0.6))
+    assert with_results(updated, metrics) != updated
+
+
+@pytest.mark.parametrize("readme", ["# Title\n", f"{END}\n{BEGIN}\n", f"{BEGIN}\n"])
+def test_readme_without_its_markers_is_an_error(metrics: Path, readme: str) -> None:
+    with pytest.raises(InputError, match="results: begin"):
+        with_results(readme, metrics)
+
+
+def test_a_task_that_was_not_evaluated_is_an_error(metrics: Path) -> None:
+    Path(metrics / "evaluate/qi.json").unlink()
+    with pytest.raises(InputError, match="evaluate@qi"):
+        rows(metrics)

@@ -1,0 +1,128 @@
+"""Intervals against scikit-learn on repeated rows, and what pairing and grouping do to their width."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef
+
+from babelshelf.core.errors import InputError
+from babelshelf.evaluate.bootstrap import METRICS, Pair, intervals, mean_difference, paired_difference
+from babelshelf.tables.predictions import Thresholds
+
+OPTIONS = {"resamples": 500, "confidence": 0.95, "seed": 1}
+
+
+def predictions(n: int = 600, *, per_group: int = 3, signal: float = 0.3, seed: int = 0) -> pl.DataFrame:
+    """Rows with tied scores; the higher `signal`, the better the predictions."""
+    generator = np.random.default_rng(seed)
+    label = generator.random(n) < 0.6
+    p_yes = np.clip(generator.normal(0.5 + signal * (label - 0.5), 0.2), 0, 1).round(2)
+    return pl.DataFrame(
+        {
+            "id": [f"{i:05}" for i in range(n)],
+            "language": ["de" if i % 2 else "en" for i in range(n)],
+            "group": [f"g{i // per_group}" for i in range(n)],
+            "label": label.astype(np.int8),
+            "p_yes": p_yes,
+        }
+    )
+
+
+def at(threshold: float, rows: pl.DataFrame) -> pl.DataFrame:
+    return Thresholds(threshold).answer(rows)
+
+
+def expected(rows: pl.DataFrame, threshold: float) -> np.ndarray:
+    label, p_yes = rows["label"].to_numpy(), rows["p_yes"].to_numpy()
+    yes = p_yes >= threshold
+    return np.array([f1_score(label, yes), average_precision_score(label, p_yes), matthews_corrcoef(label, yes)])
+
+
+def widths(rows: pl.DataFrame) -> np.ndarray:
+    result = intervals(at(0.5, rows), **OPTIONS)
+    return np.array([result[f"{metric}_high"] - result[f"{metric}_low"] for metric in METRICS])
+
+
+def test_difference_is_that_of_scikit_learn_and_lies_in_its_interval() -> None:
+    a, b = predictions(signal=0.2), predictions(signal=0.4)
+    result = paired_difference(Pair(at(0.4, a), at(0.5, b)), **OPTIONS)
+    assert [result[m].value for m in METRICS] == pytest.approx(list(expected(b, 0.5) - expected(a, 0.4)))
+    assert all(result[m].low < result[m].value < result[m].high for m in METRICS)
+    assert all(result[m].low > 0 for m in METRICS)
+
+
+def test_every_resample_equals_scikit_learn_on_the_repeated_rows() -> None:
+    rows = predictions(60)
+    groups = sorted(rows["group"].unique())
+    drawn = np.random.default_rng([1, 9, 0]).multinomial(len(groups), np.full(len(groups), 1 / len(groups)), size=20)
+    samples = []
+    for counts in drawn:
+        often = pl.DataFrame({"group": groups, "often": counts})
+        repeated = rows.join(often, on="group", maintain_order="left")
+        index = np.repeat(np.arange(repeated.height), repeated["often"].to_numpy())
+        samples.append(expected(repeated[index], 0.5))
+    result = intervals(at(0.5, rows), resamples=20, confidence=0.9, seed=1)
+    low, high = np.quantile(samples, [0.05, 0.95], axis=0)
+    assert [result[f"{m}_low"] for m in METRICS] == pytest.approx(list(low))
+    assert [result[f"{m}_high"] for m in METRICS] == pytest.approx(list(high))
+
+
+def test_repeated_rows_of_a_group_make_no_interval_narrower() -> None:
+    rows = predictions(300, per_group=1)
+    repeated = pl.concat([rows] * 4)
+    alone = repeated.with_columns(group=pl.int_range(pl.len()).cast(pl.String))
+    assert widths(repeated) == pytest.approx(widths(rows), rel=1e-6)
+    assert (widths(alone) < 0.7 * widths(repeated)).all()
+
+
+def test_pairing_makes_the_interval_of_a_small_gain_narrow() -> None:
+    a = predictions()
+    flip = pl.int_range(pl.len()) % 20 == 0
+    b = a.with_columns(p_yes=pl.when(flip).then(pl.col("label").cast(pl.Float64)).otherwise("p_yes"))
+    difference = paired_difference(Pair(at(0.5, a), at(0.5, b)), **OPTIONS)["f1"]
+    assert difference.high - difference.low < widths(a)[0]
+    assert paired_difference(Pair(at(0.5, a), at(0.5, a)), **OPTIONS)["f1"].high == 0
+
+
+def test_only_the_rows_of_the_languages_count_and_their_order_does_not() -> None:
+    a, b = predictions(signal=0.2), predictions(signal=0.4)
+    worse = b.with_columns(p_yes=pl.when(pl.col("language") == "en").then(1 - pl.col("p_yes")).otherwise("p_yes"))
+    of_german = paired_difference(Pair(at(0.5, a), at(0.5, b)), languages=["de"], **OPTIONS)
+    shuffled = Pair(at(0.5, a).reverse(), at(0.5, worse).sample(fraction=1, shuffle=True, seed=3))
+    assert paired_difference(shuffled, languages=["de"], **OPTIONS) == of_german
+    assert paired_difference(shuffled, languages=["en"], **OPTIONS)["f1"].high < 0
+
+
+def test_mean_over_tasks_draws_each_task_for_itself() -> None:
+    a, b = predictions(signal=0.2), predictions(signal=0.4)
+    one = Pair(at(0.5, a), at(0.5, b))
+    other = Pair(at(0.5, a), at(0.5, a))
+    single = paired_difference(one, **OPTIONS)["f1"]
+    assert mean_difference([one, other], **OPTIONS)["f1"].value == pytest.approx(single.value / 2)
+    twice = mean_difference([one, one], **OPTIONS)["f1"]
+    assert twice.value == pytest.approx(single.value)
+    assert twice.high - twice.low < 0.85 * (single.high - single.low)  # 0.71 where independent, 1 where drawn alike
+
+
+@pytest.mark.parametrize("change", [pl.col("label").reverse(), pl.col("id") + "x", pl.col("group") + "x"])
+def test_runs_on_other_rows_are_refused(change: pl.Expr) -> None:
+    rows = predictions(60)
+    with pytest.raises(InputError, match="same labelled rows"):
+        paired_difference(Pair(at(0.5, rows), at(0.5, rows.with_columns(change))), **OPTIONS)
+
+
+def test_the_seed_decides() -> None:
+    rows = predictions(60)
+    assert intervals(at(0.5, rows), **OPTIONS) == intervals(at(0.5, rows), **OPTIONS)
+    assert intervals(at(0.5, rows), **OPTIONS) != intervals(at(0.5, rows), **OPTIONS | {"seed": 2})
+
+
+def test_ten_thousand_resamples_of_four_thousand_rows_take_seconds() -> None:
+    pair = Pair(at(0.5, predictions(4000, signal=0.2)), at(0.5, predictions(4000, signal=0.4)))
+    start = time.perf_counter()
+    paired_difference(pair, **OPTIONS | {"resamples": 10_000})
+    assert time.perf_counter() - start < 5

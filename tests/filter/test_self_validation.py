@@ -1,0 +1,156 @@
+"""Which rows self-validation drops, under both policies, on rows whose truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from babelshelf.core.errors import InputError
+from babelshelf.core.files import read_json
+from babelshelf.core.rows import ROW_SCHEMA, read_rows, write_rows, write_table
+from babelshelf.filter.params import FilterParams
+from babelshelf.filter.self_validation import Filtered, filter_rows
+from babelshelf.tables.truth import FACTS_SCHEMA, Truth, no_truth
+from stages.filter import main
+
+# id, language, candidate, label, origin, parent, p_yes; the query asks for a shoe
+ROWS = [
+    ("1", "en", "red shoe", 1, "original", None, 0.99),
+    ("2", "en", "blue shoe", 0, "original", None, 0.95),  # wrong label, found
+    ("3", "fr", "hat", 1, "original", None, 0.30),  # wrong label, not found: the model is not sure
+    ("4", "fr", "glove", 1, "original", None, 0.10),  # wrong label, found: 1 - p is just the confidence
+    ("5", "fr", "old shoe", 1, "original", None, 0.02),  # right label, dropped all the same
+    ("4/de", "de", "glove", 1, "translated", "4", 0.60),  # inherits the wrong label of 4
+    ("1/de", "de", "red shoe", 1, "translated", "1", 0.97),
+    ("1/pl", "pl", "red shoe", 1, "translated", "1", 0.05),  # contradicted itself, its parent is not
+    ("4/neg", "fr", "scarf", 0, "negative", "4", 0.40),
+    ("1/neg", "de", "new shoe", 0, "negative", "1/de", 0.93),  # a false negative, found
+    ("6", "en", "boot", None, "original", None, 0.99),
+]
+
+
+def table() -> tuple[pl.DataFrame, pl.DataFrame]:
+    columns = ["id", "language", "candidate", "label", "origin", "parent_id", "p_yes"]
+    rows = pl.DataFrame(ROWS, schema=columns, orient="row").with_columns(
+        task=pl.lit("qc"), query=pl.lit("shoe"), group=pl.lit("g"), label=pl.col("label").cast(pl.Int8)
+    )
+    return rows.select(ROW_SCHEMA.names()), rows.select("id", "p_yes")
+
+
+def truth() -> Truth:
+    rows, _ = table()
+    candidates = rows.select(key="candidate", facts=pl.col("candidate").str.split(" ")).unique()
+    groups = pl.DataFrame({"key": ["g"], "facts": [["shoe"]]}, schema=FACTS_SCHEMA)
+    return Truth(groups, candidates)
+
+
+def run(derived: str, confidence: float = 0.9, known: Truth | None = None) -> Filtered:
+    settings = FilterParams.model_validate({"confidence": confidence, "derived": derived})
+    return filter_rows(*table(), known or no_truth(), settings)
+
+
+def reasons(filtered: Filtered) -> dict[str, str]:
+    return dict(filtered.flagged.select("id", "reason").iter_rows())
+
+
+CONTRADICTED = dict.fromkeys(["2", "4", "5", "1/pl", "1/neg"], "contradicted")
+
+
+def test_judge_drops_just_what_a_confident_prediction_contradicts() -> None:
+    assert reasons(run("judge")) == CONTRADICTED
+
+
+def test_drop_takes_the_translations_of_a_dropped_row_along_but_not_its_negatives() -> None:
+    assert reasons(run("drop")) == CONTRADICTED | {"4/de": "parent_dropped"}
+
+
+def test_the_confidence_decides() -> None:
+    assert set(reasons(run("judge", confidence=0.94))) == {"2", "5", "1/pl"}
+
+
+def test_kept_and_flagged_are_the_whole_set_in_its_order() -> None:
+    filtered = run("drop")
+    rows, scores = table()
+    dropped = set(filtered.flagged["id"])
+    assert filtered.kept.equals(rows.filter(~pl.col("id").is_in(dropped)))
+    assert filtered.flagged.drop("p_yes", "reason").equals(rows.filter(pl.col("id").is_in(dropped)))
+    assert dict(filtered.flagged.select("id", "p_yes").iter_rows()).items() <= dict(scores.iter_rows()).items()
+
+
+def test_everything_is_counted() -> None:
+    metrics = run("drop").metrics
+    assert {key: metrics[key] for key in ("read", "flagged", "dropped", "kept")} == {
+        "read": 11, "flagged": 5, "dropped": 6, "kept": 5,
+    }  # fmt: skip
+    assert metrics["by_origin"]["translated"] == {"read": 3, "flagged": 1, "dropped": 2, "kept": 1}
+    assert metrics["by_language"]["de"] == {"read": 3, "flagged": 1, "dropped": 2, "kept": 1}
+    assert metrics["by_label"]["unlabelled"] == {"read": 1, "flagged": 0, "dropped": 0, "kept": 1}
+    for name in ("by_origin", "by_language", "by_label"):
+        assert sum(part["dropped"] for part in metrics[name].values()) == metrics["dropped"]
+    assert metrics["positive_share"]["before"]["all"]["all"] == pytest.approx(7 / 10)
+    assert metrics["positive_share"]["after"]["all"]["all"] == pytest.approx(3 / 4)
+
+
+def test_injected_noise_is_found() -> None:
+    noise = run("drop", known=truth()).metrics["noise"]
+    # original, labelled: 1 to 5; wrong 2, 3, 4; dropped 2, 4, 5
+    assert noise["original"] == pytest.approx(
+        {"rows": 5, "share_before": 3 / 5, "share_after": 1 / 2, "precision": 2 / 3, "recall": 2 / 3}
+    )
+    surer = run("drop", confidence=0.94, known=truth()).metrics["noise"]["original"]  # drops 2 and 5
+    assert (surer["precision"], surer["recall"]) == pytest.approx((1 / 2, 1 / 3))
+    assert noise["negative"] == {"rows": 2, "share_before": 0.5, "share_after": 0.0, "precision": 1.0, "recall": 1.0}
+
+
+def test_without_truth_nothing_is_said_of_noise() -> None:
+    assert run("drop").metrics["noise"] == {}
+
+
+@pytest.mark.parametrize("change", ["missing", "another", "null", "more", "twice", "range"])
+def test_scores_of_other_rows_are_refused(change: str) -> None:
+    rows, scores = table()
+    first = pl.col("id") == "1"
+    scores = {
+        "missing": scores.head(-1),
+        "another": scores.with_columns(id=pl.when(first).then(pl.lit("x")).otherwise("id")),
+        "null": scores.with_columns(p_yes=pl.when(~first).then("p_yes")),
+        "more": pl.concat([scores, scores.head(1).with_columns(id=pl.lit("x"))]),
+        "twice": pl.concat([scores, scores.head(1)]),
+        "range": scores.with_columns(p_yes=pl.col("p_yes") + 1),
+    }[change]
+    with pytest.raises(InputError, match="score_train"):
+        filter_rows(rows, scores, no_truth(), FilterParams(confidence=0.9, derived="judge"))
+
+
+def test_a_set_of_which_nothing_remains_is_an_error() -> None:
+    rows, scores = (frame.filter(pl.col("id").is_in(["2", "4"])) for frame in table())
+    with pytest.raises(InputError, match="confidence"):
+        filter_rows(rows, scores, no_truth(), FilterParams(confidence=0.9, derived="judge"))
+
+
+def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("tasks: {qc: {filter: {confidence: 0.9, derived: drop}}}")
+    rows, scores = table()
+    write_rows(Path("train.parquet"), rows)
+    write_table(Path("scores/scores.parquet"), scores)
+    write_table(Path("truth/groups.parquet"), truth().groups)
+    write_table(Path("truth/candidates.parquet"), truth().candidates)
+    options = [
+        "--train",
+        "train.parquet",
+        "--scores",
+        "scores",
+        "--truth",
+        "truth",
+        "--out",
+        "out",
+        "--metrics",
+        "m.json",
+    ]
+    assert CliRunner().invoke(main, ["qc", *options], catch_exceptions=False).exit_code == 0
+    assert read_rows(Path("out/train.parquet")).height == 5
+    assert pl.read_parquet("out/flagged.parquet").height == read_json(Path("m.json"))["dropped"] == 6
