@@ -88,7 +88,7 @@ def main(*, shape: str, steps: int, peak_tflops: float | None, base: Path, **set
     tuned = fine_tune(
         rows,
         folder,
-        load_template(TEMPLATE),
+        load_template(Path("prompts", TEMPLATE, "qi.txt")),
         settings=_params(settings),
         seed=1,
         checkpoints=checkpoints,

@@ -162,7 +162,7 @@ def _ours(folder: Path, texts: list[str], rows: pl.DataFrame, **changes: Any) ->
     settings, parts = _settings(**changes), dict[str, float]()
     embedder = load_embedder(folder, settings)
     for name in ("nearest", "forbidden", "_draw"):
-        _timed(negatives, name, parts)
+        _timed(mining, name, parts)
     start = time.process_time()
     with tempfile.TemporaryDirectory() as done:
         found = mining.mine(

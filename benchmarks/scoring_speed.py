@@ -37,13 +37,13 @@ from babelshelf.base_model.params import BaseModelParams, NanoLmParams
 from babelshelf.core.params import load
 from babelshelf.core.rows import read_rows
 from babelshelf.llm.base_model import load_tokenizer
-from babelshelf.llm.prompts import answer_ids, encode, load_template, parse
+from babelshelf.llm.prompts import answer_ids, encode, load_template
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import Scorer, load_scorer, score_pairs
 from babelshelf.trainer.fit import save
 from benchmarks import shapes
 
-TEMPLATE = parse(load_template("short"), "short")
+TEMPLATE = load_template(Path("prompts/short/qc.txt"))
 MAX_LENGTH = 512
 TRIED = tuple(product(("eager", "sdpa"), ("fp32", "bf16"), (32, 64, 128, 256, 512)))  # attention, dtype, batch size
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -100,7 +100,7 @@ def save_models(folder: Path, rows: pl.DataFrame, shape: NanoLmParams) -> tuple[
     classifier = Qwen3ForSequenceClassification(Qwen3Config(**lm.config.to_dict() | {"num_labels": 1}))
     classifier.model.load_state_dict(lm.model.state_dict())
     lm.save_pretrained(folder / "base")
-    save(lm, folder / "model", {"template": load_template("short"), "max_length": MAX_LENGTH})
+    save(lm, folder / "model", {"template": TEMPLATE.source, "max_length": MAX_LENGTH})
     classifier.save_pretrained(folder / "classifier")
     for name in ("base", "classifier"):
         tokenizer.save_pretrained(folder / name)

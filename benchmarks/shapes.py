@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from babelshelf.base_model.nano_lm import train_tokenizer
 from babelshelf.core.rows import ROW_SCHEMA
-from babelshelf.llm.prompts import load_template, parse
+from babelshelf.llm.prompts import load_template
 
 HEADS = {"head_dim": 128, "num_key_value_heads": 8}
 SHAPES = {  # of the models' config.json
@@ -50,7 +50,7 @@ def rows(count: int, words: int) -> pl.DataFrame:
 
 def tokenizer(template: str, some: pl.DataFrame) -> PreTrainedTokenizerFast:
     """A small BPE to which the template's answers are one token each."""
-    prompt = parse(load_template(template), template)
+    prompt = load_template(Path("prompts", template, "qi.txt"))
     texts = [prompt.render(row) for row in some.head(300).to_dicts()]
     return train_tokenizer([text + answer for text in texts for answer in (prompt.yes, prompt.no)], 1000)
 

@@ -29,7 +29,7 @@ from babelshelf.base_model.nano_lm import new_model, train_tokenizer
 from babelshelf.base_model.params import BaseModelParams
 from babelshelf.core.params import load
 from babelshelf.core.rows import read_rows
-from babelshelf.llm.prompts import Template, answer_ids, encode, load_template, parse
+from babelshelf.llm.prompts import Template, answer_ids, encode, load_template
 from babelshelf.sft.fine_tuning import with_lora
 from babelshelf.sft.params import LoraParams
 from babelshelf.trainer.fit import Schedule, answered, fit
@@ -49,7 +49,7 @@ SETTINGS = {  # template, batch size, precision, attention
 @click.option("--rows", "count", default=4096)
 @click.option("--rounds", default=2)
 def main(*, shape: str, train: Path, count: int, rounds: int) -> None:
-    template = parse(load_template(SETTINGS[shape][0]), SETTINGS[shape][0])
+    template = load_template(Path("prompts", SETTINGS[shape][0], "qc.txt"))
     rows = read_rows(train).filter(pl.col("label").is_not_null()).head(count)
     texts = [template.render(row) + answer for row in rows.to_dicts() for answer in (template.no, template.yes)]
     tokenizer = train_tokenizer(texts, 6144)

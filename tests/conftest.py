@@ -36,7 +36,7 @@ def unbuilt(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace(tmp_path_factory.mktemp("unbuilt"), tmp_path_factory.mktemp("dvc"))
     copy_sources(root, workspace.folder)
     workspace.set_params((root / "tests" / "fixtures" / "tiny.yaml").read_text(encoding="utf-8"))
-    score_in_small_chunks(workspace.folder / "babelshelf" / "scorers" / "base.py")
+    score_in_small_chunks(workspace.folder / "babelshelf" / "score" / "scorer.py")
     return workspace
 
 

@@ -19,7 +19,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import section
-from babelshelf.encoder import embedder
+from babelshelf.encoder import embedder as module
 from babelshelf.encoder.embedder import encode, load_embedder
 from babelshelf.mine_negatives.params import MineNegativesParams
 from tests.helpers import tiny_embedder
@@ -125,7 +125,7 @@ def test_bf16_runs_the_weights_in_bf16_and_gives_unit_vectors_of_fp32(folder: Pa
 
 
 def test_two_processes_give_the_vectors_of_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedder, "CHUNK", 10)
+    monkeypatch.setattr(module, "CHUNK", 10)
     texts = [f"{text} {number}" for number in range(4) for text in TEXTS]
     changes = {"devices": ["cpu", "cpu"]}
     two = encoded(load_embedder(folder, settings(**changes)), texts, **changes)
@@ -152,7 +152,7 @@ class _Recorder:
 def test_a_broken_run_goes_on_from_its_finished_chunks_to_the_same_bytes(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedder, "CHUNK", 2)
+    monkeypatch.setattr(module, "CHUNK", 2)
     embedder = load_embedder(folder, settings())
     broken, resumed = _Recorder(embedder, fatal=3), _Recorder(embedder)
     with pytest.raises(MemoryError):
@@ -165,16 +165,16 @@ def test_a_broken_run_goes_on_from_its_finished_chunks_to_the_same_bytes(
 KILLED = """
 import sys, time
 from pathlib import Path
-from babelshelf import embeddings
+from babelshelf.encoder import embedder as module
 from tests.encoder.test_embedder import TEXTS, settings
-embedder.CHUNK = 1
-embedder = embedder.load_embedder(Path(sys.argv[1]), settings())
+module.CHUNK = 1
+embedder = module.load_embedder(Path(sys.argv[1]), settings())
 plain = embedder.encode_document
 def slow(texts, **options):
     time.sleep(0.3)
     return plain(texts, **options)
 embedder.encode_document = slow
-embedder.encode(embedder, TEXTS, settings(), Path(sys.argv[2]))
+module.encode(embedder, TEXTS, settings(), Path(sys.argv[2]))
 """
 
 
@@ -187,7 +187,7 @@ def test_kill_minus_nine_loses_no_finished_chunk(
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
-    monkeypatch.setattr(embedder, "CHUNK", 1)
+    monkeypatch.setattr(module, "CHUNK", 1)
     embedder = load_embedder(folder, settings())
     resumed = _Recorder(embedder)
     vectors = encode(resumed, TEXTS, settings(), done)  # type: ignore[arg-type]
@@ -198,7 +198,7 @@ def test_kill_minus_nine_loses_no_finished_chunk(
 POOL = """
 import sys, time
 from pathlib import Path
-from babelshelf import embeddings
+from babelshelf.encoder import embedder as module
 from tests.encoder.test_embedder import settings
 
 if __name__ == "__main__":
@@ -216,7 +216,7 @@ def test_no_process_of_the_pool_outlives_kill_minus_nine(folder: Path) -> None:
 def test_where_all_is_finished_no_process_starts(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = load_embedder(folder, settings())
     vectors = encode(embedder, TEXTS, settings(), tmp_path)
-    monkeypatch.setattr(embedder, "start_multi_process_pool", None)
+    monkeypatch.setattr(module, "start_multi_process_pool", None)
     np.testing.assert_array_equal(encode(embedder, TEXTS, settings(devices=["cpu", "cpu"]), tmp_path), vectors)
 
 

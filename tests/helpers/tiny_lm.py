@@ -13,12 +13,12 @@ from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 from babelshelf.base_model.nano_lm import new_model, train_tokenizer
 from babelshelf.base_model.params import NanoLmParams
 from babelshelf.core.rows import ROW_SCHEMA
-from babelshelf.llm.prompts import load_template, parse
+from babelshelf.llm.prompts import load_template
 from babelshelf.score.params import RayParams, ScoreParams, VllmParams
 from babelshelf.score.scorer import Scorer, load_scorer
 
-SHORT = load_template("short")
-TEMPLATE = parse(SHORT, "short")
+TEMPLATE = load_template(Path(__file__).parents[2] / "prompts" / "short" / "qi.txt")
+SHORT = TEMPLATE.source
 SETTINGS = NanoLmParams(
     vocab_size=512,
     hidden_size=32,
@@ -30,7 +30,6 @@ SETTINGS = NanoLmParams(
     batch_size=1,
     learning_rate=0.001,
     embedding_learning_rate=0.001,
-    template="short",
     precision="fp32",
     attention="eager",
 )

@@ -44,7 +44,7 @@ def one_by_one(model: torch.nn.Module, prompts: list[list[int]], answers: tuple[
 def tuned(base: Path, folder: Path, **changes: object) -> Path:
     """What `train` leaves of four rows in two batches, made by `fine_tune`."""
     settings = SftParams.model_validate(train_params("lora", lora()).model_dump() | {"epochs": 1.0} | changes)
-    made = fine_tune(ROWS.head(16), base, tiny_lm.SHORT, settings=settings, seed=1, checkpoints=folder / "run")
+    made = fine_tune(ROWS.head(16), base, tiny_lm.TEMPLATE, settings=settings, seed=1, checkpoints=folder / "run")
     prompt = {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH, "base": base_model.identity(base)}
     save(made.model, folder / "model", prompt)
     return folder / "model"

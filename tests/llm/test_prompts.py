@@ -26,7 +26,7 @@ def test_short_prompt_has_all_fields_and_leaves_the_space_to_the_answer() -> Non
 
 @pytest.mark.parametrize(("task", "kind"), [("qc", "category path"), ("qi", "item title")])
 def test_alpaca_prompt_names_the_language_and_the_kind(task: str, kind: str) -> None:
-    template = parse(load_template("alpaca"), "alpaca")
+    template = load_template(root / "prompts" / "alpaca" / "qc.txt")
     prompt = template.render(ROW | {"task": task})
     assert "written in German." in prompt
     assert f"Decide whether the {kind} is relevant" in prompt

@@ -75,7 +75,7 @@ def test_nano_needs_nothing(root: Path, stage: str) -> None:
 
 
 def test_all_that_is_missing_is_said_at_once(local: dict[str, Any]) -> None:
-    lines = requirements.lacking(local, "train", "qc", Pretended(gpus=[], memory=8, disk=1))
+    lines = requirements.lacking(local, "sft", "qc", Pretended(gpus=[], memory=8, disk=1))
     assert [line.split(":")[0] for line in lines] == [*["sft.attention"] * 2, "sft.accelerate", "train", "train"]
     assert "needs a GPU with CUDA" in lines[0]
     assert "pip install flash-attn" in lines[1]
@@ -87,8 +87,8 @@ def test_all_that_is_missing_is_said_at_once(local: dict[str, Any]) -> None:
 def test_a_gpu_is_measured_by_its_own_memory(local: dict[str, Any]) -> None:
     local["train"]["accelerate"] = "one"
     small = Pretended(gpus=[80, 24], memory=200, packages=("flash_attn",))
-    assert requirements.lacking(local, "train", "qc", SERVER) == []
-    (line,) = requirements.lacking(local, "train", "qc", small)
+    assert requirements.lacking(local, "sft", "qc", SERVER) == []
+    (line,) = requirements.lacking(local, "sft", "qc", small)
     assert "GiB of a GPU's memory, and there are 24.0" in line
 
 
@@ -106,7 +106,7 @@ def test_processes_need_a_gpu_each_and_share_a_model_where_they_are_told_to(
 ) -> None:
     local["train"]["accelerate"] = accelerate
     lines = requirements.lacking(
-        local, "train", "qc", Pretended(gpus=[24] * gpus, memory=200, packages=("flash_attn",))
+        local, "sft", "qc", Pretended(gpus=[24] * gpus, memory=200, packages=("flash_attn",))
     )
     assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
 
@@ -117,12 +117,12 @@ def test_the_configuration_that_a_stage_is_called_with_counts_and_not_the_params
     by_hand = tmp_path / "mine.yaml"
     by_hand.write_text("distributed_type: FSDP\nnum_processes: 8\n", encoding="utf-8")
     four = Pretended(gpus=[24] * 4, memory=200, packages=("flash_attn",))
-    (line,) = requirements.lacking(local, "train", "qc", four, by_hand)
+    (line,) = requirements.lacking(local, "sft", "qc", four, by_hand)
     assert line == (
         f"train --accelerate: {by_hand} needs 8 GPUs with CUDA on this machine, and there are 4: "
         "take another file of profiles/accelerate, or change num_processes"
     )
-    (line,) = requirements.lacking(local, "train", "qc", four, root / "profiles" / "accelerate" / "one.yaml")
+    (line,) = requirements.lacking(local, "sft", "qc", four, root / "profiles" / "accelerate" / "one.yaml")
     assert line.startswith("train: needs about 4")  # the whole model, as the params' four share it
 
 
@@ -138,7 +138,7 @@ def test_a_configuration_that_is_none_is_a_line_among_the_others(
 ) -> None:
     if text:
         (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
-    *_attention, line = requirements.lacking(local, "train", "qc", LAPTOP, tmp_path / "mine.yaml")
+    *_attention, line = requirements.lacking(local, "sft", "qc", LAPTOP, tmp_path / "mine.yaml")
     assert len(_attention) == 2
     assert line.startswith("sft.accelerate: ")
     assert expected in line
@@ -148,13 +148,13 @@ def test_a_batch_that_the_processes_cannot_cut_is_refused_as_training_itself_doe
     four = Pretended(gpus=[80] * 4, memory=200, packages=("flash_attn",))
     local["tasks"]["qi"]["train"]["batch_size"] = 96  # of four times 16 rows
     local["tasks"]["qi"]["dpo"]["batch_size"] = 96
-    assert requirements.lacking(local, "train", "qc", four) == []
+    assert requirements.lacking(local, "sft", "qc", four) == []
     with pytest.raises(InputError) as raised:
         accumulation(96, 16, 4)
     for stage in ("train", "dpo"):
         assert requirements.lacking(local, stage, "qi", four) == [f"{stage} (qi): {raised.value.message}"]
     local["train"]["accelerate"] = "one"  # 96 is 6 times 16
-    assert requirements.lacking(local, "train", "qi", four) == []
+    assert requirements.lacking(local, "sft", "qi", four) == []
 
 
 @pytest.mark.parametrize("stage", ["dpo", "score"])
@@ -185,7 +185,7 @@ def test_a_model_of_the_hub_that_is_not_here_is_not_guessed_at(
 ) -> None:
     profile.apply("small", params, root / "profiles")
     monkeypatch.setattr("babelshelf.llm.base_model.cached", lambda *_: None)
-    assert requirements.lacking(read(params), "train", "qc", LAPTOP) == []
+    assert requirements.lacking(read(params), "sft", "qc", LAPTOP) == []
 
 
 def test_a_stage_refuses_before_it_reads_anything(
@@ -193,7 +193,7 @@ def test_a_stage_refuses_before_it_reads_anything(
 ) -> None:
     from ruamel.yaml import YAML  # noqa: PLC0415
 
-    from stages import train  # noqa: PLC0415 - slow to import
+    from stages import sft  # noqa: PLC0415 - slow to import
 
     YAML().dump(local, tmp_path / "params.yaml")
     (tmp_path / "base").mkdir(exist_ok=True)
@@ -215,7 +215,7 @@ def test_a_stage_refuses_before_it_reads_anything(
         "--accelerate",
         str(root / "profiles" / "accelerate" / "one.yaml"),
     )
-    result = CliRunner().invoke(train.main, ["qc", *paths])
+    result = CliRunner().invoke(sft.main, ["qc", *paths])
     assert result.exit_code == 1
     assert "Error: sft.attention: flash_attention_2 needs a GPU with CUDA" in result.output
     assert "GiB of memory" in result.output
@@ -225,9 +225,9 @@ def test_a_process_that_accelerate_started_does_not_ask_again(tmp_path: Path, mo
     """The processes load the model at the same time: each would find what the others have already taken."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="no such file"):
-        requirements.require("train", "qc")
+        requirements.require("sft", "qc")
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
-    requirements.require("train", "qc")
+    requirements.require("sft", "qc")
 
 
 def test_check_asks_for_all_stages(

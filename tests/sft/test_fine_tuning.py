@@ -330,7 +330,7 @@ def test_a_model_learns_which_rows_are_relevant_and_scores_the_same_when_it_is_l
 ) -> None:
     base = tiny_lm.save_base(tmp_path / "base")
     settings = train_params(adapter, lora(modules_to_save=modules_to_save))
-    tuned = fine_tune(ROWS, base, tiny_lm.SHORT, settings=settings, seed=1, checkpoints=tmp_path / "run")
+    tuned = fine_tune(ROWS, base, tiny_lm.TEMPLATE, settings=settings, seed=1, checkpoints=tmp_path / "run")
     save(tuned.model, tmp_path / "model", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
     assert (tmp_path / "model" / "adapter_config.json").exists() == (adapter == "lora")
 
@@ -351,7 +351,7 @@ def test_fine_tuning_counts_what_it_read_and_tells_the_schedule(tmp_path: Path) 
         candidate=pl.when(pl.col("id") == "r0").then(pl.lit("漢" * 100)).otherwise("candidate")
     )
     settings = train_params("none", lora())
-    tuned = fine_tune(rows, base, tiny_lm.SHORT, settings=settings, seed=1, checkpoints=tmp_path / "run")
+    tuned = fine_tune(rows, base, tiny_lm.TEMPLATE, settings=settings, seed=1, checkpoints=tmp_path / "run")
     prompts = encode(rows, tiny_lm.TEMPLATE, TOKENIZER, MAX_LENGTH).ids
     assert tuned.counts == {
         "rows": 9,
@@ -392,7 +392,7 @@ def test_frozen_weights_stay_in_bf16_and_the_adapter_is_trained_and_saved_in_fp3
     base = tiny_lm.save_base(tmp_path / "base")
     changes = {"weights": "bf16", "precision": "bf16"}
     settings = SftParams.model_validate(train_params("lora", lora()).model_dump() | changes)
-    tuned = fine_tune(ROWS, base, tiny_lm.SHORT, settings=settings, seed=1, checkpoints=tmp_path / "run")
+    tuned = fine_tune(ROWS, base, tiny_lm.TEMPLATE, settings=settings, seed=1, checkpoints=tmp_path / "run")
     for name, weight in tuned.model.named_parameters():
         assert weight.dtype == (torch.float32 if weight.requires_grad else torch.bfloat16), name
     frozen = {name: weight for name, weight in weights(tuned.model).items() if "lora_" not in name}

@@ -26,7 +26,7 @@ from babelshelf.core.partial_work import partial_work
 from babelshelf.preflight import requirements
 from babelshelf.trainer import distributed
 from babelshelf.trainer.accelerate_config import accumulation
-from stages import dpo, train
+from stages import dpo
 from tests.helpers.several_processes import ACCELERATE, Project
 
 # Sums in another order: some 2e-7 were found after 8 steps at a learning rate of 0.01, of weights up to 0.2.
