@@ -1,7 +1,7 @@
-"""Fine-tuning of a causal LM that answers "yes" or "no": TRL's SFTTrainer, with the loss at the answer alone.
+"""Training of a causal LM that answers "yes" or "no": TRL's SFTTrainer, with the loss at the answer alone.
 
-The paper's setting is supervised fine-tuning with LoRA on the one-word answer (`babelshelf.trainer.trainers` has the loss). In
-several processes (`babelshelf.trainer.distributed`) every function is called by all of them.
+`babelshelf.trainer.trainers` has the loss. In several processes (`babelshelf.trainer.distributed`) every function is
+called by all of them.
 """
 
 from __future__ import annotations
@@ -138,6 +138,7 @@ def fit(
 def configuration(
     schedule: Schedule, checkpoints: Path, examples: Examples, trainer_class: type[AnswerTrainer] = AnswerTrainer
 ) -> SFTConfig:
+    """TRL's configuration of a run; for the arguments see `fit`."""
     arguments = trainer_arguments(schedule, checkpoints, len(examples.prompts), trainer_class.sampling)
     return SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True})
 
@@ -151,6 +152,7 @@ def fit_with(
     config: SFTConfig,
     trainer_class: type[AnswerTrainer] = AnswerTrainer,
 ) -> Trained:
+    """Train `model` in place with a configuration that was made before it was loaded; for the rest see `fit`."""
     trainer = trainer_class(
         model=model,
         args=config,

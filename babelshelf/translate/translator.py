@@ -1,7 +1,8 @@
 """What a translator is, and how the backend that the params name is found.
 
-A backend is a module `babelshelf.translate.backends.<backend>` with a function `load(settings, glossary) -> Translator`; it is
-imported only when it is chosen, so that no run needs the libraries of another.
+A backend is a module `babelshelf.translate.backends.<backend>` with a function
+`load(settings, glossary) -> Translator`. It is imported only when it is chosen, so that no run needs the libraries of
+another.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class Translation:
 
     Attributes:
         text: the translation.
-        untranslated: words of the source (`babelshelf.text.words.words`) that the backend knew it left as they are; empty
-            for a backend that translates whole sentences.
+        untranslated: words of the source (`babelshelf.text.words`) that the backend left as they are; empty for a
+            backend that translates whole sentences.
         complete: whether the backend came to the end of the translation, not just to the limit of its length.
     """
 

@@ -26,7 +26,7 @@ from babelshelf.core.rows import write_table
 from babelshelf.prepare.params import PrepareParams
 from babelshelf.prepare.sources import cikm2025
 from babelshelf.tables.prediction_sets import SCORABLE, answers, check_unlabelled
-from tests import dvc_deps
+from tests.helpers import profiles
 from tests.helpers.cikm2025_folder import made, write_folder, write_rows
 
 Row = dict[str, Any]
@@ -167,7 +167,7 @@ def test_rows_to_predict_keep_their_contract(change: dict[str, pl.Expr], expecte
 
 
 def settings(folder: Path, **changes: Any) -> PrepareParams:  # noqa: ANN401
-    values = dvc_deps.variants()["cikm2025.yaml"]
+    values = profiles.variants()["cikm2025.yaml"]
     values["prepare"]["input"] = {"qc": str(folder), "qi": str(folder)}
     values["prepare"] |= changes
     return section(PrepareParams, values, "prepare", None)
@@ -224,7 +224,7 @@ def test_another_source_has_no_submissions(predicted: Path) -> None:
 
 def test_a_part_of_several_can_be_the_competitions(predicted: Path) -> None:
     before = submit(settings(predicted / "cikm"), predicted / "predictions", predicted / "out")
-    parts = dvc_deps.variants()["cikm2025-esci.yaml"]["prepare"]["mixed"]
+    parts = profiles.variants()["cikm2025-esci.yaml"]["prepare"]["mixed"]
     parts["parts"][0]["path"] = str(predicted / "cikm")
     mixed = settings(predicted, source="mixed", mixed=parts)
     assert submit(mixed, predicted / "predictions", predicted / "out") == before
@@ -234,9 +234,9 @@ def test_a_part_of_several_can_be_the_competitions(predicted: Path) -> None:
 
 
 def test_the_command_line_prints_what_was_written(root: Path, predicted: Path) -> None:
-    values = dvc_deps.variants()["cikm2025.yaml"]
+    values = profiles.variants()["cikm2025.yaml"]
     values["prepare"]["input"] = {"qc": "cikm", "qi": "cikm"}
-    dvc_deps.YAML().dump(values, predicted / "params.yaml")
+    profiles.dump(values, predicted / "params.yaml")
     (predicted / "data" / "predictions").mkdir(parents=True)
     (predicted / "predictions").rename(predicted / "data" / "predictions" / "submission")
     command = [sys.executable, "-m", "babelshelf.cli", "submit"]

@@ -14,7 +14,7 @@ from babelshelf.commands.check import check
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import load, load_seed, read
 from babelshelf.sft.params import SftParams
-from tests.dvc_deps import variants
+from tests.helpers.profiles import variants
 
 REMOVED = object()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -25,7 +27,7 @@ def test_short_prompt_has_all_fields_and_leaves_the_space_to_the_answer() -> Non
 
 
 @pytest.mark.parametrize(("task", "kind"), [("qc", "category path"), ("qi", "item title")])
-def test_alpaca_prompt_names_the_language_and_the_kind(task: str, kind: str) -> None:
+def test_alpaca_prompt_names_the_language_and_the_kind(root: Path, task: str, kind: str) -> None:
     template = load_template(root / "prompts" / "alpaca" / "qc.txt")
     prompt = template.render(ROW | {"task": task})
     assert "written in German." in prompt
@@ -41,9 +43,9 @@ def test_a_template_that_does_not_end_with_the_answer_is_refused(text: str) -> N
         parse(text, "mine")
 
 
-def test_an_unknown_template_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="no template 'long'; there are alpaca, short"):
-        load_template("long")
+def test_an_unknown_template_is_refused_with_the_known_ones(root: Path) -> None:
+    with pytest.raises(InputError, match=r"long/qc\.txt: no such prompt; there are alpaca, short"):
+        load_template(root / "prompts" / "long" / "qc.txt")
 
 
 def test_answer_ids_are_no_then_yes() -> None:

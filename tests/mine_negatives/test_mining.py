@@ -20,14 +20,14 @@ from babelshelf.mine_negatives import mining
 from babelshelf.mine_negatives.params import MineNegativesParams
 from babelshelf.tables.truth import FACTS_SCHEMA, Truth, no_truth
 from stages.mine_negatives import main
-from tests.encoder import test_embeddings
+from tests.encoder import test_embedder
 
 ALL_GUARDS = ["known_positive", "related_category", "equal_text"]
 
 
 def settings(**changes: object) -> MineNegativesParams:
     usual: dict[str, object] = {"origins": ["original", "translated"], "guards": ALL_GUARDS}
-    return test_embeddings.settings(**(usual | changes))
+    return test_embedder.settings(**(usual | changes))
 
 
 def row(identity: str, query: str, candidate: str, label: int | None = 1, **changes: str | None) -> dict[str, object]:

@@ -105,9 +105,7 @@ def test_processes_need_a_gpu_each_and_share_a_model_where_they_are_told_to(
     local: dict[str, Any], accelerate: str, gpus: int, expected: list[str]
 ) -> None:
     local["train"]["accelerate"] = accelerate
-    lines = requirements.lacking(
-        local, "sft", "qc", Pretended(gpus=[24] * gpus, memory=200, packages=("flash_attn",))
-    )
+    lines = requirements.lacking(local, "sft", "qc", Pretended(gpus=[24] * gpus, memory=200, packages=("flash_attn",)))
     assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
 
 

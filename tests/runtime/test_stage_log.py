@@ -32,7 +32,10 @@ def _peak(file: Path, *, own: int = 0, child: int = 0, parent: int = 0) -> float
     """The peak of a stage that takes `own` MiB and starts a process of `child` MiB, started by one of `parent` MiB."""
     take = "bytearray({} * 2**20)"
     started = f"subprocess.run([sys.executable, '-c', {take.format(child)!r}], check=True)" if child else "0"
-    stage = f"import subprocess, sys; from babelshelf.runtime.stage_log import recorded; recorded(lambda: ({take}, {started}))()"
+    stage = (
+        "import subprocess, sys; from babelshelf.runtime.stage_log import recorded; "
+        f"recorded(lambda: ({take}, {started}))()"
+    )
     starter = f"import subprocess, sys; a = {take.format(parent)}; subprocess.run([sys.executable, '-c', sys.argv[1]])"
     subprocess.run([sys.executable, "-c", starter, stage.format(own)], check=True)
     return float(read_resources(file)["peak_mib"][0])

@@ -26,7 +26,7 @@ from babelshelf.core.partial_work import partial_work
 from babelshelf.preflight import requirements
 from babelshelf.trainer import distributed
 from babelshelf.trainer.accelerate_config import accumulation
-from stages import dpo
+from stages import dpo, sft
 from tests.helpers.several_processes import ACCELERATE, Project
 
 # Sums in another order: some 2e-7 were found after 8 steps at a learning rate of 0.01, of weights up to 0.2.
@@ -128,7 +128,7 @@ def test_a_signal_that_ends_a_stage_ends_the_processes_that_it_started(tmp_path:
 
 
 @pytest.mark.parametrize(("configuration", "seen"), [("one", "0"), ("ddp", None)])
-@pytest.mark.parametrize("stage", [train, dpo])
+@pytest.mark.parametrize("stage", [sft, dpo])
 def test_the_gpu_of_one_process_is_chosen_before_a_stage_asks_for_gpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: ModuleType, configuration: str, seen: str | None
 ) -> None:

@@ -1,1 +1,1 @@
-"""Sources: each package turns one kind of input into a `Marketplace` (`babelshelf.prepare.marketplace`) by its `read`."""
+"""Sources: each module or package turns one kind of input into a `Marketplace` by its `read`."""

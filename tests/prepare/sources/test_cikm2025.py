@@ -21,7 +21,7 @@ from babelshelf.prepare.params import Cikm2025Params, PrepareParams
 from babelshelf.prepare.sources import cikm2025
 from babelshelf.prepare.sources.cikm2025.paths import rebuild
 from babelshelf.tables.prediction_sets import SCORABLE
-from tests import dvc_deps
+from tests.helpers import profiles
 from tests.helpers.cikm2025_folder import write_folder, write_rows
 from tests.helpers.fuzz import at_most
 
@@ -270,6 +270,6 @@ def test_whatever_the_lines_every_row_is_kept_or_counted_or_an_error(
 
 
 def test_the_profile_chooses_the_source(tmp_path: Path) -> None:
-    dvc_deps.YAML().dump(dvc_deps.variants()["cikm2025.yaml"], tmp_path / "params.yaml")
+    profiles.dump(profiles.variants()["cikm2025.yaml"], tmp_path / "params.yaml")
     settings = load(PrepareParams, "prepare", file=tmp_path / "params.yaml")
     assert (settings.source, settings.input.qc) == ("cikm2025", "data/cikm2025")

@@ -25,7 +25,7 @@ from babelshelf.prepare.params import EsciParams, PrepareParams
 from babelshelf.prepare.sources import esci
 from babelshelf.prepare.sources.esci import EXAMPLES, PRODUCTS
 from stages.prepare import main
-from tests import dvc_deps
+from tests.helpers import profiles
 from tests.helpers.esci_folder import write_folder
 from tests.helpers.fuzz import BYTES, at_most
 
@@ -316,8 +316,8 @@ def test_a_missing_column_is_named(folder: Path, name: str, column: str, expecte
 def prepare(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
     """Runs the stage with the profile's params on the folder."""
     monkeypatch.chdir(folder)
-    values = dvc_deps.variants()["esci.yaml"]
-    dvc_deps.YAML().dump(values, folder / "params.yaml")
+    values = profiles.variants()["esci.yaml"]
+    profiles.dump(values, folder / "params.yaml")
     paths = ["--original", "data/original", "--catalogue", "data/catalogue", "--metrics", "metrics.json"]
     return lambda: CliRunner().invoke(main, ["--qc", ".", "--qi", ".", *paths])
 
@@ -343,7 +343,7 @@ def test_the_stage_writes_nothing_where_too_many_rows_are_bad(folder: Path, prep
 
 def test_the_profile_is_an_overlay_of_params(root: Path, tmp_path: Path) -> None:
     YAML(typ="safe", pure=True).dump(read_params(root / "params.yaml"), tmp_path / "before.yaml")
-    dvc_deps.YAML().dump(dvc_deps.variants()["esci.yaml"], tmp_path / "params.yaml")
+    profiles.dump(profiles.variants()["esci.yaml"], tmp_path / "params.yaml")
     settings = load(PrepareParams, "prepare", file=tmp_path / "params.yaml")
     assert (settings.source, settings.input.qi) == ("esci", "data/esci")
     assert settings.chosen() == settings.esci

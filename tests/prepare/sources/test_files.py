@@ -35,7 +35,6 @@ from babelshelf.prepare.sources import files
 from babelshelf.prepare.statistics import statistics
 from babelshelf.text.keys import key, keys
 from stages.prepare import main
-from tests import dvc_deps
 from tests.helpers.fuzz import BYTES, at_most
 
 Rows = list[dict[str, Any]]
@@ -711,16 +710,6 @@ def test_the_stage_writes_nothing_where_too_many_rows_are_bad(prepare: Callable[
     assert result.exit_code == 1
     assert "pairs.csv, row 401 (line 402), column 'label': 'maybe'" in result.output
     assert not Path("data").exists()
-
-
-def test_dvc_yaml_has_all_that_the_source_needs(root: Path) -> None:
-    values = dvc_deps.variants()["params.yaml"]
-    values["prepare"]["source"] = "files"
-    values["prepare"]["input"] = {"qc": "my data/pairs.csv", "qi": "items.jsonl"}
-    stage = next(stage for stage in dvc_deps.stages(values) if stage.name == "prepare")
-    assert dvc_deps.code(stage, values) <= stage.code()
-    assert {"my data/pairs.csv", "items.jsonl"} <= stage.deps
-    assert {"my data/pairs.csv"} <= stage.paths
 
 
 def test_params_have_just_the_tasks_of_the_files(root: Path, tmp_path: Path) -> None:

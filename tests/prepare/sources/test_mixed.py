@@ -22,8 +22,7 @@ from babelshelf.prepare.marketplace import Marketplace
 from babelshelf.prepare.params import PrepareParams
 from babelshelf.prepare.sources import cikm2025, esci, files, mixed
 from stages.prepare import main
-from tests import dvc_deps
-from tests.helpers import cikm2025_folder, esci_folder
+from tests.helpers import cikm2025_folder, esci_folder, profiles
 from tests.helpers.fuzz import at_most
 
 Row = dict[str, Any]
@@ -367,7 +366,7 @@ def test_params_that_cannot_be_meant(root: Path, tmp_path: Path, changes: Row, e
     parts = [part("shop", "files", Path("data/pairs.csv")) | changes, part("other", "cikm2025", Path("data/more"))]
     values["prepare"] |= {"source": "mixed", "input": {"qc": "data", "qi": "data"}}
     values["prepare"]["mixed"]["parts"] = parts
-    dvc_deps.YAML().dump(values, tmp_path / "params.yaml")
+    profiles.dump(values, tmp_path / "params.yaml")
     with pytest.raises(InputError, match=expected):
         check_params(tmp_path / "params.yaml")
 
@@ -376,7 +375,7 @@ def test_params_that_cannot_be_meant(root: Path, tmp_path: Path, changes: Row, e
 def test_parts_that_are_none_are_an_error_and_no_traceback(root: Path, tmp_path: Path, parts: object) -> None:
     values = read_params(root / "params.yaml")
     values["prepare"] |= {"source": "mixed", "mixed": {**values["prepare"]["mixed"], "parts": parts}}
-    dvc_deps.YAML().dump(values, tmp_path / "params.yaml")
+    profiles.dump(values, tmp_path / "params.yaml")
     with pytest.raises(InputError, match=r"prepare\.mixed\.parts"):
         check_params(tmp_path / "params.yaml")
 
@@ -385,7 +384,7 @@ def test_params_have_just_the_tasks_of_the_parts(root: Path, tmp_path: Path) -> 
     values = read_params(root / "params.yaml")
     values["prepare"]["source"] = "mixed"
     values["prepare"]["mixed"]["parts"] = [part("shop", "files", Path("data/demo/pairs.csv"))]
-    dvc_deps.YAML().dump(values, tmp_path / "params.yaml")
+    profiles.dump(values, tmp_path / "params.yaml")
     with pytest.raises(InputError, match=r"tasks\.qc: the source 'mixed' has no such task, only qi"):
         check_params(tmp_path / "params.yaml")
 
@@ -397,11 +396,11 @@ def test_the_stage_writes_parts_and_the_same_bytes_again(
     root: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    values = dvc_deps.variants()["cikm2025-esci.yaml"]
+    values = profiles.variants()["cikm2025-esci.yaml"]
     for path, found in zip(values["prepare"]["mixed"]["parts"], ("cikm", "esci"), strict=True):
         path["path"] = str(made / found)
     values["prepare"]["input"] = {"qc": str(made), "qi": str(made)}
-    dvc_deps.YAML().dump(values, Path("params.yaml"))
+    profiles.dump(values, Path("params.yaml"))
     written = []
     for out in ("one", "two"):
         paths = ["--original", f"{out}/original", "--catalogue", f"{out}/catalogue", "--metrics", f"{out}/metrics.json"]

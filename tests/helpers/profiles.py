@@ -1,0 +1,28 @@
+"""The params that the repository comes with, alone and with each profile on them; a user's params.yaml is not read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from babelshelf.commands import profile
+
+PROFILES = Path(__file__).parents[2] / "profiles"
+NANO = PROFILES / "nano.yaml"  # every param at its default
+
+
+def variants() -> dict[str, Any]:
+    """Params by profile: `nano.yaml`, which has all of them, and each other profile on top of it."""
+    found: dict[str, Any] = {NANO.name: profile.round_trip(NANO)}
+    for file in sorted(PROFILES.glob("*.yaml")):
+        if file != NANO:
+            found[file.name] = profile.round_trip(NANO)
+            profile.merge(found[file.name], profile.round_trip(file))
+    return found
+
+
+def dump(values: Any, file: Path) -> None:  # noqa: ANN401 - whatever YAML holds
+    """Write params as YAML."""
+    YAML().dump(values, file)
