@@ -36,6 +36,7 @@ from babelshelf.prepare.statistics import statistics
 from babelshelf.text.keys import key, keys
 from stages.prepare import main
 from tests.helpers.fuzz import BYTES, at_most
+from tests.helpers.profiles import NANO
 
 Rows = list[dict[str, Any]]
 
@@ -681,7 +682,7 @@ def test_whatever_the_cells_every_row_is_kept_or_counted(scratch: Path, rows: Ro
 def prepare(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Runs the stage on `pairs.csv` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    values = read_params(root / "params.yaml")
+    values = read_params(NANO)
 
     def run(rows: Rows, **changes: Any) -> Any:  # noqa: ANN401
         write(Path("pairs.csv"), rows)
@@ -713,7 +714,7 @@ def test_the_stage_writes_nothing_where_too_many_rows_are_bad(prepare: Callable[
 
 
 def test_params_have_just_the_tasks_of_the_files(root: Path, tmp_path: Path) -> None:
-    values = read_params(root / "params.yaml")
+    values = read_params(NANO)
     values["prepare"] |= {"source": "files", "files": params().model_dump()}
     YAML(typ="safe", pure=True).dump(values, tmp_path / "params.yaml")
     with pytest.raises(InputError, match=r"tasks\.qi: the source 'files' has no such task, only qc"):
