@@ -241,7 +241,7 @@ def test_check_asks_for_all_stages(
     with pytest.raises(InputError) as raised:
         requirements.require_all()
     stages = {line.partition(":")[0].partition(".")[0] for line in raised.value.message.splitlines()}
-    assert stages == {"translate", "train", "score"}
+    assert stages == {"translate", "sft", "score"}
 
 
 def test_a_hub_that_is_not_to_be_had_is_a_line_among_the_others(
