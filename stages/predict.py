@@ -45,7 +45,7 @@ def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Pa
     ):
         p_yes = pl.Series(score_pairs(known, scorer, done), dtype=pl.Float64)
         scored = thresholds.answer(known.with_columns(p_yes=p_yes))
-        write_table(out / "predictions.parquet", answers(rows, scored.select("id", "p_yes", "yes")))
+        write_table(out / "predictions.parquet", answers(rows, scored.select("id", "p_yes", "is_relevant")))
 
 
 if __name__ == "__main__":
