@@ -27,7 +27,7 @@ from babelshelf.tables.predictions import read_predictions
 @stage("calibrate", writes="metrics")
 def main(*, task: str, predictions: Path, metrics: Path, curve_path: Path) -> str:
     settings, seed = load(CalibrateParams, "calibrate", task), load_seed()
-    dev = read_predictions(predictions)
+    dev = read_predictions(predictions, "dev")
     calibrated = calibrate(dev, settings, seed)
     write_json(metrics, calibrated)
     write_csv(curve_path, curve(dev))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import polars as pl
 
 from babelshelf.core.params import load
 from babelshelf.core.rows import read_rows, write_table
@@ -26,9 +27,14 @@ from babelshelf.score.scorer import score_tables
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @stage("score", writes="out")
 def main(*, task: str, dev: Path, test: Path, base: Path, model: Path, out: Path) -> str:
+    splits = {dev: "dev", test: "test"}
+
+    def write(file: Path, scored: pl.DataFrame) -> None:
+        write_table(out / file.name, scored.with_columns(split=pl.lit(splits[file])))
+
     return score_tables(
-        {file: read_rows(file) for file in (dev, test)},
-        lambda file, scored: write_table(out / file.name, scored),
+        {file: read_rows(file) for file in splits},
+        write,
         base=base,
         model=model,
         settings=load(ScoreParams, "score"),

@@ -33,6 +33,7 @@ from babelshelf.score.backends.transformers import TransformersScorer
 from babelshelf.tables.predictions import Thresholds
 from babelshelf.trainer.models import save
 from tests.helpers import tiny_lm
+from tests.helpers.profiles import NANO
 
 MAX_LENGTH = 64
 ROWS = tiny_lm.rows()
@@ -54,7 +55,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def repository(root: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository in which a model of qi is trained and calibrated, as the working folder."""
-    params = round_trip(root / "params.yaml")
+    params = round_trip(NANO)
     merge(params, commented({"score": {"precision": "fp32", "weights": "fp32"}}))
     YAML().dump(params, tmp_path / "params.yaml")
     shutil.copytree(models, tmp_path / "models")
@@ -187,7 +188,7 @@ def test_levels_of_a_path_are_written_as_the_model_knows_them(tmp_path: Path) ->
     (tmp_path / "models" / "sft" / "negatives").mkdir()
     shutil.copytree(tmp_path / "models" / "sft" / "filtered" / "qi", tmp_path / "models" / "sft" / "negatives" / "qc")
     shutil.copy(tmp_path / "metrics" / "calibrate" / "qi.json", tmp_path / "metrics" / "calibrate" / "qc.json")
-    result = score(tmp_path / "pairs.csv", tmp_path / "scored.csv", "--task", "qc", "--levels", "/")
+    result = score(tmp_path / "pairs.csv", tmp_path / "scored.csv", "--task", "qc", "--path-separator", "/")
     assert result.exit_code == 0, result.output
     found = scored(tmp_path / "scored.csv")
     assert found["candidate"].to_list() == ["Shoes > Red"] * 2
