@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 import polars.selectors as cs
-from tqdm import tqdm
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.languages import find
 from babelshelf.pairs.folders import task_files
 from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_blocks
+from babelshelf.runtime.screen import progress
 from babelshelf.text.keys import each_once, keys
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
 def _read_coded(file: Path, own: FileParams, wanted: Mapping[str, str]) -> pl.DataFrame:
     """The records of a file, texts `CODED`."""
     tables = []
-    with tqdm(desc=f"read {file.name}", unit=" rows", delay=2, leave=False) as bar:
+    with progress(total=None, desc=f"read {file.name}", unit="row") as bar:
         for block in read_blocks(file, own, wanted):
             tables.append(coded(block))
             bar.update(block.height)
