@@ -191,14 +191,14 @@ def _of_task(
         labels = _said(pl.concat(found)["label"], asked.positive, first, columns["label"])
     else:
         labels, told = _labels(rows[columns["label"]], first, columns["label"])
-    levels = separator(rows[columns["candidate"]].drop_nulls()) if task == "qc" else ""
+    path_separator = separator(rows[columns["candidate"]].drop_nulls()) if task == "qc" else ""
     params = {
         **patterns,
         **how,
         "columns": columns,
         "language": "" if columns["language"] else asked.language,
         "labels": labels,
-        "levels": levels,
+        "path_separator": path_separator,
     }
     return params, [f"{task}: {path} ({form(how)})", *_told(rows, params), *told]
 
@@ -259,7 +259,7 @@ def _said(labels: pl.Series, positive: Sequence[str], file: Path, name: str) -> 
         raise InputError(
             f"{file}: {len(no):,} values of {name!r} would mean irrelevant ({shown}, ...): is it the label?"
         )
-    return {"positive": yes, "negative": no, "cut": "none", "missing": _missing(labels)}
+    return {"positive": yes, "negative": no, "positive_from": "none", "missing": _missing(labels)}
 
 
 def _missing(labels: pl.Series) -> str:
@@ -271,15 +271,17 @@ def _labels(labels: pl.Series, file: Path, name: str) -> tuple[dict[str, Any], l
     folded = label_keys(labels.drop_nulls())
     frequent = folded.value_counts().filter(pl.col("count") >= FREQUENT * len(folded)).sort("count", descending=True)
     values = [value for value in frequent[folded.name] if value]
-    params: dict[str, Any] = {"positive": [], "negative": [], "cut": "none", "missing": _missing(labels)}
+    params: dict[str, Any] = {"positive": [], "negative": [], "positive_from": "none", "missing": _missing(labels)}
     yes, no, grades = ([value for value in values if value in words] for words in (POSITIVE, NEGATIVE, GRADES))
     if yes and no and len(yes) + len(no) + len(grades) == len(values):
         note = [f"  check: {', '.join(grades)} count as irrelevant (labels.negative)"] if grades else []
         return params | {"positive": sorted(yes), "negative": sorted([*no, *grades])}, note
     numbers = folded.cast(pl.Float64, strict=False).drop_nulls()
     if len(numbers) >= (1 - FREQUENT) * len(folded) and numbers.n_unique() > 1:
-        cut = float(numbers.min() + numbers.max()) / 2  # type: ignore[arg-type, operator]
-        return params | {"cut": cut}, [f"  check: labels from {cut:g} on count as relevant (labels.cut)"]
+        positive_from = float(numbers.min() + numbers.max()) / 2  # type: ignore[arg-type, operator]
+        return params | {"positive_from": positive_from}, [
+            f"  check: labels from {positive_from:g} on count as relevant (labels.positive_from)"
+        ]
     raise InputError(
         f"{file}: which values of {name!r} mean relevant? Say --positive VALUE; there are {', '.join(values)}"
     )
@@ -294,7 +296,7 @@ def _told(rows: pl.DataFrame, params: dict[str, Any]) -> list[str]:
             lines.append(f"  {role:<9} <- {name} ({', '.join(values)})")
     if params["language"]:
         lines.append(f"  language  = {params['language']}, of all rows")
-    if params["levels"]:
+    if params["path_separator"]:
         lines.append(f"  levels of a path are separated by {params['levels']!r}")
     return lines
 
@@ -389,13 +391,13 @@ def _overlay(
 def _recipe(candidates: int, default: Mapping[str, Any]) -> dict[str, Any]:
     """The default recipe without translation; original rows alone where there is next to nothing to mine."""
     variant = "negatives" if candidates >= FEW else "original"
-    window = list(default["mine_negatives"]["window"])
+    window = list(default["mine_negatives"]["rank_window"])
     if candidates >= MANY:
         window = [20, 50]
     elif candidates < 4 * window[1]:
         window = [1, max(candidates // 4, 2)]
     recipe = {"train_on": variant, "negatives_on": "original", "filter_on": variant}
-    return {**default, **recipe, "mine_negatives": {**default["mine_negatives"], "window": window}}
+    return {**default, **recipe, "mine_negatives": {**default["mine_negatives"], "rank_window": window}}
 
 
 def _dimension(candidates: int) -> int:

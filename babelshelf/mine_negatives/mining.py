@@ -73,7 +73,7 @@ def mine(
     Raises:
         InputError: an anchor's candidate is not among the candidates, or the window starts beyond the last of them.
     """
-    check_window(settings.window, len(candidates))
+    check_window(settings.rank_window, len(candidates))
     check_index(settings, len(candidates))
     pool = _pool(candidates)
     anchors = _anchors(rows, pool, settings.origins)
@@ -88,7 +88,7 @@ def mine(
     kept = _share_out(distinct, wanted, rng)
     counts = {
         "candidates": len(candidates),
-        "window": [settings.window[0], settings.window[0] + windows.shape[1]],
+        "rank_window": [settings.rank_window[0], settings.rank_window[0] + windows.shape[1]],
         "anchors": anchors.height,
         "anchors_without_negative": anchors.height - found.height,
         "refused_draws": {guard: table.height for guard, table in refused.items()},
@@ -110,7 +110,7 @@ def check_window(window: tuple[int, int], candidates: int) -> None:
     if window[0] >= candidates - 1:
         raise InputError(
             f"the rank window starts at {window[0]}, but there are only {max(candidates - 1, 0)} other candidates: "
-            "lower tasks.<task>.mine_negatives.window"
+            "lower tasks.<task>.mine_negatives.rank_window"
         )
 
 
@@ -136,7 +136,7 @@ def rank_windows(
         Numbers of candidates, nearest first, shape (n_anchors, width); narrower than `last - first` where there are
         too few candidates.
     """
-    first, last = settings.window
+    first, last = settings.rank_window
     unique, position = np.unique(positives, return_inverse=True)
     vectors = embed(candidates, "")
     queries, rows = vectors, unique

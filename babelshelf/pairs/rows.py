@@ -216,7 +216,9 @@ def understood(raw: pl.DataFrame, own: FileParams, settings: FilesParams, split:
     """
     given = {role: pl.col(role) if role in raw.columns else pl.lit(None, pl.String) for role in ROLES}
     rows = coded(raw.with_columns(**given))
-    texts = {text: _texts(rows[text], text, own.levels if text == "candidate" else "", settings) for text in TEXTS}
+    texts = {
+        text: _texts(rows[text], text, own.path_separator if text == "candidate" else "", settings) for text in TEXTS
+    }
     says_split = "split" in raw.columns
     parts = [
         _understood(part, texts, own, settings, says_split=says_split).with_columns(
@@ -299,9 +301,11 @@ def _plain(text: pl.Expr) -> pl.Expr:
 def _label(labels: pl.Series, own: FileParams) -> pl.Series:
     """0 or 1, null where a label says neither."""
     values = labels.to_frame("value").with_columns(number=pl.col("value").cast(pl.Float64, strict=False))
-    if own.labels.cut != "none":
+    if own.labels.positive_from != "none":
         finite = pl.col("number").is_finite()
-        return values.select(pl.when(finite).then(pl.col("number") >= own.labels.cut).cast(pl.Int8)).to_series()
+        return values.select(
+            pl.when(finite).then(pl.col("number") >= own.labels.positive_from).cast(pl.Int8)
+        ).to_series()
     known = dict.fromkeys(label_keys(own.labels.negative), 0) | dict.fromkeys(label_keys(own.labels.positive), 1)
     return label_keys(labels).replace_strict(known, default=None, return_dtype=pl.Int8)
 

@@ -81,7 +81,7 @@ def test_misnamed_columns_and_bad_rows() -> None:
     assert result.exit_code == 0, result.output
     columns = {"query": "serach_term", "candidate": "catgory", "label": "is_relevant", "language": "market"}
     assert proposed()["columns"] == columns | {"id": "", "split": ""}
-    assert proposed()["labels"] == {"positive": ["1"], "negative": ["0"], "cut": "none", "missing": "bad"}
+    assert proposed()["labels"] == {"positive": ["1"], "negative": ["0"], "positive_from": "none", "missing": "bad"}
     market = works()
     assert market.counts["qc"]["dropped"] == {"bad_label": 1, "unknown_language": 1}
     for told in (
@@ -126,7 +126,12 @@ def test_all_other_labels_are_irrelevant_however_rare_and_wherever_they_are() ->
     table.tail(300).write_csv("mine/b.csv")
     result = init("--qc", "mine", "--column", "candidate=path", "--positive", "E")
     assert result.exit_code == 0, result.output
-    assert proposed()["labels"] == {"positive": ["e"], "negative": ["i", "c", "s"], "cut": "none", "missing": "bad"}
+    assert proposed()["labels"] == {
+        "positive": ["e"],
+        "negative": ["i", "c", "s"],
+        "positive_from": "none",
+        "missing": "bad",
+    }
     market = works()
     assert market.counts["qc"]["dropped"] == {}
     assert market.counts["qc"]["kept"] == 600
@@ -149,7 +154,7 @@ def test_grades_get_a_cut() -> None:
     pairs().with_columns(y=pl.int_range(pl.len()) % 4).write_csv("graded.csv")
     result = init("--qc", "graded.csv")
     assert result.exit_code == 0, result.output
-    assert proposed()["labels"]["cut"] == 1.5
+    assert proposed()["labels"]["positive_from"] == 1.5
     assert "check: labels from 1.5 on count as relevant" in result.output
     train = works().tasks["qc"].train
     assert train["label"].mean() == pytest.approx(0.5, abs=0.05)

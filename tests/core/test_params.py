@@ -78,7 +78,7 @@ def test_nano_holds_every_param_at_its_default(root: Path) -> None:
         ("tasks.qi.negatives_on", "filtered", "tasks.qi.negatives_on: Input should be"),  # a cycle
         ("tasks.qi.filter_on", "filtered", "tasks.qi.filter_on: Input should be"),  # a cycle
         ("tasks.qi", None, "tasks.qi: expected a mapping, found None"),
-        ("tasks.qi.mine_negatives.window", [12, 1], "tasks.qi.mine_negatives.window"),
+        ("tasks.qi.mine_negatives.rank_window", [12, 1], "tasks.qi.mine_negatives.rank_window"),
         ("tasks.qi.calibrate.threshold", 1.5, "tasks.qi.calibrate.threshold"),
         ("tasks.qc.sft.template", "short", "sft.template is given again as tasks.qc.sft.template: keep one"),
         ("train.templates", "short", "train.templates: unknown key"),

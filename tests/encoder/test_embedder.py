@@ -42,7 +42,7 @@ def settings(**changes: object) -> MineNegativesParams:
         "ivf": {"lists": 16, "probes": 4},
         "hnsw": {"links": 16, "ef_construction": 100, "ef_search": 100},
         "origins": ["original"],
-        "window": [0, 1],
+        "rank_window": [0, 1],
         "positive_share": 0.5,
         "guards": [],
     }

@@ -107,10 +107,10 @@ def test_without_a_change_nothing_runs(workspace: Workspace) -> None:
     ("overlay", "expected"),
     [
         ("tasks: {qc: {calibrate: {threshold: 0.123}}}", {"calibrate@qc", "evaluate@qc", "summarize"}),
-        ("tasks: {qi: {mine_negatives: {window: [3, 20]}}}", AFTER_MINING_QI),
+        ("tasks: {qi: {mine_negatives: {rank_window: [3, 20]}}}", AFTER_MINING_QI),
         ("prepare: {taxonomy: {rows_train: 11}}", {"prepare"}),  # of a source that is not in use: the same data again
     ],
-    ids=["threshold", "window", "unused"],
+    ids=["threshold", "rank_window", "unused"],
 )
 def test_a_changed_param_reruns_what_follows_it(workspace: Workspace, overlay: str, expected: set[str]) -> None:
     workspace.set_params(overlay)

@@ -36,13 +36,13 @@ class Asked:
         columns: `{role: name of the column}`, of `ROLES`.
         language: of all rows; "" where a column says it.
         keep: further columns, which the output is to have too.
-        levels: what stands between the levels of a category path; "" where they are as the model knows them.
+        path_separator: what stands between the levels of a category path; "" where they are as the model knows them.
     """
 
     columns: Mapping[str, str]
     language: str
     keep: Sequence[str]
-    levels: str
+    path_separator: str
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class PairFile:
         )
         lines = [f"  {role:<9} <- {name}" for role, name in columns.items() if name]
         constant = [f"  language  = {self.own.language}, of all rows"] if self.own.language else []
-        levels = [f"  levels of a path are separated by {self.own.levels!r}"] if self.own.levels else []
+        levels = [f"  levels of a path are separated by {self.own.path_separator!r}"] if self.own.path_separator else []
         return [f"{self.task}: {self.path} ({form(how)})", *lines, *constant, *levels]
 
 
@@ -141,7 +141,7 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
     _check_found(path, found, rows.columns)
     columns = {role: found[role] for role in ("query", "candidate", "language")}
     identity = {"id": found["id"]} if "id" in found and found["id"] not in asked.keep else {}
-    own = as_params({**how, "language": language, "levels": asked.levels}, columns)
+    own = as_params({**how, "language": language, "path_separator": asked.path_separator}, columns)
     settings = files.model_copy(update={"tasks": [task], task: own, "missing_candidate": "bad"})
     return PairFile(path, task, settings, identity | {name: name for name in asked.keep})
 

@@ -187,7 +187,7 @@ def test_levels_of_a_path_are_written_as_the_model_knows_them(tmp_path: Path) ->
     (tmp_path / "models" / "sft" / "negatives").mkdir()
     shutil.copytree(tmp_path / "models" / "sft" / "filtered" / "qi", tmp_path / "models" / "sft" / "negatives" / "qc")
     shutil.copy(tmp_path / "metrics" / "calibrate" / "qi.json", tmp_path / "metrics" / "calibrate" / "qc.json")
-    result = score(tmp_path / "pairs.csv", tmp_path / "scored.csv", "--task", "qc", "--levels", "/")
+    result = score(tmp_path / "pairs.csv", tmp_path / "scored.csv", "--task", "qc", "--path-separator", "/")
     assert result.exit_code == 0, result.output
     found = scored(tmp_path / "scored.csv")
     assert found["candidate"].to_list() == ["Shoes > Red"] * 2

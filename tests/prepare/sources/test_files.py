@@ -39,11 +39,11 @@ from tests.helpers.fuzz import BYTES, at_most
 
 Rows = list[dict[str, Any]]
 
-LABELS = {"positive": ["1", "true", "yes"], "negative": ["0", "false", "no"], "cut": "none", "missing": "bad"}
+LABELS = {"positive": ["1", "true", "yes"], "negative": ["0", "false", "no"], "positive_from": "none", "missing": "bad"}
 COLUMNS = {"query": "query", "candidate": "candidate", "label": "label", "language": "language", "id": "", "split": ""}
 TASK = {
     **{"rows": "*", "train": "", "dev": "", "test": "", "format": "csv", "delimiter": ",", "quote": '"'},
-    **{"encoding": "utf-8", "columns": COLUMNS, "language": "", "labels": LABELS, "levels": ""},
+    **{"encoding": "utf-8", "columns": COLUMNS, "language": "", "labels": LABELS, "path_separator": ""},
 }
 SPLIT = {
     "names": {"train": ["train"], "dev": ["dev", "valid"], "test": ["test"]},
@@ -352,7 +352,7 @@ def test_bytes_in_no_encoding_are_found_in_their_row(tmp_path: Path) -> None:
     [
         ({}, ["1", "1.0", "TRUE", " yes ", "0", "No", "false", "2", ""], [1, 1, 1, 1, 0, 0, 0, None, None]),
         ({"positive": ["E"], "negative": ["I", "S"]}, ["e", "E", "i", "S", "C"], [1, 1, 0, 0, None]),
-        ({"cut": 2.0}, ["2", "3.5", "1.99", "-1", "nan", "inf", "x"], [1, 1, 0, 0, None, None, None]),
+        ({"positive_from": 2.0}, ["2", "3.5", "1.99", "-1", "nan", "inf", "x"], [1, 1, 0, 0, None, None, None]),
     ],
 )
 def test_labels(tmp_path: Path, labels: dict[str, Any], given_: list[str], expected: list[int | None]) -> None:
@@ -402,7 +402,7 @@ def test_texts_are_cleaned_and_what_is_strange_is_counted(tmp_path: Path) -> Non
 
 def test_levels_of_a_path_get_one_separator(tmp_path: Path) -> None:
     rows = [row | {"candidate": f"A/b /  c{n % 7}/"} for n, row in enumerate(many())]
-    market = read(write(tmp_path / "a.csv", rows), params({"levels": "/"}))
+    market = read(write(tmp_path / "a.csv", rows), params({"path_separator": "/"}))
     assert market.tasks["qc"].candidates["candidate"].to_list() == [f"A > b > c{n}" for n in range(7)]
 
 
@@ -727,7 +727,7 @@ def test_params_have_just_the_tasks_of_the_files(root: Path, tmp_path: Path) -> 
         ({"columns": {"language": ""}}, "give columns.language or language"),
         ({"columns": {"language": ""}, "language": "english"}, "no code of ISO 639-1"),
         ({"labels": {"negative": ["YES"]}}, "'yes' is positive and negative"),
-        ({"labels": {"negative": []}}, "without a cut"),
+        ({"labels": {"negative": []}}, "without positive_from"),
         ({"encoding": "base64"}, "no such encoding"),
         ({"delimiter": "\n"}, "only a character of ASCII"),
         ({"rows": ""}, "give rows or train"),
