@@ -9,6 +9,7 @@ the same spaces. Spaces on both sides count for more than none, as a mark withou
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import polars as pl
@@ -17,11 +18,15 @@ from babelshelf.pairs.guesses import Guess, Outcome
 
 LEVEL = " > "  # between the levels of a path in the data sets
 ENTITIES = r"&(?:gt|raquo|rsaquo|rarr|#62|#187|#8250|#8594|#x3[eE]);"
-MARK = re.compile(rf"\s*(?:{ENTITIES})+\s*|(?:(?!{ENTITIES})[^\w\s]|\s|_)+")
-# Usual parts of names: `T-Shirts & Tops`, `Kid's (0-2)`, `No. 5`, `50%`. Of these only a spaced dash, a comma, or a dot,
-# dash or underscore that each path has may separate levels.
-NAME_MARKS = set("&'’‘`´.,()-–—+%\"“”!?#*°®™_@[]{}")
-DASHES = {"-", "–", "—"}
+# Usual parts of names: `T-Shirts & Tops`, `Kid's (0-2)`, `No. 5`, `50%`. Of these only an arrow, a spaced dash, a
+# comma, or a dot, dash or underscore that each path has may separate levels.
+NAME_MARKS = "&'’‘`´.,()\\-–—+%\"“”!?#*°®™_@\\[\\]{}"
+DASHES = "-–—"
+# Vowel signs and other combining characters, which Python's \w leaves out.
+COMBINING = "".join(char for char in map(chr, range(0x10000)) if unicodedata.category(char).startswith("M"))
+MARK = re.compile(
+    rf"\s*(?:(?:{ENTITIES})+|[-=]+>|[^\w\s{COMBINING}{NAME_MARKS}]+)\s*|\s+[{DASHES}]+\s+|\s*,\s*|(?<=\w)[._-](?=\w)"
+)
 SPACED, TIGHT, AFTER, OTHER = "spaced", "tight", "after", "other"  # spaces on both sides, on none, after it alone
 WEIGHTS = {SPACED: 1.0, TIGHT: 0.8, AFTER: 0.7, OTHER: 0.5}
 DASH_WEIGHT, COMMA_WEIGHT, SLUG_WEIGHT = 0.6, 0.4, 0.3
@@ -57,14 +62,12 @@ class Structure:
     @property
     def weight(self) -> float:
         """How well the mark serves as a separator, by what it is and the spaces around it; 0 if it does not."""
-        if self.mark in DASHES and self.style == SPACED:
+        if self.mark in {".", "-", "_"} and self.style == TIGHT:
+            return SLUG_WEIGHT if self.share >= SLUG_SHARE else 0.0
+        if set(self.mark) <= set(DASHES):
             return DASH_WEIGHT
         if self.mark == ",":
             return COMMA_WEIGHT
-        if self.mark in {".", "-", "_"}:
-            return SLUG_WEIGHT if self.style == TIGHT and self.share >= SLUG_SHARE else 0.0
-        if set(self.mark) <= NAME_MARKS:
-            return 0.0
         return WEIGHTS[self.style]
 
     @property
@@ -75,10 +78,9 @@ class Structure:
     @property
     def param(self) -> str:
         """The mark as `path_separator` has it: with its spaces where it occurs in another style too."""
-        if self.mark in {",", *"->"} and self.mark != "-":
-            return self.mark
         spaced = {SPACED: f" {self.mark} ", AFTER: f"{self.mark} "}.get(self.style, self.mark)
-        return spaced if self.consistency < 1 or self.mark in DASHES else self.mark
+        is_also_in_names = self.consistency < 1 or set(self.mark) <= set(DASHES)
+        return spaced if is_also_in_names and self.mark != "," else self.mark
 
 
 def guess_separator(paths: pl.DataFrame, where: str = "") -> Guess:
@@ -116,7 +118,7 @@ def structures(paths: pl.DataFrame) -> list[Structure]:
     following: dict[tuple[str, str], dict[str, set[str]]] = {}
     starts: dict[tuple[str, str], dict[str, int]] = {}
     for value, count in paths.select("value", "count").head(SAMPLED).iter_rows():
-        marks = [found for found in MARK.finditer(value) if found.group().strip() and 0 < found.start() < found.end() < len(value)]
+        marks = [found for found in MARK.finditer(value) if found.start() > 0 and found.end() < len(value)]
         seen: set[tuple[str, str]] = set()
         for found in marks:
             key = (found.group().strip(), _style(found.group()))
@@ -143,7 +145,7 @@ def structures(paths: pl.DataFrame) -> list[Structure]:
 
 
 def unwrapped(text: pl.Expr) -> pl.Expr:
-    """Paths that are written as a list in text, such as `["Home >> Lamps"]` or `["Home", "Lamps"]`, without brackets."""
+    """Paths written as a list in text (`["Home >> Lamps"]`, `["Home", "Lamps"]`) without brackets and quotes."""
     inner = text.str.replace(LIST, "$1")
     listed = inner.str.replace_all(LIST_COMMA, LEVEL).str.strip_chars("\"'")
     return pl.when(text.str.contains(LIST)).then(listed).otherwise(text)
