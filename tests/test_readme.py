@@ -1,13 +1,39 @@
-"""The README's table of results is that of the metrics it was committed with."""
+"""README and docs: the table of results belongs to the committed metrics, and paths, links and commands exist."""
 
 from __future__ import annotations
 
 import io
+import re
+import shlex
 import subprocess
 import tarfile
 from pathlib import Path
 
+import click
+import pytest
+
+from babelshelf.cli import main
 from babelshelf.commands.show import with_results
+
+ROOT = Path(__file__).parents[1]
+REPORT = ROOT / "docs" / "nano-report" / "report.md"  # written by a command
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted({*(ROOT / "docs").rglob("*.md")} - {REPORT})]
+OF_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+PLACEHOLDERS = {"<task>": "qc", "<stage>": "sft", "<name>": "short", "<variant>": "negatives"}
+OF_A_RUN = ("models/", "data/", "metrics/", "report/", ".cache", ".venv")  # what stages and make write
+
+
+def _blocks(text: str) -> list[str]:
+    """Commands of the shell blocks of a page, without comments."""
+    lines = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)).splitlines()
+    commands = (re.split(r"\s+#|^#", line)[0] for line in lines)
+    return [part.strip() for command in commands for part in command.split("&&") if part.strip()]
+
+
+def _anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as git hosts make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_results_are_those_of_the_committed_metrics(root: Path, tmp_path: Path) -> None:
@@ -19,3 +45,46 @@ def test_the_results_are_those_of_the_committed_metrics(root: Path, tmp_path: Pa
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert with_results(readme, tmp_path / "metrics") == readme
     assert "| qc | all |" in readme.replace("  ", " ")
+
+
+def test_the_readme_is_short(root: Path) -> None:
+    lines = (root / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 150
+    assert [line for line in lines if len(line) > 120] == []
+
+
+def test_the_paths_that_the_readme_names_exist(root: Path) -> None:
+    named = set(re.findall(r"`([\w./<>-]+)`", (root / "README.md").read_text(encoding="utf-8")))
+    paths = {path for path in named if "/" in path or path.endswith((".yaml", ".md", ".cff"))}
+    assert len(paths) > 20
+    for placeholder, example in PLACEHOLDERS.items():
+        paths = {path.replace(placeholder, example) for path in paths}
+    assert {path for path in paths if not path.startswith(OF_A_RUN) and not (root / path).exists()} == set()
+
+
+@OF_PAGE
+def test_links_lead_to_pages_and_headings(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
+
+
+@OF_PAGE
+def test_commands_exist_with_their_options(page: Path) -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    for command in _blocks(page.read_text(encoding="utf-8")):
+        program, *arguments = shlex.split(command)
+        if program == "make":
+            assert not arguments or arguments[0] in targets | {".venv-vllm/installed"}, command
+        elif Path(program).name == "babelshelf":
+            known = main.commands[arguments[0]]
+            context = click.Context(known)
+            options = {name for parameter in known.get_params(context) for name in parameter.opts}
+            assert {part.split("=")[0] for part in arguments if part.startswith("--")} <= options, command
+        elif program == "python" and arguments[0] == "-m":
+            module = ROOT / arguments[1].replace(".", "/")
+            assert module.is_dir() or module.with_suffix(".py").is_file() or arguments[1] == "venv", command

@@ -363,7 +363,9 @@ def _notes(rows: pl.DataFrame, files: dict[str, Any]) -> list[str]:
     pairs = both_labels(rows)
     if pairs:
         notes.append(f"check: {pairs:,} pairs have both labels; prepare.files.conflicts keeps, drops or settles them")
-    notes.append("no glossary: queries are not translated (translate.languages: []); README.md says how to give one")
+    notes.append(
+        "no glossary: queries are not translated (translate.languages: []); docs/translation.md says how to give one"
+    )
     return notes
 
 

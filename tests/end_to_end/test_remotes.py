@@ -151,7 +151,7 @@ def _machine(folder: Path, home: Path) -> Workspace:
 
 
 def _add(remote: Remote, workspace: Workspace) -> None:
-    """What the README's `dvc remote` lines do, in one process."""
+    """What the `dvc remote` lines of docs/remotes.md do, in one process."""
     with Config(str(workspace.folder / ".dvc")).edit("repo") as config:
         config["core"]["remote"] = "store"
         config["remote"]["store"] = {"url": remote.url, "verify": True, **remote.options}
@@ -233,8 +233,9 @@ def _md5(file: Path) -> str:
     return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
 
 
-def _readme(root: Path) -> list[str]:
-    return (root / "README.md").read_text(encoding="utf-8").splitlines()
+def _page(root: Path) -> list[str]:
+    """Lines of docs/remotes.md."""
+    return (root / "docs" / "remotes.md").read_text(encoding="utf-8").splitlines()
 
 
 # --- two clones ---
@@ -295,9 +296,20 @@ def test_a_fresh_clone_is_up_to_date_and_needs_next_to_nothing(published: Publis
 
 
 @ONE_KIND
+def test_a_pull_of_everything_succeeds_with_allow_missing_alone(published: Published, tmp_path: Path) -> None:
+    b = published.clone(tmp_path / "b")
+    code, output = b.run(*DVC, "pull")
+    assert code == 1
+    assert "models/dpo" in output  # no recipe used it, so it has no output
+    b.dvc("pull", "--allow-missing")
+    assert _contents(b, RESULTS) == _contents(published.a, RESULTS)
+
+
+@ONE_KIND
 def test_one_variant_alone_can_be_pulled(published: Published, root: Path, tmp_path: Path) -> None:
-    """The README's commands, each in a clone where nothing was pulled."""
-    commands = [line for line in _readme(root) if line.startswith("dvc pull ") and "summarize" not in line]
+    """The commands of docs/remotes.md, each in a clone where nothing was pulled."""
+    pulls = [line for line in _page(root) if line.startswith("dvc pull ")]
+    commands = [line for line in pulls if "summarize" not in line and "--allow-missing" not in line]
     assert len(commands) >= 3
     for number, command in enumerate(commands):
         b = published.clone(tmp_path / str(number))
@@ -392,11 +404,11 @@ def test_credentials_are_needed_and_stay_out_of_git(published: Published, tmp_pa
         assert value in (b.folder / ".dvc" / "config.local").read_text(encoding="utf-8")
 
 
-def test_the_lines_of_the_readme_are_valid_and_put_no_credentials_into_git(root: Path, tmp_path: Path) -> None:
+def test_the_lines_of_the_page_are_valid_and_put_no_credentials_into_git(root: Path, tmp_path: Path) -> None:
     home = _machine(tmp_path, tmp_path / "home")
     home.git("init", "--quiet")
     home.dvc("init", "--quiet")
-    lines = [shlex.split(line, comments=True) for line in _readme(root) if line.startswith("dvc remote ")]
+    lines = [shlex.split(line, comments=True) for line in _page(root) if line.startswith("dvc remote ")]
     assert {urlsplit(line[-1]).scheme for line in lines if line[2] == "add"} == {"", "s3", "gs", "azure", "ssh"}
     local = home.folder / ".dvc" / "config.local"
     private = [line[-2:] for line in lines if "--local" in line]
