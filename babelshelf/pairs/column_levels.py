@@ -41,13 +41,12 @@ LEVEL_WORDS = {
 }
 # Names without numbers, from the root down.
 FAMILIES = (
-    (
-        r"(main|top|root|parent|primary|first|super) ?(category|cat)|department|dept|section|segment|division|hauptkategorie|oberkategorie"
-    ),
-    (r"(product )?(category|cat)( name)?|kategorie|second(ary)? ?(category|cat)|aisle"),
-    (r"(sub ?|child ?)(category|cat)( name)?|unterkategorie|shelf"),
-    (r"(sub ?){2}(category|cat)|(leaf|third|tertiary) ?(category|cat)|subunterkategorie|leaf"),
-    (r"(sub ?){3}(category|cat)"),
+    r"(main|top|root|parent|primary|first|super) ?(category|cat)|department|dept|section|segment|division"
+    r"|hauptkategorie|oberkategorie",
+    r"(product )?(category|cat)( name)?|kategorie|second(ary)? ?(category|cat)|aisle",
+    r"(sub ?|child ?)(category|cat)( name)?|unterkategorie|shelf",
+    r"(sub ?){2}(category|cat)|(leaf|third|tertiary) ?(category|cat)|subunterkategorie|leaf",
+    r"(sub ?){3}(category|cat)",
 )
 
 

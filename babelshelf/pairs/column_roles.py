@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from babelshelf.pairs import column_names
 from babelshelf.pairs.column_levels import level_columns
 from babelshelf.pairs.column_names import CLOSE, EXACT, MARKET, OTHER_NOUNS, OTHER_TEXTS, SYNONYMS, closeness, words_of
 from babelshelf.pairs.column_profiles import ColumnProfile
 from babelshelf.pairs.guesses import Guess, Outcome
 from babelshelf.pairs.label_meaning import Kind, kind
-from babelshelf.pairs.language_values import are_languages
+from babelshelf.pairs.language_values import are_languages, guess_languages
+from babelshelf.pairs.separators import guess_separator
 
 MOST = 0.9  # of the rows with a value
 HALF = 0.5
@@ -79,6 +82,35 @@ def guess_roles(table: Table, roles: Sequence[str]) -> Roles:
     return Roles({role: columns[role] for role in order}, guesses)
 
 
+def guess_language_values(
+    table: Table, roles: Roles, sample: pl.DataFrame, language: str, mapping: Mapping[str, str]
+) -> tuple[list[Guess], dict[str, str]]:
+    """The guesses about the values of the language column, and the mapping that reads them.
+
+    Args:
+        table: what is known.
+        roles: of its columns.
+        sample: rows with all columns.
+        language: of all rows, where the user named it.
+        mapping: `{value: language}` that the user gave, values in lower case.
+    """
+    if language:
+        return [Guess("language of all rows", language, Outcome.SURE)], {}
+    if not roles.columns.get("language"):
+        option = "--language CODE, or --column language=NAME"
+        reason = "no column says the language"
+        return [Guess("language", None, Outcome.UNSURE, 1.0, reason, (), option, table.where)], {}
+    (name,) = roles.columns["language"]
+    profile = table.profile(name)
+    if profile.counts is None:
+        reason, option = f"{name!r} has too many different values for languages", "--column language=NAME"
+        return [Guess("language", None, Outcome.UNSURE, 1.0, reason, tuple(profile.values), option, table.where)], {}
+    rows = sample.select(query=roles.columns["query"][0], language=name)
+    named = bool(table.named.get("language"))
+    guess, read = guess_languages(name, profile.counts, rows, mapping, named=named, where=table.where)
+    return [guess], read
+
+
 def is_text(profile: ColumnProfile) -> bool:
     """Whether most values have letters, and they are no ids, locations or languages."""
     other = max(profile.shares["ids"], profile.shares["locations"], profile.shares["numbers"])
@@ -96,10 +128,6 @@ def _of_named(table: Table, role: str, names: Sequence[str]) -> list[Guess]:
     if role in {"query", "candidate"} and all(table.profile(name).shares["ids"] >= MOST for name in names):
         outcome, reason = Outcome.CHECK, "its values look like ids, not like texts: a model would learn the ids"
     return [Guess(f"{role} column", value, outcome, 1.0, reason, examples, f"--column {role}=NAME", table.where)]
-
-
-def _texts(role: str) -> tuple[str, ...]:
-    return (f"{role} column", f"--column {role}=NAME")
 
 
 def _guess_text(role: str, table: Table, free: list[ColumnProfile]) -> Found:
@@ -133,9 +161,10 @@ def _guess_text(role: str, table: Table, free: list[ColumnProfile]) -> Found:
         outcome = Outcome.CHECK if tied else Outcome.SURE
         return [best.name], _guess(role, best, outcome, table, f"{', '.join(tied)} would fit as well" if tied else "")
     texts = [one for one in free if is_text(one) and not _is_other(one.name) and kind(one.counts, 0) < Kind.TWO_VALUES]
-    if table.named.get("query" if role == "candidate" else "candidate") is None and role == "candidate":
-        known = [one.name for one in texts if closeness(one.name, SYNONYMS["query"]) >= CLOSE]
-        texts = [one for one in texts if one.name not in known] or texts
+    if role == "candidate":
+        texts = [one for one in texts if closeness(one.name, SYNONYMS["query"]) < CLOSE] or texts
+        if table.task == "qc":
+            texts = [one for one in texts if _has_levels(one)] or texts
     if not texts:
         return [], _no_text(role, free, table)
     texts.sort(key=lambda one: one.characters, reverse=role == "candidate")
@@ -154,6 +183,12 @@ def _may_be_called(profile: ColumnProfile, role: str, task: str) -> bool:
     words = words_of(profile.name)
     other = CATEGORY_WORDS if task == "qi" or role == "query" else {"title", "name", "description"}
     return not (column_names.is_id_name(profile.name) or _is_other(profile.name) or words & (other | {"label", "lang"}))
+
+
+def _has_levels(profile: ColumnProfile) -> bool:
+    counts = profile.sample.drop_nulls().alias("value").value_counts(name="count")
+    guess = guess_separator(counts)
+    return bool(guess.value) and guess.share >= HALF
 
 
 def _is_other(name: str) -> bool:

@@ -126,19 +126,20 @@ def guess_meaning(counts: pl.DataFrame, missing: str, name: str, where: str) -> 
         low, high = float(numbers["number"].min()), float(numbers["number"].max())  # type: ignore[arg-type]
         middle = (low + high) / 2
         answer = f"relevant from {middle:g} on"
-        if numbers["number"].n_unique() > MOST_GRADES:
-            reason = f"{name!r} has {numbers['number'].n_unique():,} different numbers from {low:g} to {high:g}: is it the label?"
-            return meaning(answer, Outcome.UNSURE, reason, positive_from=middle)
-        if numbers["number"].n_unique() == 2 and low > 0:
+        different = numbers["number"].n_unique()
+        outcome, reason = Outcome.CHECK, f"grades from {low:g} to {high:g}; labels.positive_from is the middle"
+        if different > MOST_GRADES:
+            reason = f"{name!r} has {different:,} different numbers from {low:g} to {high:g}: is it the label?"
+            outcome = Outcome.UNSURE
+        elif different == 2 and low > 0:
+            outcome = Outcome.UNSURE
             reason = f"the two values {low:g} and {high:g} don't say which of them means relevant"
-            return meaning(answer, Outcome.UNSURE, reason, positive_from=middle)
-        reason = f"grades from {low:g} to {high:g}; labels.positive_from is the middle"
-        return meaning(answer, Outcome.CHECK, reason, positive_from=middle)
+        return meaning(answer, outcome, reason, positive_from=middle)
     shown = ", ".join(values[:SHOWN])
-    if yes and len(values) == 1:
-        reason = f"all rows are {shown}: with positive pairs alone, say --positive {shown}, and negatives are drawn at random"
-        return meaning(None, Outcome.UNSURE, reason)
-    return meaning(None, Outcome.UNSURE, f"which values of {name!r} mean relevant? There are {shown}")
+    reason = f"which values of {name!r} mean relevant? There are {shown}"
+    if len(values) == 1:
+        reason = f"all rows have the label {shown}: if these are positive pairs alone, such as clicks, say so"
+    return meaning(None, Outcome.UNSURE, reason)
 
 
 def missing_policy(present: int, rows: int) -> str:

@@ -1,7 +1,7 @@
 """Find the mark between the levels of category paths, from all paths: for `babelshelf init` and `babelshelf score`.
 
-A mark is a whole run of characters that are no letters or digits (`>`, `>>`, `->`, `//`, `&gt;`), with the spaces that
-stand around it: in `TV/Audio | Lamps` the marks are `/` without spaces and `|` with spaces on both sides. The mark whose
+A mark is a whole run of characters that are no letters or digits (`>`, `>>`, `->`, `//`, `&gt;`), with the spaces
+around it: in `TV/Audio | Lamps` the marks are `/` without spaces and `|` with spaces on both sides. The mark whose
 structure is the most consistent over the rows wins: it has names on both sides, stands in most rows, and always has
 the same spaces. Spaces on both sides count for more than none, as a mark without spaces is often part of a name.
 """

@@ -37,7 +37,7 @@ from tests.helpers import tiny_lm
 MAX_LENGTH = 64
 ROWS = tiny_lm.rows()
 TASK = ("--task", "qi")
-PLAIN = Asked({}, "", (), "")
+PLAIN = Asked({}, "", {}, (), "")
 THRESHOLD = 0.5
 
 
@@ -136,7 +136,7 @@ def test_columns_with_names_of_their_own_are_guessed_or_said(tmp_path: Path, exp
     )
     result = score(path, tmp_path / "scored.csv", *TASK, "--column", "candidate=x1", "--keep", "x0")
     assert result.exit_code == 0, result.output
-    assert "  query     <- serach_term\n  candidate <- x1\n  language  <- lang\n" in result.output
+    assert "  query column: serach_term; for example " in result.output
     found = scored(tmp_path / "scored.csv")
     assert found["x0"].to_list() == ROWS["id"].to_list()
     np.testing.assert_allclose(found["p_yes"].to_numpy(), expected, rtol=0, atol=1e-5)
