@@ -24,6 +24,7 @@ from babelshelf.prepare.sources import files
 from babelshelf.prepare.sources.esci import EXAMPLES
 from tests.helpers import esci_folder
 from tests.helpers.fuzz import BYTES, at_most
+from tests.helpers.profiles import NANO
 
 LANGUAGES = ["en", "fr", "pt-BR", "vn"]
 
@@ -31,7 +32,7 @@ LANGUAGES = ["en", "fr", "pt-BR", "vn"]
 @pytest.fixture(autouse=True)
 def repository(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with params.yaml and the profiles, as the working folder."""
-    shutil.copy(root / "params.yaml", tmp_path)
+    shutil.copy(NANO, tmp_path / "params.yaml")
     shutil.copytree(root / "profiles", tmp_path / "profiles")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -155,7 +156,10 @@ def test_grades_get_a_cut() -> None:
     result = init("--qc", "graded.csv")
     assert result.exit_code == 0, result.output
     assert proposed()["labels"]["positive_from"] == 1.5
-    assert "check: label values: relevant from 1.5 on (grades from 0 to 3; labels.positive_from is the middle)" in result.output
+    assert (
+        "check: label values: relevant from 1.5 on (grades from 0 to 3; labels.positive_from is the middle)"
+        in result.output
+    )
     train = works().tasks["qc"].train
     assert train["label"].mean() == pytest.approx(0.5, abs=0.05)
 
@@ -302,8 +306,16 @@ def test_what_columns_are_called_can_be_said() -> None:
 @pytest.mark.parametrize(
     ("table", "arguments", "expected"),
     [
-        (pairs().select("q", "path", "lang"), [], "which column is the label? There are q, path, lang: say --column label=NAME"),
-        (pairs().with_columns(y=pl.format("hm{}", "y")), [], "which values of 'y' mean relevant? There are hm0, hm1; for example"),
+        (
+            pairs().select("q", "path", "lang"),
+            [],
+            "which column is the label? There are q, path, lang: say --column label=NAME",
+        ),
+        (
+            pairs().with_columns(y=pl.format("hm{}", "y")),
+            [],
+            "which values of 'y' mean relevant? There are hm0, hm1; for example",
+        ),
         (pairs(), ["--column", "query=term"], "no column 'term'; there are q, path, title, y, lang"),
         (pairs(), ["--column", "price=q"], "write ROLE=NAME; the roles are query, candidate"),
         (pairs(), ["--language", "xx"], "--language: unknown language code 'xx'"),
@@ -354,7 +366,7 @@ def test_profile_nano_leads_back(root: Path) -> None:
     pairs().write_csv("pairs.csv")
     assert init("--qc", "pairs.csv", "--column", "candidate=path").exit_code == 0
     assert CliRunner().invoke(main, ["profile", "nano"]).exit_code == 0
-    assert read(Path("params.yaml")) == read(root / "params.yaml")
+    assert read(Path("params.yaml")) == read(NANO)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])

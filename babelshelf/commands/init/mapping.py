@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from babelshelf.commands.init.locations import Names, files_of
 from babelshelf.commands.init.options import InitOptions
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.column_profiles import ColumnProfile, read_profiles, value_counts
 from babelshelf.pairs.column_roles import Roles, Table, guess_language_values, guess_roles
+from babelshelf.pairs.folders import Names, files_like, files_passed_over
 from babelshelf.pairs.formats import form, written
 from babelshelf.pairs.guesses import Guess, Outcome
 from babelshelf.pairs.label_meaning import Meaning, guess_meaning, meaning_said, missing_policy
@@ -27,12 +27,12 @@ class TaskMapping:
 
     Attributes:
         params: of `FileParams`.
-        heading: the files, and how they are written.
+        lines: the files, how they are written, and which files of a folder are not read.
         guesses: in the order in which they are shown.
     """
 
     params: dict[str, Any]
-    heading: str
+    lines: list[str]
     guesses: list[Guess]
 
 
@@ -49,7 +49,7 @@ def map_task(task: str, path: Path, patterns: dict[str, str], options: InitOptio
     Raises:
         InputError: a file can't be read, or lacks a column that the user named.
     """
-    files = files_of(path, patterns)
+    files = _files(path, patterns)
     how = written(files[0])
     profiles, sample = read_profiles(files, how)
     if sample.is_empty():
@@ -69,9 +69,9 @@ def map_task(task: str, path: Path, patterns: dict[str, str], options: InitOptio
         "labels": {"positive": ["1"], "negative": ["0"], "positive_from": "none", "missing": "bad"},
         "path_separator": "",
     }
-    heading = f"{task}: {path} ({form(how)})"
+    lines = [f"{task}: {path} ({form(how)})", *_not_read(path, files)]
     if not {"query", "candidate", "label"} <= roles.columns.keys():  # which is an error: no more to look at
-        return TaskMapping(params, heading, roles.guesses)
+        return TaskMapping(params, lines, roles.guesses)
     candidate, (label,) = roles.columns["candidate"], roles.columns["label"]
     values = value_counts(files, how, [*candidate, label])
     meaning = _meaning(values[label], table.profile(label), options, table.where)
@@ -83,7 +83,25 @@ def map_task(task: str, path: Path, patterns: dict[str, str], options: InitOptio
     if task == "qc" and len(candidate) == 1:
         guesses.append(_separator(values[candidate[0]], options, table.where))
         params["path_separator"] = guesses[-1].value
-    return TaskMapping(params, heading, guesses)
+    return TaskMapping(params, lines, guesses)
+
+
+def _files(path: Path, patterns: dict[str, str]) -> list[Path]:
+    """The files that the patterns match, those of training first; an error where there are none."""
+    if path.is_file():
+        return [path]
+    pattern = patterns["rows"] or patterns["train"]
+    first = files_like(path, pattern)
+    if not first:
+        raise InputError(f"{path}: no file in it has the form {pattern!r}")
+    every = sorted(file for pattern in patterns.values() if pattern for file in files_like(path, pattern))
+    return [*first, *(file for file in every if file not in first)]
+
+
+def _not_read(path: Path, files: Sequence[Path]) -> list[str]:
+    """A line for each data file of a folder that is not read."""
+    left_out = files_passed_over(path, files) if path.is_dir() else {}
+    return [f"check: {file.relative_to(path)} is not read: {reason}" for file, reason in left_out.items()]
 
 
 def _refuse_esci(names: Sequence[str], file: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from babelshelf.commands import profile
-from babelshelf.commands.init.locations import locate
 from babelshelf.commands.init.mapping import map_task
 from babelshelf.commands.init.options import InitOptions
 from babelshelf.commands.init.trial import tried
 from babelshelf.core.languages import normalize
 from babelshelf.core.params import PARAMS_FILE, load_seed, read
+from babelshelf.pairs.folders import locate
 from babelshelf.pairs.guesses import resolve
 
 
@@ -62,7 +62,7 @@ def propose(options: InitOptions, prepare: Mapping[str, Any], tasks: Mapping[str
     )  # all questions at once
     lines = []
     for mapping in mappings:
-        lines += [mapping.heading, *resolve(mapping.guesses, accept=options.accept)]
+        lines += [*mapping.lines, *resolve(mapping.guesses, accept=options.accept)]
     overlay, lines = tried(inputs, files, tasks, lines, seed)
     for task in inputs:  # a merge patch would keep the values of an earlier file
         old = prepare["files"].get(task, {}).get("language_map", {})

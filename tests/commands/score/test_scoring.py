@@ -33,6 +33,7 @@ from babelshelf.score.backends.transformers import TransformersScorer
 from babelshelf.tables.predictions import Thresholds
 from babelshelf.trainer.fit import save
 from tests.helpers import tiny_lm
+from tests.helpers.profiles import NANO
 
 MAX_LENGTH = 64
 ROWS = tiny_lm.rows()
@@ -54,7 +55,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def repository(root: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository in which a model of qi is trained and calibrated, as the working folder."""
-    params = round_trip(root / "params.yaml")
+    params = round_trip(NANO)
     merge(params, commented({"score": {"precision": "fp32", "weights": "fp32"}}))
     YAML().dump(params, tmp_path / "params.yaml")
     shutil.copytree(models, tmp_path / "models")
@@ -131,9 +132,7 @@ def test_columns_with_names_of_their_own_are_guessed_or_said(tmp_path: Path, exp
     pl.read_csv(path).drop("x1").write_csv(tmp_path / "other.csv")
     refused = score(tmp_path / "other.csv", tmp_path / "scored.csv", *TASK)
     assert refused.exit_code == 1
-    assert "which column is the candidate? Say --column candidate=NAME; there are x0, lang, serach_term" in (
-        refused.output
-    )
+    assert "which column is the candidate? No column looks like it; there are x0, lang, serach_term" in refused.output
     result = score(path, tmp_path / "scored.csv", *TASK, "--column", "candidate=x1", "--keep", "x0")
     assert result.exit_code == 0, result.output
     assert "  query column: serach_term; for example " in result.output
