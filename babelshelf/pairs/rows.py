@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 import polars.selectors as cs
-from tqdm import tqdm
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.languages import find
 from babelshelf.pairs.folders import task_files
 from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_blocks
 from babelshelf.pairs.separators import LEVEL, unwrapped
+from babelshelf.runtime.screen import progress
 from babelshelf.text.keys import each_once, keys
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ REJECTS = pl.Schema(
         "file": pl.String,
         "row": pl.Int64,
         "line": pl.Int64,
-        "problem": pl.String,
+        "reason": pl.String,
         "column": pl.String,
         "value": pl.String,
         "mend": pl.String,
@@ -111,7 +111,7 @@ def _read_coded(file: Path, own: FileParams, wanted: Mapping[str, Sequence[str]]
     """The records of a file, texts `CODED`."""
     tables = []
     columns = single_columns(wanted)
-    with tqdm(desc=f"read {file.name}", unit=" rows", delay=2, leave=False) as bar:
+    with progress(total=None, desc=f"read {file.name}", unit="row") as bar:
         for block in read_blocks(file, own, columns):
             tables.append(coded(joined_columns(block, wanted, task)))
             bar.update(block.height)
@@ -171,7 +171,7 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
         .join(pl.DataFrame(names), on=["task", "role"], how="left", maintain_order="left")
         .join(pl.DataFrame(mends), on=["task", "drop"], how="left", maintain_order="left")
         .with_columns(
-            problem="drop",
+            reason="drop",
             value=pl.col("value").str.replace_all(BROKEN, "\ufffd", literal=True).str.slice(0, LONGEST_VALUE),
         )
         .select(REJECTS.names())
@@ -185,7 +185,7 @@ def described(rejects: pl.DataFrame) -> list[str]:
     for bad in rejects.iter_rows(named=True):
         where = f"{bad['file']}, row {bad['row']}" + (f" (line {bad['line']})" if bad["line"] is not None else "")
         column = f", column {bad['column']!r}" if bad["column"] else ""
-        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['problem']][1]}: {bad['mend']}")
+        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['reason']][1]}: {bad['mend']}")
     return lines
 
 
