@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from babelshelf.core.rows import ROW_SCHEMA, check_rows, concat, positive_share,
 from babelshelf.mine_negatives import mining
 from babelshelf.mine_negatives.params import MineNegativesParams
 from babelshelf.tables.truth import FACTS_SCHEMA, Truth, no_truth
+from babelshelf.text.keys import key
 from stages.mine_negatives import main
 from tests.encoder import test_embedder
 
@@ -172,12 +174,20 @@ def test_related_are_ancestors_and_descendants_in_either_notation(positive: str,
 
 def test_levels_end_where_a_search_from_left_to_right_finds_a_separator() -> None:
     rng = np.random.default_rng(1)
-    paths = ["".join(rng.choice(list("ab,> "), size=rng.integers(1, 16))) for _ in range(4000)]
-    levels = pl.DataFrame({"path": paths}).select(mining._levels(pl.col("path"))).to_series().to_list()
-    expected = [re.split(r" > |,(?! )", path) for path in paths]
-    assert [[level.strip() for level in path] for path in levels] == [
-        [level.strip() for level in path] for path in expected
-    ]
+    paths = sorted({"".join(rng.choice(list("ab,> "), size=rng.integers(1, 10))) for _ in range(400)})
+    rows = table(*(row(f"r{number}", str(number), path) for number, path in enumerate(paths)))
+    pool = pl.DataFrame({"candidate": paths, "number": range(len(paths))}, schema_overrides={"number": pl.Int64})
+    found = set(mining.forbidden(["related_category"], rows, pool)["related_category"].iter_rows())
+    levels = [[key(level) for level in re.split(r" > |,(?! )", path)] for path in paths]
+    expected = {
+        (str(one), other)
+        for one, other in itertools.permutations(range(len(paths)), 2)
+        if (shorter := min(levels[one], levels[other], key=len)) == levels[one][: len(shorter)]
+        and shorter == levels[other][: len(shorter)]
+        and len(levels[one]) != len(levels[other])
+    }
+    assert len(expected) > 500
+    assert found == expected
 
 
 def test_positives_of_the_same_query_in_another_group_are_known() -> None:
@@ -221,7 +231,7 @@ def test_the_anchors_that_get_a_negative_are_drawn_evenly() -> None:
     rows = table(*(row(f"r{i}", f"query {i}", LETTERS[i % 10], label) for i, label in enumerate(labels)))
     times = np.zeros(80)
     for seed in range(40):
-        parents = mined(rows, LETTERS, seed, window=[0, 5], positive_share=0.6, guards=[]).rows["parent_id"]
+        parents = mined(rows, LETTERS, seed, rank_window=[0, 5], positive_share=0.6, guards=[]).rows["parent_id"]
         times[[int(parent[1:]) for parent in parents]] += 1
     assert times.sum() == 40 * 34  # of 80: 17 times each, with a standard deviation of 3.1
     assert times.min() >= 17 - 4 * 3.1

@@ -194,10 +194,10 @@ def test_the_token_embeddings_have_a_learning_rate_of_their_own(tmp_path: Path, 
 
 def test_loss_of_questions_is_the_mean_over_all_answers_of_a_prompt_that_reads_as_one_text(tmp_path: Path) -> None:
     asked = [
-        Questions("en", "Running Shoes", ["cheap gift", "pans"], [True, False]),
-        Questions("en", "42", ["x"], [True]),
+        Questions("qi", "en", "Running Shoes", ["cheap gift", "pans"], [True, False]),
+        Questions("qi", "en", "42", ["x"], [True]),
     ]
-    some = encode_questions(asked, TOKENIZER, tiny_lm.TEMPLATE)
+    some = encode_questions(asked, TOKENIZER, {"qi": tiny_lm.TEMPLATE})
     assert [TOKENIZER.decode(ids) for ids in some.prompts] == [
         "en: running shoes < cheap gift ? yes < pans ? no",
         "en: 42 < x ? yes",
