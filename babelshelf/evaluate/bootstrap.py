@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from babelshelf.core.errors import InputError
+from babelshelf.runtime.screen import progress
 
 METRICS = ("f1", "average_precision", "mcc")
 
@@ -188,7 +188,7 @@ def _samples(runs: Sequence[_Run], resamples: int, seed: int, data: int = 0) -> 
     n_groups = runs[0].confusion.shape[1]
     step = max(1, min(MOST, CELLS // n_groups))
     parts: list[list[Floats]] = [[] for _ in runs]
-    with tqdm(total=resamples, desc="bootstrap", unit=" resamples", delay=2, leave=False) as bar:
+    with progress(total=resamples, desc="bootstrap", unit="resample") as bar:
         for start in range(0, resamples, step):
             size = min(step, resamples - start)
             drawn = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=size)

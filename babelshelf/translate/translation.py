@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from tqdm import tqdm
 
 from babelshelf.core.languages import number
 from babelshelf.core.partial_work import fingerprint
 from babelshelf.core.rows import ROW_SCHEMA, concat
 from babelshelf.core.work_cache import WorkCache
+from babelshelf.runtime.screen import progress
 from babelshelf.text.keys import stored
 from babelshelf.text.language_id import Identified, Tolerance, identify, supported
 from babelshelf.translate.checks import Case, Rules, countable, failed_check, find_names, made_checks
@@ -106,7 +106,7 @@ def run(requests: pl.DataFrame, translator: Translator, cache: WorkCache, batch_
     keys = [fingerprint(translator.identity, *request) for request in asked]
     texts = cache.get_many(keys)
     missing = [(key, request) for key, request in zip(keys, asked, strict=True) if key not in texts]
-    with tqdm(total=len(missing), desc="translate", unit="query", disable=not missing) as bar:
+    with progress(total=len(missing), desc="translate", unit="query") as bar:
         for target, source, batch in _batches(missing, batch_size):
             batch_keys = [key for key, _ in batch]
             try:
@@ -136,7 +136,7 @@ def check(requests: pl.DataFrame, made: list[Translation], rules: Rules) -> pl.D
             requests.select("target", "query").iter_rows(), texts, made, identified, strict=True
         )
     ]
-    failed = [failed_check(case, rules) for case in tqdm(cases, desc="check", unit="query")]
+    failed = [failed_check(case, rules) for case in progress(cases, desc="check", unit="query")]
     return requests.with_columns(
         pl.Series("translation", [case.translation for case in cases], pl.String),
         pl.Series("check", failed, pl.String),

@@ -31,7 +31,7 @@ from babelshelf.core.params import load
 from babelshelf.prepare.params import PrepareParams
 from babelshelf.score.backends.transformers import TransformersScorer
 from babelshelf.tables.predictions import Thresholds
-from babelshelf.trainer.fit import save
+from babelshelf.trainer.models import save
 from tests.helpers import tiny_lm
 from tests.helpers.profiles import NANO
 
