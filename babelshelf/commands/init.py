@@ -296,7 +296,7 @@ def _counted(task: str, rows: pl.DataFrame) -> list[str]:
 def _notes(rows: pl.DataFrame, files: dict[str, Any]) -> list[str]:
     notes = []
     if files["max_bad_share"]:
-        notes.append(f"bad rows, at most {MOST_BAD:.0%}, will be written to data/original/rejects.csv")
+        notes.append(f"bad rows, at most {MOST_BAD:.0%}, will be written to data/original/dropped.csv")
     pairs = both_labels(rows)
     if pairs:
         notes.append(f"check: {pairs:,} pairs have both labels; prepare.files.conflicts keeps, drops or settles them")

@@ -64,7 +64,7 @@ REJECTS = pl.Schema(
         "file": pl.String,
         "row": pl.Int64,
         "line": pl.Int64,
-        "problem": pl.String,
+        "reason": pl.String,
         "column": pl.String,
         "value": pl.String,
         "mend": pl.String,
@@ -146,7 +146,7 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
         .join(pl.DataFrame(names), on=["task", "role"], how="left", maintain_order="left")
         .join(pl.DataFrame(mends), on=["task", "drop"], how="left", maintain_order="left")
         .with_columns(
-            problem="drop",
+            reason="drop",
             value=pl.col("value").str.replace_all(BROKEN, "\ufffd", literal=True).str.slice(0, LONGEST_VALUE),
         )
         .select(REJECTS.names())
@@ -160,7 +160,7 @@ def described(rejects: pl.DataFrame) -> list[str]:
     for bad in rejects.iter_rows(named=True):
         where = f"{bad['file']}, row {bad['row']}" + (f" (line {bad['line']})" if bad["line"] is not None else "")
         column = f", column {bad['column']!r}" if bad["column"] else ""
-        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['problem']][1]}: {bad['mend']}")
+        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['reason']][1]}: {bad['mend']}")
     return lines
 
 

@@ -295,7 +295,7 @@ def test_rows_that_prepare_left_out_are_shown_with_their_reason(
     write_table(Path("original/qc/unlabelled.parquet"), data.unlabelled)
     assert market.rejects is not None
     assert market.rejects.schema == REJECTS
-    write_csv(Path("original/rejects.csv"), market.rejects)
+    write_csv(Path("original/dropped.csv"), market.rejects)
     write_json(Path("prepare.json"), statistics(market))
     page, metrics = stage()
     left_out = metrics["qc"]["left_out"]

@@ -477,7 +477,7 @@ def test_own_pairs_with_bad_rows_from_init_to_metrics(unbuilt: Workspace, tmp_pa
     left_out = read_json(metrics / "prepare.json")["left_out"]["qc"]
     assert left_out["bad"] == 3
     assert left_out["read"] == 603 == left_out["kept"] + sum(left_out["dropped"].values())
-    assert pl.read_csv(workspace.folder / "data" / "original" / "rejects.csv").height == 3
+    assert pl.read_csv(workspace.folder / "data" / "original" / "dropped.csv").height == 3
     assert read_json(metrics / "summarize.json")["tasks"].keys() == {"qc"}
     assert workspace.repro("summarize") == []
 
@@ -515,8 +515,8 @@ def test_the_competitions_folder_from_prepare_to_a_submission(unbuilt: Workspace
     for task in ("qc", "qi"):
         answered = read_table(workspace.folder / f"data/predictions/submission/{task}/predictions.parquet")
         threshold = read_json(workspace.folder / "metrics" / "calibrate" / f"{task}.json")["threshold"]
-        expected = answered.select((pl.col("p_yes") >= threshold).cast(pl.Int8).fill_null(1)).to_series()
-        assert answered["prediction"].to_list() == expected.to_list()
+        expected = answered.select((pl.col("p_yes") >= threshold).fill_null(value=True)).to_series()
+        assert answered["is_relevant"].to_list() == expected.to_list()
         assert answered["p_yes"].n_unique() > 20  # scored, and not all alike
     assert sorted(file.name for file in (workspace.folder / "submission").iterdir()) == [
         *("dev", "dev.zip", "test", "test.zip"),

@@ -260,7 +260,7 @@ def test_a_broken_row_is_an_error_or_counted(folder: Path, problem: str) -> None
     market = read(folder, max_bad_share=0.01)
     assert market.counts["qi"]["dropped"][problem] == market.counts["qi"]["bad"] == 1
     assert market.rejects is not None
-    assert market.rejects.select("problem", "column", "value").rows() == [(problem, column, value)]
+    assert market.rejects.select("reason", "column", "value").rows() == [(problem, column, value)]
     mend = market.rejects["mend"].item()
     assert not any(param in mend for param in ("labels.", "columns.", "split.names", "encoding"))
 

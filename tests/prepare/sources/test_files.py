@@ -326,7 +326,7 @@ def test_within_the_allowed_share_a_broken_row_is_counted_and_handed_back(tmp_pa
     market = read(file, params(FULL, max_bad_share=0.03))
     assert market.counts["qc"]["dropped"] == {problem: 1}
     assert market.rejects is not None
-    rejects = market.rejects.select("task", "file", "row", "line", "problem", "column", "value").rows()
+    rejects = market.rejects.select("task", "file", "row", "line", "reason", "column", "value").rows()
     assert rejects == [("qc", "a.csv", 41, 42, problem, column, value)]
     assert everything(market).height == 40
 
@@ -722,7 +722,7 @@ def prepare(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 def test_the_stage_writes_the_contract_and_the_rejects(prepare: Callable[..., Any]) -> None:
     result = prepare([*many(), extra(label="maybe")], max_bad_share=0.01)
     assert result.exit_code == 0, result.output
-    rejects = pl.read_csv("data/original/rejects.csv")
+    rejects = pl.read_csv("data/original/dropped.csv")
     assert rejects.select("file", "row", "line", "column", "value").rows() == [
         ("pairs.csv", 401, 402, "label", "maybe")
     ]
