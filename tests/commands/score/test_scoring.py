@@ -385,6 +385,7 @@ def change(what: str, repository: Path) -> None:
         tiny_lm.model(seed=3).save_pretrained(repository / "models" / "sft" / "filtered" / "qi")
 
 
+@pytest.mark.slow
 def test_the_command_goes_on_after_sigkill_to_the_same_file(repository: Path, root: Path) -> None:
     numbers = pl.DataFrame({"n": range(2 * BLOCK + 100)})
     pairs = numbers.select(
