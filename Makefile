@@ -45,6 +45,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 data-report: $(VENV)/installed # without babelshelf check: it needs neither the GPUs nor the models that params.yaml names
 	$(BIN)/dvc repro data_report
