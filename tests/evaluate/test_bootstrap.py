@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import polars as pl
 import pytest
@@ -120,10 +118,3 @@ def test_the_seed_decides() -> None:
     rows = predictions(60)
     assert intervals(at(0.5, rows), **OPTIONS) == intervals(at(0.5, rows), **OPTIONS)
     assert intervals(at(0.5, rows), **OPTIONS) != intervals(at(0.5, rows), **OPTIONS | {"seed": 2})
-
-
-def test_ten_thousand_resamples_of_four_thousand_rows_take_seconds() -> None:
-    pair = Pair(at(0.5, predictions(4000, signal=0.2)), at(0.5, predictions(4000, signal=0.4)))
-    start = time.perf_counter()
-    paired_difference(pair, **OPTIONS | {"resamples": 10_000})
-    assert time.perf_counter() - start < 5
