@@ -3,8 +3,8 @@
 \b
     python -m stages.final qc --train data/negatives/qc/train.parquet ... (dvc.yaml has all of it)
 
-No part of `summarize`: `dvc repro predict_final@<task>` runs it, trains a model on the set, and predicts with that model
-and the threshold that was chosen before.
+No part of `summarize`: `dvc repro predict_final@<task>` runs it, trains a model on the set, and predicts with that
+model and the threshold that was chosen before.
 """
 
 from __future__ import annotations

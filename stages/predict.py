@@ -28,9 +28,8 @@ from babelshelf.score.predicting import predict
 @stage("predict", writes="out")
 def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Path, out: Path) -> str:
     settings = load(ScoreParams, "score")
-    return predict(
-        unlabelled, base=base, model=model, calibrated=calibrated, out=out, settings=settings, key=f"predict@{task}"
-    )
+    key = f"predict@{task}"
+    return predict(unlabelled, base=base, model=model, calibrated=calibrated, out=out, settings=settings, key=key)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 \b
     python -m stages.predict_final qc --unlabelled data/original/qc/unlabelled.parquet ... (dvc.yaml has all of it)
 
-The threshold is the one that was chosen on dev with the recipe's own model. Writes <out>/predictions.parquet, which `babelshelf submit --final` makes a submission of.
+The threshold is the one that was chosen on dev with the recipe's own model. Writes <out>/predictions.parquet, which
+`babelshelf submit --final` makes a submission of.
 """
 
 from __future__ import annotations
@@ -28,9 +29,8 @@ from babelshelf.score.predicting import predict
 @stage("predict_final", writes="out")
 def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Path, out: Path) -> str:
     settings = load(ScoreParams, "score")
-    return predict(
-        unlabelled, base=base, model=model, calibrated=calibrated, out=out, settings=settings, key=f"predict_final@{task}"
-    )
+    key = f"predict_final@{task}"
+    return predict(unlabelled, base=base, model=model, calibrated=calibrated, out=out, settings=settings, key=key)
 
 
 if __name__ == "__main__":

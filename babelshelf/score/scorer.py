@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import polars as pl
 
+from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, replacing
 from babelshelf.core.partial_work import partial_work
+from babelshelf.core.variants import FINAL
 from babelshelf.llm.base_model import check_base
 from babelshelf.runtime.screen import progress
 

@@ -201,6 +201,8 @@ def test_a_stage_refuses_before_it_reads_anything(
     monkeypatch.setattr(requirements, "ACCELERATE", root / "profiles" / "accelerate")
     monkeypatch.setattr(requirements, "Machine", lambda: LAPTOP)
     paths = (
+        "--variant",
+        "original",
         "--train",
         "train.parquet",
         "--base",
