@@ -175,14 +175,15 @@ def profile(name: str) -> None:
 @click.option(
     "--seeds", callback=lambda _context, _option, value: _seeds(value), help="Instead of the rows' own: 1,2,3."
 )
+@click.option("--jobs", type=click.IntRange(min=1), default=1, help="Experiments to run at once; default: 1.")
 @LADDER
-def ladder(*, rows: tuple[str, ...], seeds: list[int], file: Path) -> None:
+def ladder(*, rows: tuple[str, ...], seeds: list[int], jobs: int, file: Path) -> None:
     """Run the rows of a ladder, each as a DVC experiment; all of them, or just the named ones."""
     from rich.console import Console  # noqa: PLC0415
 
     from babelshelf.commands.ladder.run import run  # noqa: PLC0415
 
-    run(rows, seeds, file, Console())
+    run(rows, seeds, jobs, file, Console())
 
 
 def _final_model(task: str) -> Path:

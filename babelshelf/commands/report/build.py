@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from babelshelf.commands.check import check
-from babelshelf.commands.ladder.rows import Row, experiments, read_ladder
+from babelshelf.commands.ladder.rows import LadderRow, experiments, read_ladder
 from babelshelf.commands.report import data, gains, sections
 from babelshelf.commands.report.comparison import Settings, Step, steps
 from babelshelf.commands.report.examples import examples
@@ -26,7 +26,7 @@ from babelshelf.runtime.stage_log import read_resources
 class Ladder:
     """The rows of ladder.yaml, and the experiments of each that are there, by seed."""
 
-    rows: Sequence[Row]
+    rows: Sequence[LadderRow]
     runs: Mapping[str, Mapping[int, Run]]
     own_seed: int
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from babelshelf.commands.ladder.rows import Row
+from babelshelf.commands.ladder.rows import LadderRow
 from babelshelf.commands.report.runs import Run
 from babelshelf.evaluate.bootstrap import METRICS, Difference, Sample, difference, mean_sample, resample
 from babelshelf.evaluate.significance import McNemar, holm, mcnemar
@@ -51,7 +51,7 @@ class Step:
         published: the published gain in points of F1, None where there is none.
     """
 
-    row: Row
+    row: LadderRow
     runs: Mapping[int, Run]
     values: Mapping[int, Any]
     gain: Gain | None
@@ -84,14 +84,16 @@ class _Known:
     """What the steps of a task are computed from; `published` is F1 in per cent by row."""
 
     task: str
-    rows: Mapping[str, Row]
+    rows: Mapping[str, LadderRow]
     answered: Answered
     samples: Mapping[Key, Sample]
     published: Mapping[str, float]
     settings: Settings
 
 
-def steps(rows: Sequence[Row], runs: Mapping[str, Mapping[int, Run]], task: str, settings: Settings) -> list[Step]:
+def steps(
+    rows: Sequence[LadderRow], runs: Mapping[str, Mapping[int, Run]], task: str, settings: Settings
+) -> list[Step]:
     """The task's rows, in their order.
 
     Seeds may have test sets of their own (the demo's does depend on the seed): a gain is taken within each seed, on the
@@ -150,7 +152,7 @@ def _samples(answered: Answered, settings: Settings) -> dict[Key, Sample]:
     return samples
 
 
-def _step(row: Row, known: _Known) -> Step:
+def _step(row: LadderRow, known: _Known) -> Step:
     after = row.after.get(known.task)
     runs = {seed: run for (name, seed), (run, _) in known.answered.items() if name == row.name}
     values = {seed: known.samples[row.name, seed].value for seed in runs}
@@ -180,7 +182,7 @@ def _gain(after: str, name: str, seeds: Sequence[int], known: _Known) -> Gain:
     return Gain(tuple(seeds), by_metric, by_seed, mcnemar(tables[0], tables[1]))
 
 
-def _differences(before: Row, row: Row, known: _Known) -> tuple[str, ...]:
+def _differences(before: LadderRow, row: LadderRow, known: _Known) -> tuple[str, ...]:
     """What differs among the runs of two rows and is not what the rows are about, as far as several of them have it."""
     meant = {"seed", *before.set, *row.set}
     values: dict[str, set[str]] = {}

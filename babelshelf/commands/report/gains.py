@@ -85,7 +85,7 @@ def _bar(step: Step) -> figures.Bar:
 
 def _ladder_table(task: str, steps: Sequence[Step], settings: Settings, missing: Mapping[str, Sequence[str]]) -> Table:
     of_gain = ["Gain in F1", "Its SD over seeds", "Verdict on F1", "Published gain", "McNemar's p", "Over"]
-    headings = ["Row", "F1", *of_gain, "Seeds"]
+    headings = ["LadderRow", "F1", *of_gain, "Seeds"]
     rows = []
     for step in steps:
         f1 = _over_seeds(step, "f1") if step.runs else NONE
@@ -112,7 +112,7 @@ def _all_yes(findings: Findings, task: str) -> Iterator[Block]:
 
 def _rank_table(task: str, steps: Sequence[Step]) -> Table:
     """AP and MCC, which F1 flatters."""
-    headings = ["Row", "AP", "Gain in AP", "MCC", "Gain in MCC"]
+    headings = ["LadderRow", "AP", "Gain in AP", "MCC", "Gain in MCC"]
     rows = []
     for step in (step for step in steps if step.runs):
         cells = [step.row.title]

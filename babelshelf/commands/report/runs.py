@@ -18,7 +18,7 @@ from dvc.repo import Repo
 from dvc.utils.serialize import parse_yaml
 from ruamel.yaml import YAML
 
-from babelshelf.commands.ladder.rows import Row
+from babelshelf.commands.ladder.rows import LadderRow
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE
 from babelshelf.tables.predictions import Thresholds
@@ -97,7 +97,7 @@ def workspace() -> Run:
     return Run(WORKSPACE, _params(PARAMS_FILE.read_bytes()), lambda path: _file(Path(path)))
 
 
-def ladder_runs(rows: Iterable[Row], revision: str) -> dict[str, dict[int, Run]]:
+def ladder_runs(rows: Iterable[LadderRow], revision: str) -> dict[str, dict[int, Run]]:
     """The experiments of the rows on the commit `revision`, `{row: {seed: run}}`; a row may have none.
 
     All that are there, whether the seed is one that ladder.yaml asks for or was given to the command; the former first.
@@ -109,7 +109,7 @@ def ladder_runs(rows: Iterable[Row], revision: str) -> dict[str, dict[int, Run]]
     return {row.name: _by_seed(row, found) for row in rows}
 
 
-def _by_seed(row: Row, found: Mapping[str, str]) -> dict[int, Run]:
+def _by_seed(row: LadderRow, found: Mapping[str, str]) -> dict[int, Run]:
     name = re.compile(rf"{re.escape(row.name)}(-seed[0-9]+)?")
     runs = {run.params["seed"]: run for run in (_run(one, found[one]) for one in sorted(found) if name.fullmatch(one))}
     return {seed: runs[seed] for seed in sorted(runs, key=lambda seed: (seed not in row.seeds, seed))}
