@@ -112,7 +112,7 @@ def submit(*, out: Path) -> None:
 @click.option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="Of query, candidate, language, id.")
 @click.option("--language", default="", metavar="CODE", help="Language of all rows, where no column says it.")
 @click.option("--keep", multiple=True, metavar="NAME", help="A further column that OUT is to have.")
-@click.option("--levels", metavar="MARK", help="Between the levels of a path; default: as in prepare.files.")
+@click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: as in prepare.files.")
 @click.option(
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.02, help="Of rows that can't be scored; default: 0.02."
 )
@@ -127,7 +127,7 @@ def score(
     columns: tuple[str, ...],
     language: str,
     keep: tuple[str, ...],
-    levels: str | None,
+    path_separator: str | None,
     max_bad_share: float,
     base: Path,
     model: Path | None,
@@ -151,8 +151,8 @@ def score(
     )
     trained.check(task)
     prepare = load(PrepareParams, "prepare")
-    own = getattr(prepare.files, task).levels if prepare.source == "files" else ""
-    asked = Asked(_named(columns), language, keep, own if levels is None else levels)
+    own = getattr(prepare.files, task).path_separator if prepare.source == "files" else ""
+    asked = Asked(_named(columns), language, keep, own if path_separator is None else path_separator)
     for line in run(find(pairs, task, asked, prepare.files), out, trained, max_bad_share):
         click.echo(line, err=True)
 

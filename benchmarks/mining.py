@@ -43,7 +43,7 @@ NANO = read(Path(__file__).parents[1] / "profiles" / "nano.yaml")
 SEARCH = (
     NANO["mine_negatives"]
     | NANO["tasks"]["qc"]["mine_negatives"]
-    | {"devices": ["cpu"], "ivf": {"lists": 1024, "probes": 32}, "origins": ["original"], "window": list(WINDOW)}
+    | {"devices": ["cpu"], "ivf": {"lists": 1024, "probes": 32}, "origins": ["original"], "rank_window": list(WINDOW)}
 )
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from babelshelf.core.errors import InputError
+from babelshelf.runtime.screen import progress
 
 METRICS = ("f1", "average_precision", "mcc")
 
@@ -32,7 +32,7 @@ class Pair:
     """Two runs' answers for the same rows of one task.
 
     Attributes:
-        a, b: columns `id`, `language`, `group`, `label`, `p_yes` and `yes`, in any order of rows.
+        a, b: columns `id`, `language`, `group`, `label`, `p_yes` and `is_relevant`, in any order of rows.
     """
 
     a: pl.DataFrame
@@ -73,7 +73,7 @@ def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: in
     """`{<metric>_low: ..., <metric>_high: ...}` of each of `METRICS`.
 
     Args:
-        rows: labelled rows, columns `group`, `label`, `p_yes`, `yes`.
+        rows: labelled rows, columns `group`, `label`, `p_yes`, `is_relevant`.
         resamples: how often the groups are drawn.
         confidence: of the interval, as 0.95.
         seed: the pipeline's.
@@ -162,7 +162,7 @@ class _Run:
     @classmethod
     def of(cls, rows: pl.DataFrame) -> _Run:
         names, group = np.unique(rows["group"].to_numpy(), return_inverse=True)
-        positive, p_yes, yes = rows["label"].to_numpy() == 1, rows["p_yes"].to_numpy(), rows["yes"].to_numpy()
+        positive, p_yes, yes = rows["label"].to_numpy() == 1, rows["p_yes"].to_numpy(), rows["is_relevant"].to_numpy()
         cells = (positive & yes, ~positive & yes, positive & ~yes, ~positive & ~yes)
         confusion = np.stack([np.bincount(group, weights=cell, minlength=len(names)) for cell in cells])
         order = np.argsort(-p_yes, kind="stable")
@@ -188,7 +188,7 @@ def _samples(runs: Sequence[_Run], resamples: int, seed: int, data: int = 0) -> 
     n_groups = runs[0].confusion.shape[1]
     step = max(1, min(MOST, CELLS // n_groups))
     parts: list[list[Floats]] = [[] for _ in runs]
-    with tqdm(total=resamples, desc="bootstrap", unit=" resamples", delay=2, leave=False) as bar:
+    with progress(total=resamples, desc="bootstrap", unit="resample") as bar:
         for start in range(0, resamples, step):
             size = min(step, resamples - start)
             drawn = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=size)

@@ -30,10 +30,10 @@ CURVE_POINTS = 200
 def point_metrics(rows: pl.DataFrame) -> dict[str, float]:
     """F1, precision, recall and Matthews correlation of the answers, and average precision.
 
-    `rows` are labelled, columns `label`, `p_yes` and `yes`. What is not defined (precision without a "yes", anything
-    without a positive) is 0.
+    `rows` are labelled, columns `label`, `p_yes` and `is_relevant`. What is not defined (precision without a predicted
+    positive, anything without a positive) is 0.
     """
-    (labels, p_yes), yes = arrays(rows), rows["yes"].to_numpy()
+    (labels, p_yes), yes = arrays(rows), rows["is_relevant"].to_numpy()
     precision, recall, f1, _ = precision_recall_fscore_support(labels, yes, average="binary", zero_division=0)
     return {
         "f1": float(f1),

@@ -34,11 +34,11 @@ class MineNegativesParams(EncoderParams):
     ivf: IvfParams
     hnsw: HnswParams
     origins: list[Literal["original", "translated"]] = Field(min_length=1)  # whose positive rows are anchors
-    window: tuple[int, int] = Field(strict=False)  # [first, last): ranks from 0, the positive itself left out
+    rank_window: tuple[int, int] = Field(strict=False)  # [first, last): ranks from 0, the positive itself left out
     positive_share: float = Field(gt=0, le=1)  # each language is brought down to this share of label 1
     guards: list[Literal["known_positive", "related_category", "equal_text"]]
 
-    @field_validator("window")
+    @field_validator("rank_window")
     @classmethod
     def _ordered(cls, window: tuple[int, int]) -> tuple[int, int]:
         first, last = window

@@ -37,7 +37,7 @@ class LabelsParams(Section):
 
     positive: list[str]
     negative: list[str]
-    cut: float | Literal["none"]  # graded relevance: numbers from here on are positive, those below are not
+    positive_from: float | Literal["none"]  # graded relevance: numbers from here on are positive, those below are not
     missing: Literal["bad", "drop"]  # a row without a label
 
     @model_validator(mode="after")
@@ -45,8 +45,8 @@ class LabelsParams(Section):
         both = {value.casefold() for value in self.positive} & {value.casefold() for value in self.negative}
         if both:
             raise ValueError(f"{min(both)!r} is positive and negative: keep one")
-        if self.cut == "none" and not (self.positive and self.negative):
-            raise ValueError("without a cut, positive and negative need a value each")
+        if self.positive_from == "none" and not (self.positive and self.negative):
+            raise ValueError("without positive_from, positive and negative need a value each")
         return self
 
 
@@ -65,7 +65,7 @@ class FileParams(Section):
     columns: ColumnsParams
     language: str  # of all rows, where there is no column of languages
     labels: LabelsParams
-    levels: str  # what stands between the levels of a category path, which becomes " > "; "" is none
+    path_separator: str  # what stands between the levels of a category path, which becomes " > "; "" is none
 
     @field_validator("encoding")
     @classmethod

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 import polars.selectors as cs
-from tqdm import tqdm
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.languages import find
+from babelshelf.pairs.folders import task_files
 from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_blocks
+from babelshelf.runtime.screen import progress
 from babelshelf.text.keys import each_once, keys
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ StringsT = TypeVar("StringsT", pl.Series, pl.Expr)
 TEXTS = ("query", "candidate")
 FLAGS = ("broken", "control", "mojibake", "cleaned", "long")
 ROLES = (*TEXTS, "label", "language", "id", "split")
-SPLITS = ("train", "dev", "test")
 CODED = pl.Categorical()
 SLICE = 1 << 20  # rows, or texts, that are worked on at a time
 CONTROL = r"[\p{Cc}\x{FEFF}]"  # tabs and line breaks among them, which are white space and don't count as such
@@ -64,7 +64,7 @@ REJECTS = pl.Schema(
         "file": pl.String,
         "row": pl.Int64,
         "line": pl.Int64,
-        "problem": pl.String,
+        "reason": pl.String,
         "column": pl.String,
         "value": pl.String,
         "mend": pl.String,
@@ -109,7 +109,7 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
 def _read_coded(file: Path, own: FileParams, wanted: Mapping[str, str]) -> pl.DataFrame:
     """The records of a file, texts `CODED`."""
     tables = []
-    with tqdm(desc=f"read {file.name}", unit=" rows", delay=2, leave=False) as bar:
+    with progress(total=None, desc=f"read {file.name}", unit="row") as bar:
         for block in read_blocks(file, own, wanted):
             tables.append(coded(block))
             bar.update(block.height)
@@ -125,41 +125,6 @@ def as_texts(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with the texts themselves; rows with the same text share it in memory, which a cast would not do."""
     columns = rows.select(cs.categorical()).get_columns()
     return rows.with_columns(each_once(column, lambda texts: texts) for column in columns)
-
-
-def task_files(path: Path, settings: FileParams) -> list[tuple[Path, str]]:
-    """Each file of a task with its split, "" where its rows say it or are cut here, by name.
-
-    Raises:
-        InputError: there is no such file or folder, nothing in it has a pattern's form, or a file has two.
-    """
-    if path.is_file():
-        if not settings.rows or settings.train or settings.dev or settings.test:
-            raise InputError(f"{path}: one file: set rows to '*', and train, dev and test to none, or give its folder")
-        return [(path, "")]
-    if not path.is_dir():
-        raise InputError(f"{path}: no such file or folder; prepare.input names it, or the path of a part of `mixed`")
-    found: dict[Path, str] = {}
-    for split in ("", *SPLITS):
-        pattern = getattr(settings, split or "rows")
-        files = files_like(path, pattern) if pattern else []
-        if pattern and not files:
-            raise InputError(f"{path}: no file in it has the form {pattern!r} ({split or 'rows'})")
-        twice = [file for file in files if file in found]
-        if twice:
-            raise InputError(f"{twice[0]}: has the form of {found[twice[0]] or 'rows'} and of {split}: keep one")
-        found |= dict.fromkeys(files, split)
-    return sorted(found.items())
-
-
-def files_like(folder: Path, pattern: str) -> list[Path]:
-    """Files of a folder that have a pattern's form; raise InputError where it is no pattern, or leads out of it."""
-    if pattern.startswith("/") or ".." in Path(pattern).parts:
-        raise InputError(f"{folder}: the pattern {pattern!r} leads out of the folder")
-    try:
-        return [file for file in folder.glob(pattern) if file.is_file() and not file.name.startswith(".")]
-    except (ValueError, NotImplementedError, OSError, re.error) as error:
-        raise InputError(f"{folder}: {pattern!r} is no pattern of files: {error}") from error
 
 
 def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
@@ -181,7 +146,7 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
         .join(pl.DataFrame(names), on=["task", "role"], how="left", maintain_order="left")
         .join(pl.DataFrame(mends), on=["task", "drop"], how="left", maintain_order="left")
         .with_columns(
-            problem="drop",
+            reason="drop",
             value=pl.col("value").str.replace_all(BROKEN, "\ufffd", literal=True).str.slice(0, LONGEST_VALUE),
         )
         .select(REJECTS.names())
@@ -195,7 +160,7 @@ def described(rejects: pl.DataFrame) -> list[str]:
     for bad in rejects.iter_rows(named=True):
         where = f"{bad['file']}, row {bad['row']}" + (f" (line {bad['line']})" if bad["line"] is not None else "")
         column = f", column {bad['column']!r}" if bad["column"] else ""
-        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['problem']][1]}: {bad['mend']}")
+        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['reason']][1]}: {bad['mend']}")
     return lines
 
 
@@ -216,7 +181,9 @@ def understood(raw: pl.DataFrame, own: FileParams, settings: FilesParams, split:
     """
     given = {role: pl.col(role) if role in raw.columns else pl.lit(None, pl.String) for role in ROLES}
     rows = coded(raw.with_columns(**given))
-    texts = {text: _texts(rows[text], text, own.levels if text == "candidate" else "", settings) for text in TEXTS}
+    texts = {
+        text: _texts(rows[text], text, own.path_separator if text == "candidate" else "", settings) for text in TEXTS
+    }
     says_split = "split" in raw.columns
     parts = [
         _understood(part, texts, own, settings, says_split=says_split).with_columns(
@@ -299,9 +266,11 @@ def _plain(text: pl.Expr) -> pl.Expr:
 def _label(labels: pl.Series, own: FileParams) -> pl.Series:
     """0 or 1, null where a label says neither."""
     values = labels.to_frame("value").with_columns(number=pl.col("value").cast(pl.Float64, strict=False))
-    if own.labels.cut != "none":
+    if own.labels.positive_from != "none":
         finite = pl.col("number").is_finite()
-        return values.select(pl.when(finite).then(pl.col("number") >= own.labels.cut).cast(pl.Int8)).to_series()
+        return values.select(
+            pl.when(finite).then(pl.col("number") >= own.labels.positive_from).cast(pl.Int8)
+        ).to_series()
     known = dict.fromkeys(label_keys(own.labels.negative), 0) | dict.fromkeys(label_keys(own.labels.positive), 1)
     return label_keys(labels).replace_strict(known, default=None, return_dtype=pl.Int8)
 

@@ -47,8 +47,8 @@ def published_file(
         encoding="utf-8",
         columns=ColumnsParams(**columns),
         language="",
-        labels=LabelsParams(**labels, cut="none", missing="bad"),
-        levels="",
+        labels=LabelsParams(**labels, positive_from="none", missing="bad"),
+        path_separator="",
     )
 
 

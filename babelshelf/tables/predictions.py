@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from babelshelf.core.errors import InputError
 from babelshelf.core.rows import ROW_SCHEMA, check_schema, read_table
 
-PREDICTION_SCHEMA = pl.Schema([*ROW_SCHEMA.items(), ("p_yes", pl.Float64())])
+PREDICTION_SCHEMA = pl.Schema([*ROW_SCHEMA.items(), ("p_yes", pl.Float64()), ("split", pl.String())])  # dev or test
 
 Labels: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]
@@ -39,22 +39,29 @@ class Thresholds:
         return cls(calibrated["threshold"], calibrated.get("thresholds", {}))
 
     def answer(self, predictions: FrameT) -> FrameT:
-        """The predictions with the column `yes`, null where `p_yes` is."""
+        """The predictions with the column `is_relevant`, null where `p_yes` is."""
         threshold = pl.lit(self.shared)
         if self.by_language:
             own = pl.col("language").replace_strict(dict(self.by_language), default=None, return_dtype=pl.Float64)
             threshold = pl.coalesce(own, threshold)
-        return predictions.with_columns(yes=pl.col("p_yes") >= threshold)
+        return predictions.with_columns(is_relevant=pl.col("p_yes") >= threshold)
 
 
-def read_predictions(path: Path) -> pl.DataFrame:
-    """Read rows with their `p_yes`, those without a label included.
+def read_predictions(path: Path, split: str) -> pl.DataFrame:
+    """Read rows of one split with their `p_yes`, those without a label included.
 
     Raises:
-        InputError: the file is missing, has other columns, a p_yes that is not from 0 to 1, or no labelled positive.
+        InputError: the file is missing, has other columns, a row of another split than `split`, a p_yes that is not
+            from 0 to 1, or no labelled positive.
     """
     predictions = read_table(path)
     check_schema(predictions, PREDICTION_SCHEMA, str(path))
+    other = predictions.filter(pl.col("split").ne_missing(split))
+    if other.height:
+        raise InputError(
+            f"{path}: predictions for {split} are needed, and {other.height} rows are of {other['split'][0]!r}: "
+            "thresholds are chosen on dev and measured on test"
+        )
     wrong = predictions.with_row_index("row").filter(~pl.col("p_yes").is_between(0, 1).fill_null(value=False))
     if wrong.height:
         row = wrong.row(0, named=True)

@@ -24,6 +24,7 @@ from babelshelf.prepare.sources import files
 from babelshelf.prepare.sources.esci import EXAMPLES
 from tests.helpers import esci_folder
 from tests.helpers.fuzz import BYTES, at_most
+from tests.helpers.profiles import NANO
 
 LANGUAGES = ["en", "fr", "pt-BR", "vn"]
 
@@ -31,7 +32,7 @@ LANGUAGES = ["en", "fr", "pt-BR", "vn"]
 @pytest.fixture(autouse=True)
 def repository(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with params.yaml and the profiles, as the working folder."""
-    shutil.copy(root / "params.yaml", tmp_path)
+    shutil.copy(NANO, tmp_path / "params.yaml")
     shutil.copytree(root / "profiles", tmp_path / "profiles")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -81,7 +82,7 @@ def test_misnamed_columns_and_bad_rows() -> None:
     assert result.exit_code == 0, result.output
     columns = {"query": "serach_term", "candidate": "catgory", "label": "is_relevant", "language": "market"}
     assert proposed()["columns"] == columns | {"id": "", "split": ""}
-    assert proposed()["labels"] == {"positive": ["1"], "negative": ["0"], "cut": "none", "missing": "bad"}
+    assert proposed()["labels"] == {"positive": ["1"], "negative": ["0"], "positive_from": "none", "missing": "bad"}
     market = works()
     assert market.counts["qc"]["dropped"] == {"bad_label": 1, "unknown_language": 1}
     for told in (
@@ -126,7 +127,12 @@ def test_all_other_labels_are_irrelevant_however_rare_and_wherever_they_are() ->
     table.tail(300).write_csv("mine/b.csv")
     result = init("--qc", "mine", "--column", "candidate=path", "--positive", "E")
     assert result.exit_code == 0, result.output
-    assert proposed()["labels"] == {"positive": ["e"], "negative": ["i", "c", "s"], "cut": "none", "missing": "bad"}
+    assert proposed()["labels"] == {
+        "positive": ["e"],
+        "negative": ["i", "c", "s"],
+        "positive_from": "none",
+        "missing": "bad",
+    }
     market = works()
     assert market.counts["qc"]["dropped"] == {}
     assert market.counts["qc"]["kept"] == 600
@@ -149,7 +155,7 @@ def test_grades_get_a_cut() -> None:
     pairs().with_columns(y=pl.int_range(pl.len()) % 4).write_csv("graded.csv")
     result = init("--qc", "graded.csv")
     assert result.exit_code == 0, result.output
-    assert proposed()["labels"]["cut"] == 1.5
+    assert proposed()["labels"]["positive_from"] == 1.5
     assert "check: labels from 1.5 on count as relevant" in result.output
     train = works().tasks["qc"].train
     assert train["label"].mean() == pytest.approx(0.5, abs=0.05)
@@ -349,7 +355,7 @@ def test_profile_nano_leads_back(root: Path) -> None:
     pairs().write_csv("pairs.csv")
     assert init("--qc", "pairs.csv", "--column", "candidate=path").exit_code == 0
     assert CliRunner().invoke(main, ["profile", "nano"]).exit_code == 0
-    assert read(Path("params.yaml")) == read(root / "params.yaml")
+    assert read(Path("params.yaml")) == read(NANO)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])

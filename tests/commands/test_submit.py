@@ -143,9 +143,9 @@ def test_an_input_that_has_predictions_is_refused(tmp_path: Path) -> None:
 
 def test_rows_without_a_text_are_answered_with_yes() -> None:
     ids = ["a", "b", "c"]
-    scored = pl.DataFrame({"id": ["c", "a"], "p_yes": [0.9, 0.1], "yes": [True, False]})
+    scored = pl.DataFrame({"id": ["c", "a"], "p_yes": [0.9, 0.1], "is_relevant": [True, False]})
     rows = cikm2025.UNLABELLED_SCHEMA.to_frame().clear(3).with_columns(id=pl.Series(ids), split=pl.lit("dev"))
-    assert answers(rows, scored).rows() == [("dev", "a", 0.1, 0), ("dev", "b", None, 1), ("dev", "c", 0.9, 1)]
+    assert answers(rows, scored).rows() == [("dev", "a", 0.1, False), ("dev", "b", None, True), ("dev", "c", 0.9, True)]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def predicted(tmp_path: Path) -> Path:
     market = cikm2025.read({"qc": folder, "qi": folder}, settings(folder).cikm2025, 1)
     for task, data in market.tasks.items():
         known = data.unlabelled.filter(SCORABLE).with_row_index("n")
-        scored = known.select("id", p_yes=pl.lit(0.5), yes=pl.col("n") % 3 > 0)
+        scored = known.select("id", p_yes=pl.lit(0.5), is_relevant=pl.col("n") % 3 > 0)
         write_table(tmp_path / "predictions" / task / "predictions.parquet", answers(data.unlabelled, scored))
     return tmp_path
 

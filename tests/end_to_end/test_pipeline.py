@@ -107,10 +107,10 @@ def test_without_a_change_nothing_runs(workspace: Workspace) -> None:
     ("overlay", "expected"),
     [
         ("tasks: {qc: {calibrate: {threshold: 0.123}}}", {"calibrate@qc", "evaluate@qc", "summarize"}),
-        ("tasks: {qi: {mine_negatives: {window: [3, 20]}}}", AFTER_MINING_QI),
+        ("tasks: {qi: {mine_negatives: {rank_window: [3, 20]}}}", AFTER_MINING_QI),
         ("prepare: {taxonomy: {rows_train: 11}}", {"prepare"}),  # of a source that is not in use: the same data again
     ],
-    ids=["threshold", "window", "unused"],
+    ids=["threshold", "rank_window", "unused"],
 )
 def test_a_changed_param_reruns_what_follows_it(workspace: Workspace, overlay: str, expected: set[str]) -> None:
     workspace.set_params(overlay)
@@ -447,7 +447,7 @@ def test_own_pairs_with_bad_rows_from_init_to_metrics(unbuilt: Workspace, tmp_pa
     left_out = read_json(metrics / "prepare.json")["left_out"]["qc"]
     assert left_out["bad"] == 3
     assert left_out["read"] == 603 == left_out["kept"] + sum(left_out["dropped"].values())
-    assert pl.read_csv(workspace.folder / "data" / "original" / "rejects.csv").height == 3
+    assert pl.read_csv(workspace.folder / "data" / "original" / "dropped.csv").height == 3
     assert read_json(metrics / "summarize.json")["tasks"].keys() == {"qc"}
     assert workspace.repro("summarize") == []
 
@@ -481,8 +481,8 @@ def test_the_competitions_folder_from_prepare_to_a_submission(unbuilt: Workspace
     for task in ("qc", "qi"):
         answered = read_table(workspace.folder / f"data/predictions/submission/{task}/predictions.parquet")
         threshold = read_json(workspace.folder / "metrics" / "calibrate" / f"{task}.json")["threshold"]
-        expected = answered.select((pl.col("p_yes") >= threshold).cast(pl.Int8).fill_null(1)).to_series()
-        assert answered["prediction"].to_list() == expected.to_list()
+        expected = answered.select((pl.col("p_yes") >= threshold).fill_null(value=True)).to_series()
+        assert answered["is_relevant"].to_list() == expected.to_list()
         assert answered["p_yes"].n_unique() > 20  # scored, and not all alike
     assert sorted(file.name for file in (workspace.folder / "submission").iterdir()) == [
         *("dev", "dev.zip", "test", "test.zip"),

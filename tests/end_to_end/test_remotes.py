@@ -39,7 +39,7 @@ UP_TO_DATE = "Data and pipelines are up to date."
 CHANGE = {  # of B, and what follows from it; the one that trains is tried on one remote
     "folder": ("tasks: {qc: {calibrate: {threshold: 0.123}}}", {"calibrate@qc", "evaluate@qc", "summarize"}),
     "s3": (
-        "tasks: {qi: {mine_negatives: {window: [3, 20]}}}",
+        "tasks: {qi: {mine_negatives: {rank_window: [3, 20]}}}",
         {"mine_negatives@qi", "sft@negatives-qi", "score@qi", "calibrate@qi", "evaluate@qi", "summarize"},
     ),
     "ssh": ("tasks: {qi: {calibrate: {threshold: 0.456}}}", {"calibrate@qi", "evaluate@qi", "summarize"}),

@@ -17,6 +17,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.core.rows import ROW_SCHEMA, check_rows, concat, positive_share, read_rows, write_rows, write_table
 from babelshelf.mine_negatives import mining
+from babelshelf.mine_negatives.guards import category_levels, forbidden
 from babelshelf.mine_negatives.params import MineNegativesParams
 from babelshelf.tables.truth import FACTS_SCHEMA, Truth, no_truth
 from stages.mine_negatives import main
@@ -54,16 +55,16 @@ LETTERS = list("abcdefghij")
 
 def test_negatives_come_from_all_ranks_of_the_window_and_no_other() -> None:
     rows = table(*(row(f"r{i}", f"query {i}", "a") for i in range(60)))
-    found = mined(rows, LETTERS, window=[2, 5])
+    found = mined(rows, LETTERS, rank_window=[2, 5])
     assert set(found.rows["candidate"]) == {"d", "e", "f"}
-    assert found.counts["window"] == [2, 5]
+    assert found.counts["rank_window"] == [2, 5]
 
 
 def test_the_window_ends_with_the_candidates() -> None:
     rows = table(*(row(f"r{i}", f"query {i}", "a") for i in range(60)))
-    found = mined(rows, LETTERS, window=[7, 50])
+    found = mined(rows, LETTERS, rank_window=[7, 50])
     assert set(found.rows["candidate"]) == {"i", "j"}
-    assert found.counts["window"] == [7, 9]
+    assert found.counts["rank_window"] == [7, 9]
 
 
 def test_a_window_beyond_the_candidates_is_an_error_before_any_work() -> None:
@@ -71,7 +72,7 @@ def test_a_window_beyond_the_candidates_is_an_error_before_any_work() -> None:
         raise AssertionError("embedded")
 
     with pytest.raises(InputError, match=r"starts at 9, but there are only 9 other candidates: lower .*window"):
-        mining.mine(table(row("r", "query", "a")), LETTERS, embed, settings(window=[9, 12]), 1)
+        mining.mine(table(row("r", "query", "a")), LETTERS, embed, settings(rank_window=[9, 12]), 1)
 
 
 def test_a_negative_inherits_all_but_candidate_and_label() -> None:
@@ -80,7 +81,7 @@ def test_a_negative_inherits_all_but_candidate_and_label() -> None:
         row("r2", "shoes", "b"),
         row("r2/de", "schuhe", "b", language="de", origin="translated", parent_id="r2", group="shoes"),
     )
-    found = mined(rows, LETTERS, window=[0, 5]).rows
+    found = mined(rows, LETTERS, rank_window=[0, 5]).rows
     assert dict(found.schema) == dict(ROW_SCHEMA)
     check_rows(concat(rows, found), "rows")
     expected = {"id": "r2/de/neg", "query": "schuhe", "language": "de", "origin": "negative", "parent_id": "r2/de"}
@@ -126,10 +127,10 @@ def test_a_guard_refuses_what_is_mined_without_it(guard: str) -> None:
     assert ("r/neg", nearest) in without.rows.select("id", "candidate").rows()
     guarded = mined(rows, candidates, guards=[guard])
     assert "r/neg" not in guarded.rows["id"]
-    assert guarded.counts["refused_draws"][guard] > 0
+    assert guarded.counts["dropped_draws"][guard] > 0
     assert guarded.counts["anchors_without_negative"] > 0
-    assert set(guarded.refused["guard"]) == {guard}
-    assert ("shoe", positive, nearest) in guarded.refused.select("query", "positive", "candidate").rows()
+    assert set(guarded.dropped["reason"]) == {guard}
+    assert ("shoe", positive, nearest) in guarded.dropped.select("query", "positive", "candidate").rows()
 
 
 def test_examples_of_refused_draws_are_bounded_and_the_negatives_do_not_depend_on_them(
@@ -137,19 +138,19 @@ def test_examples_of_refused_draws_are_bounded_and_the_negatives_do_not_depend_o
 ) -> None:
     rows = table(*(row(f"r{i}", f"query {i}", "Shoes") for i in range(40)))
     candidates = ["Shoes", "Shoes > Boots", "Bags", "Hats"]
-    many = mined(rows, candidates, window=[0, 3])
-    assert many.refused.height == many.counts["refused_draws"]["related_category"] > 5
+    many = mined(rows, candidates, rank_window=[0, 3])
+    assert many.dropped.height == many.counts["dropped_draws"]["related_category"] > 5
     monkeypatch.setattr("babelshelf.mine_negatives.mining.EXAMPLES", 5)
-    few = mined(rows, candidates, window=[0, 3])
-    assert few.refused.height == 5
+    few = mined(rows, candidates, rank_window=[0, 3])
+    assert few.dropped.height == 5
     assert few.rows.equals(many.rows)
 
 
 def test_a_refused_draw_is_followed_by_another_of_the_window() -> None:
     rows = table(*(row(f"r{i}", f"query {i}", "Shoes") for i in range(20)))
-    found = mined(rows, ["Shoes", "Shoes > Boots", "Bags", "Hats"], window=[0, 2])
+    found = mined(rows, ["Shoes", "Shoes > Boots", "Bags", "Hats"], rank_window=[0, 2])
     assert found.rows["candidate"].to_list() == ["Bags"] * 20
-    assert 0 < found.counts["refused_draws"]["related_category"] < 20
+    assert 0 < found.counts["dropped_draws"]["related_category"] < 20
     assert found.counts["anchors_without_negative"] == 0
 
 
@@ -166,14 +167,14 @@ def test_a_refused_draw_is_followed_by_another_of_the_window() -> None:
 )
 def test_related_are_ancestors_and_descendants_in_either_notation(positive: str, other: str, related: bool) -> None:
     pool = pl.DataFrame({"candidate": [other], "number": [0]})
-    pairs = mining.forbidden(["related_category"], table(row("r", "query", positive)), pool)
+    pairs = forbidden(["related_category"], table(row("r", "query", positive)), pool)
     assert pairs["related_category"].rows() == ([("query", 0)] if related else [])
 
 
 def test_levels_end_where_a_search_from_left_to_right_finds_a_separator() -> None:
     rng = np.random.default_rng(1)
     paths = ["".join(rng.choice(list("ab,> "), size=rng.integers(1, 16))) for _ in range(4000)]
-    levels = pl.DataFrame({"path": paths}).select(mining._levels(pl.col("path"))).to_series().to_list()
+    levels = pl.DataFrame({"path": paths}).select(category_levels(pl.col("path"))).to_series().to_list()
     expected = [re.split(r" > |,(?! )", path) for path in paths]
     assert [[level.strip() for level in path] for path in levels] == [
         [level.strip() for level in path] for path in expected
@@ -183,13 +184,13 @@ def test_levels_end_where_a_search_from_left_to_right_finds_a_separator() -> Non
 def test_positives_of_the_same_query_in_another_group_are_known() -> None:
     rows = table(row("r1", "scarpe", "a", group="shoes"), row("r2", "scarpe", "b", group="footwear"))
     pool = pl.DataFrame({"candidate": ["a", "b"], "number": [0, 1]})
-    pairs = mining.forbidden(["known_positive"], rows, pool)["known_positive"].rows()
+    pairs = forbidden(["known_positive"], rows, pool)["known_positive"].rows()
     assert sorted(pairs) == [("footwear", 0), ("footwear", 1), ("shoes", 0), ("shoes", 1)]
 
 
 def test_no_pair_of_query_and_candidate_comes_twice() -> None:
     rows = table(*(row(f"r{i}", "query", candidate) for i, candidate in enumerate("abcd")), row("r9", "query", "e", 0))
-    found = mined(rows, LETTERS, window=[0, 6], positive_share=0.01, guards=[])
+    found = mined(rows, LETTERS, rank_window=[0, 6], positive_share=0.01, guards=[])
     assert found.rows.height > 1
     both = concat(rows, found.rows)
     assert not both.select("query", "candidate").is_duplicated().any()
@@ -209,11 +210,23 @@ def many_rows() -> pl.DataFrame:
 
 
 def test_each_language_comes_down_to_the_target_share() -> None:
-    found = mined(many_rows(), LETTERS, window=[0, 5], positive_share=0.6)
+    found = mined(many_rows(), LETTERS, rank_window=[0, 5], positive_share=0.6)
     shares = positive_share(concat(many_rows(), found.rows))
-    assert found.counts["made"] == {"de": 17, "en": 34, "fr": 0}
+    assert found.counts["mined"] == {"de": 17, "en": 34, "fr": 0}
     assert [shares[language]["all"] for language in ("de", "en", "fr")] == pytest.approx([0.6, 0.6, 0.2], abs=0.005)
     assert set(found.counts["missing"].values()) == {0}
+
+
+def test_the_anchors_that_get_a_negative_are_drawn_evenly() -> None:
+    labels = [1] * 80 + [0] * 20
+    rows = table(*(row(f"r{i}", f"query {i}", LETTERS[i % 10], label) for i, label in enumerate(labels)))
+    times = np.zeros(80)
+    for seed in range(40):
+        parents = mined(rows, LETTERS, seed, window=[0, 5], positive_share=0.6, guards=[]).rows["parent_id"]
+        times[[int(parent[1:]) for parent in parents]] += 1
+    assert times.sum() == 40 * 34  # of 80: 17 times each, with a standard deviation of 3.1
+    assert times.min() >= 17 - 4 * 3.1
+    assert times.max() <= 17 + 4 * 3.1
 
 
 def test_a_share_that_is_reached_exactly_needs_no_negative_more() -> None:
@@ -223,13 +236,15 @@ def test_a_share_that_is_reached_exactly_needs_no_negative_more() -> None:
 
 
 def test_what_the_anchors_cannot_give_is_counted_as_missing() -> None:
-    counts = mined(many_rows(), LETTERS, window=[0, 5], positive_share=0.1).counts
-    assert counts["made"] == {"de": 40, "en": 80, "fr": 10}
+    counts = mined(many_rows(), LETTERS, rank_window=[0, 5], positive_share=0.1).counts
+    assert counts["mined"] == {"de": 40, "en": 80, "fr": 10}
     assert counts["missing"] == {"de": 310, "en": 620, "fr": 40}
 
 
 def test_the_same_seed_gives_the_same_negatives() -> None:
-    first, again, other = (mined(many_rows(), LETTERS, seed, window=[0, 5], positive_share=0.7) for seed in (1, 1, 2))
+    first, again, other = (
+        mined(many_rows(), LETTERS, seed, rank_window=[0, 5], positive_share=0.7) for seed in (1, 1, 2)
+    )
     assert first.rows.equals(again.rows)
     assert first.counts == again.counts
     assert not first.rows.equals(other.rows)
@@ -250,7 +265,7 @@ def test_false_negatives_are_counted_over_what_the_truth_can_judge() -> None:
 def test_a_positive_lost_among_equals_is_not_its_own_negative() -> None:
     rows = table(*(row(f"r{i}", f"query {i}", "j") for i in range(20)))
     found = mining.mine(
-        rows, LETTERS, lambda texts, prompt: np.ones((len(texts), 1), np.float32), settings(window=[0, 3]), 1
+        rows, LETTERS, lambda texts, prompt: np.ones((len(texts), 1), np.float32), settings(rank_window=[0, 3]), 1
     )
     assert set(found.rows["candidate"]) == {"a", "b", "c"}
 
@@ -263,7 +278,7 @@ def test_a_query_prompt_searches_from_the_positives_own_prompted_vectors() -> No
         return on_an_arc(LETTERS)[[LETTERS.index(text) + 5 * bool(prompt) for text in texts]]
 
     rows = table(row("r1", "one", "b"), row("r2", "two", "a"), row("r3", "three", "b"))
-    found = mining.mine(rows, LETTERS, embed, settings(window=[0, 1], query_prompt="like: "), 1)
+    found = mining.mine(rows, LETTERS, embed, settings(rank_window=[0, 1], query_prompt="like: "), 1)
     assert asked == [(LETTERS, ""), (["a", "b"], "like: ")]
     assert found.rows.select("parent_id", "candidate").rows() == [("r1", "g"), ("r2", "f"), ("r3", "g")]
 
@@ -278,13 +293,13 @@ def test_too_many_clusters_are_an_error_before_any_work() -> None:
 
 @pytest.mark.parametrize("window", [[3, 3], [5, 2], [-1, 4], [1], [1.5, 3]])
 def test_a_window_that_is_none_is_refused(window: list[float]) -> None:
-    with pytest.raises(InputError, match=r"mine_negatives\.window"):
-        settings(window=window)
+    with pytest.raises(InputError, match=r"mine_negatives\.rank_window"):
+        settings(rank_window=window)
 
 
 PARAMS = """
 seed: 1
-tasks: {qc: {mine_negatives: {window: [0, 1], positive_share: 0.5, guards: [known_positive, equal_text]}}}
+tasks: {qc: {mine_negatives: {rank_window: [0, 1], positive_share: 0.5, guards: [known_positive, equal_text]}}}
 mine_negatives:
   devices: [cpu]
   batch_size: 32

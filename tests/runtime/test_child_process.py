@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 SLEEPER = """
 import subprocess, sys, time
 from multiprocessing import get_context
-from babelshelf.child_process import end_with_parent
+from babelshelf.runtime.child_process import end_with_parent
 
 def child(answer):
     end_with_parent()
@@ -36,7 +36,7 @@ if __name__ == "__main__":
 
 GUARDED = """
 import subprocess, sys, time
-from babelshelf.child_process import Guard
+from babelshelf.runtime.child_process import Guard
 
 guard = Guard()
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])

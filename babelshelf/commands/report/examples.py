@@ -46,7 +46,7 @@ def _translation(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterato
     columns = {"target": "Into", "language": "From", "query": "Query", "translation": "Translation"}
     if dropped is not None:
         for name in failed:
-            yield examples_of(f"{task}: dropped, check “{name}”", dropped.filter(pl.col("check") == name), columns)
+            yield examples_of(f"{task}: dropped, check “{name}”", dropped.filter(pl.col("reason") == name), columns)
     train = named.run.parquet(f"data/translated/{task}/train.parquet")
     if train is not None:
         made = _with_parent(train, "translated", ["language", "query"])
@@ -55,19 +55,18 @@ def _translation(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterato
 
 
 def _negatives(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterator[Block]:
-    refused = {name: count for name, count in metrics["refused_draws"].items() if count}
-    counts = {"made": sum(metrics["made"].values()), "wanted": sum(metrics["wanted"].values())}
+    counts = {name: sum(metrics[name].values()) for name in ("mined", "target")}
     rows = [[name, f"{count:,}"] for name, count in counts.items()]
-    rows += [[f"draws refused: {name}", f"{count:,}"] for name, count in metrics["refused_draws"].items()]
+    rows += [[f"dropped draws: {name}", f"{count:,}"] for name, count in metrics["dropped_draws"].items()]
     judged = metrics.get("false_negatives")
     if judged:
-        rows.append(["relevant in truth, of those made, %", f"{100 * judged['share']:.2f}"])
+        rows.append(["relevant in truth, of those mined, %", f"{100 * judged['share']:.2f}"])
     yield Table(f"{task}: negatives", ["What", "Number"], rows)
-    drawn = named.run.parquet(f"data/negatives/{task}/refused.parquet")
-    columns = {"language": "Language", "query": "Query", "positive": "Relevant", "candidate": "Refused"}
-    if drawn is not None:
-        for guard in refused:
-            yield examples_of(f"{task}: refused, guard “{guard}”", drawn.filter(pl.col("guard") == guard), columns)
+    dropped = named.run.parquet(f"data/negatives/{task}/dropped.parquet")
+    columns = {"language": "Language", "query": "Query", "positive": "Relevant", "candidate": "Dropped"}
+    if dropped is not None:
+        for guard in (name for name, count in metrics["dropped_draws"].items() if count):
+            yield examples_of(f"{task}: dropped, guard “{guard}”", dropped.filter(pl.col("reason") == guard), columns)
     train = named.run.parquet(f"data/negatives/{task}/train.parquet")
     if train is not None:
         columns = {"language": "Language", "query": "Query", "candidate_parent": "Relevant", "candidate": "Negative"}
@@ -81,10 +80,10 @@ def _filter(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterator[Blo
     yield Table(f"{task}: rows, by origin and by label", ["Rows", *(name.capitalize() for name in names)], rows)
     columns = {"language": "Language", "query": "Query", "candidate": "Candidate", "origin": "Origin", "label": "Label",
                "p_yes": "p(yes)"}  # fmt: skip
-    flagged = named.run.parquet(f"data/filtered/{task}/flagged.parquet")
-    if flagged is not None:
-        for reason in sorted(flagged["reason"].unique()):
-            of_reason = flagged.filter(pl.col("reason") == reason)
+    dropped = named.run.parquet(f"data/filtered/{task}/dropped.parquet")
+    if dropped is not None:
+        for reason in sorted(dropped["reason"].unique()):
+            of_reason = dropped.filter(pl.col("reason") == reason)
             yield examples_of(f"{task}: dropped, {reason.replace('_', ' ')}", of_reason, columns)
     kept = named.run.parquet(f"data/filtered/{task}/train.parquet")
     scores = named.run.parquet(f"data/predictions/train/{task}/scores.parquet")

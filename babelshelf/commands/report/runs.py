@@ -57,8 +57,8 @@ class Run:
         return None if content is None else pl.read_parquet(BytesIO(content))
 
     def answers(self, task: str, split: str) -> pl.DataFrame | None:
-        """Predictions for `dev` or `test`, with the column `yes` by the run's own thresholds."""
-        predictions = self.parquet(f"data/predictions/test/{task}/{split}.parquet")
+        """Predictions for `dev` or `test`, with the column `is_relevant` by the run's own thresholds."""
+        predictions = self.parquet(f"data/predictions/held_out/{task}/{split}.parquet")
         calibrated = self.json(f"metrics/calibrate/{task}.json")
         return None if predictions is None or calibrated is None else Thresholds.of(calibrated).answer(predictions)
 

@@ -170,7 +170,7 @@ def _per_language(task: str, run: Run, settings: Settings) -> list[str]:
         return [NONE, NONE, NONE]
     params = section(CalibrateParams, dict(run.params), "calibrate", task)
     found = cross_validated(labelled(answers), params, run.params["seed"])
-    tables = [labelled(answers).with_columns(yes=pl.Series(yes)) for yes in found.values()]
+    tables = [labelled(answers).with_columns(is_relevant=pl.Series(yes)) for yes in found.values()]
     samples = resample(tables, resamples=settings.resamples, seed=settings.seed)
     f1 = [percent(sample.value[index("f1")]) for sample in samples]
     return [*f1, gain(difference(samples[0], samples[1], settings.confidence)["f1"])]

@@ -21,7 +21,17 @@ from babelshelf.pairs.readers import read_blocks
 from babelshelf.pairs.rows import TOO_LONG, as_texts, bad_rows, understood
 
 ROLES = ("query", "candidate", "language", "id")
-OWN = ("row", "line", "language", "query", "candidate", "problem", "value", "p_yes", "relevant")  # names of the output
+OWN = (
+    "row",
+    "line",
+    "language",
+    "query",
+    "candidate",
+    "reason",
+    "value",
+    "p_yes",
+    "is_relevant",
+)  # names of the output
 BLOCK = 8192  # rows: what is in memory at once beside the reader's block, and what a kill loses at most
 LOOKED_AT = 10_000  # rows, for a guess of which column is which
 
@@ -36,13 +46,13 @@ class Asked:
         columns: `{role: name of the column}`, of `ROLES`.
         language: of all rows; "" where a column says it.
         keep: further columns, which the output is to have too.
-        levels: what stands between the levels of a category path; "" where they are as the model knows them.
+        path_separator: what stands between the levels of a category path; "" where they are as the model knows them.
     """
 
     columns: Mapping[str, str]
     language: str
     keep: Sequence[str]
-    levels: str
+    path_separator: str
 
 
 @dataclass(frozen=True)
@@ -82,25 +92,25 @@ class PairFile:
 
         Returns:
             `row` (from 1), `line` (null in Parquet), the columns of `kept`, `language` (ISO 639-1), `query` and
-            `candidate` (cleaned), `problem` (a key of `rows.PROBLEMS`, null for a row that can be scored) and `value`
+            `candidate` (cleaned), `reason` (a key of `rows.PROBLEMS`, null for a row that can be scored) and `value`
             (what it is about), in the order of the file.
         """
         passed = records.select(pl.col(f"kept.{name}").alias(name) for name in self.kept)
         labelled = records.drop(f"kept.{name}" for name in self.kept).with_columns(label=pl.lit("1"))  # all are kept
-        rows = as_texts(understood(labelled, self.own, self.settings, "")).rename({"drop": "problem"})
-        sound = rows.filter(pl.col("problem").is_null())
+        rows = as_texts(understood(labelled, self.own, self.settings, "")).rename({"drop": "reason"})
+        sound = rows.filter(pl.col("reason").is_null())
         long = sound.filter(too_long(sound))["row"]
         is_long = pl.col("row").is_in(long.implode())
         rows = rows.with_columns(
-            problem=pl.when(is_long).then(pl.lit(TOO_LONG)).otherwise("problem"),
+            reason=pl.when(is_long).then(pl.lit(TOO_LONG)).otherwise("reason"),
             value=pl.when(is_long).then("query").otherwise("value"),
         )
-        own = [rows[name] for name in ("language", "query", "candidate", "problem", "value")]
+        own = [rows[name] for name in ("language", "query", "candidate", "reason", "value")]
         return pl.DataFrame([rows["row"], rows["line"], *passed, *own])
 
     def rejects(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Those of `understood` that can't be scored, as `prepare` reports bad rows (`rows.REJECTS`)."""
-        named = rows.rename({"problem": "drop"}).with_columns(task=pl.lit(self.task), file=pl.lit(self.path.name))
+        named = rows.rename({"reason": "drop"}).with_columns(task=pl.lit(self.task), file=pl.lit(self.path.name))
         return bad_rows(named.select("task", "file", "row", "line", "drop", "value"), self.settings)
 
     def told(self) -> list[str]:
@@ -111,7 +121,7 @@ class PairFile:
         )
         lines = [f"  {role:<9} <- {name}" for role, name in columns.items() if name]
         constant = [f"  language  = {self.own.language}, of all rows"] if self.own.language else []
-        levels = [f"  levels of a path are separated by {self.own.levels!r}"] if self.own.levels else []
+        levels = [f"  levels of a path are separated by {self.own.path_separator!r}"] if self.own.path_separator else []
         return [f"{self.task}: {self.path} ({form(how)})", *lines, *constant, *levels]
 
 
@@ -141,7 +151,7 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
     _check_found(path, found, rows.columns)
     columns = {role: found[role] for role in ("query", "candidate", "language")}
     identity = {"id": found["id"]} if "id" in found and found["id"] not in asked.keep else {}
-    own = as_params({**how, "language": language, "levels": asked.levels}, columns)
+    own = as_params({**how, "language": language, "path_separator": asked.path_separator}, columns)
     settings = files.model_copy(update={"tasks": [task], task: own, "missing_candidate": "bad"})
     return PairFile(path, task, settings, identity | {name: name for name in asked.keep})
 

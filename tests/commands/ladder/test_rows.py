@@ -12,6 +12,7 @@ from babelshelf.commands.ladder.dvc_commands import failure
 from babelshelf.commands.ladder.rows import experiments, in_percent, read_ladder, row_results, select, with_values
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import read
+from tests.helpers.profiles import NANO
 
 ROWS = """
 rows:
@@ -38,7 +39,7 @@ rows:
 
 @pytest.fixture
 def params(root: Path) -> dict[str, Any]:
-    return read(root / "params.yaml")
+    return read(NANO)
 
 
 def _ladder(folder: Path, text: str = ROWS, **changes: object) -> Path:

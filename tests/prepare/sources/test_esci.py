@@ -261,7 +261,7 @@ def test_a_broken_row_is_an_error_or_counted(folder: Path, problem: str) -> None
     market = read(folder, max_bad_share=0.01)
     assert market.counts["qi"]["dropped"][problem] == market.counts["qi"]["bad"] == 1
     assert market.rejects is not None
-    assert market.rejects.select("problem", "column", "value").rows() == [(problem, column, value)]
+    assert market.rejects.select("reason", "column", "value").rows() == [(problem, column, value)]
     mend = market.rejects["mend"].item()
     assert not any(param in mend for param in ("labels.", "columns.", "split.names", "encoding"))
 
@@ -342,7 +342,7 @@ def test_the_stage_writes_nothing_where_too_many_rows_are_bad(folder: Path, prep
 
 
 def test_the_profile_is_an_overlay_of_params(root: Path, tmp_path: Path) -> None:
-    YAML(typ="safe", pure=True).dump(read_params(root / "params.yaml"), tmp_path / "before.yaml")
+    YAML(typ="safe", pure=True).dump(read_params(profiles.NANO), tmp_path / "before.yaml")
     profiles.dump(profiles.variants()["esci.yaml"], tmp_path / "params.yaml")
     settings = load(PrepareParams, "prepare", file=tmp_path / "params.yaml")
     assert (settings.source, settings.input.qi) == ("esci", "data/esci")

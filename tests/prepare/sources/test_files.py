@@ -36,14 +36,15 @@ from babelshelf.prepare.statistics import statistics
 from babelshelf.text.keys import key, keys
 from stages.prepare import main
 from tests.helpers.fuzz import BYTES, at_most
+from tests.helpers.profiles import NANO
 
 Rows = list[dict[str, Any]]
 
-LABELS = {"positive": ["1", "true", "yes"], "negative": ["0", "false", "no"], "cut": "none", "missing": "bad"}
+LABELS = {"positive": ["1", "true", "yes"], "negative": ["0", "false", "no"], "positive_from": "none", "missing": "bad"}
 COLUMNS = {"query": "query", "candidate": "candidate", "label": "label", "language": "language", "id": "", "split": ""}
 TASK = {
     **{"rows": "*", "train": "", "dev": "", "test": "", "format": "csv", "delimiter": ",", "quote": '"'},
-    **{"encoding": "utf-8", "columns": COLUMNS, "language": "", "labels": LABELS, "levels": ""},
+    **{"encoding": "utf-8", "columns": COLUMNS, "language": "", "labels": LABELS, "path_separator": ""},
 }
 SPLIT = {
     "names": {"train": ["train"], "dev": ["dev", "valid"], "test": ["test"]},
@@ -326,7 +327,7 @@ def test_within_the_allowed_share_a_broken_row_is_counted_and_handed_back(tmp_pa
     market = read(file, params(FULL, max_bad_share=0.03))
     assert market.counts["qc"]["dropped"] == {problem: 1}
     assert market.rejects is not None
-    rejects = market.rejects.select("task", "file", "row", "line", "problem", "column", "value").rows()
+    rejects = market.rejects.select("task", "file", "row", "line", "reason", "column", "value").rows()
     assert rejects == [("qc", "a.csv", 41, 42, problem, column, value)]
     assert everything(market).height == 40
 
@@ -352,7 +353,7 @@ def test_bytes_in_no_encoding_are_found_in_their_row(tmp_path: Path) -> None:
     [
         ({}, ["1", "1.0", "TRUE", " yes ", "0", "No", "false", "2", ""], [1, 1, 1, 1, 0, 0, 0, None, None]),
         ({"positive": ["E"], "negative": ["I", "S"]}, ["e", "E", "i", "S", "C"], [1, 1, 0, 0, None]),
-        ({"cut": 2.0}, ["2", "3.5", "1.99", "-1", "nan", "inf", "x"], [1, 1, 0, 0, None, None, None]),
+        ({"positive_from": 2.0}, ["2", "3.5", "1.99", "-1", "nan", "inf", "x"], [1, 1, 0, 0, None, None, None]),
     ],
 )
 def test_labels(tmp_path: Path, labels: dict[str, Any], given_: list[str], expected: list[int | None]) -> None:
@@ -402,7 +403,7 @@ def test_texts_are_cleaned_and_what_is_strange_is_counted(tmp_path: Path) -> Non
 
 def test_levels_of_a_path_get_one_separator(tmp_path: Path) -> None:
     rows = [row | {"candidate": f"A/b /  c{n % 7}/"} for n, row in enumerate(many())]
-    market = read(write(tmp_path / "a.csv", rows), params({"levels": "/"}))
+    market = read(write(tmp_path / "a.csv", rows), params({"path_separator": "/"}))
     assert market.tasks["qc"].candidates["candidate"].to_list() == [f"A > b > c{n}" for n in range(7)]
 
 
@@ -585,6 +586,31 @@ def test_a_query_of_both_tasks_is_in_one_split(tmp_path: Path) -> None:
     assert dict(everything(market, "qi").select("group", "split").iter_rows()) == where
 
 
+@pytest.mark.parametrize("given", ["qc", "none"])
+def test_a_task_without_splits_gets_its_own_whatever_the_other_has(tmp_path: Path, given: str) -> None:
+    other = [row | {"query": f"other {row['query']}"} for row in many()]
+    qc, qi = write(tmp_path / "qc.csv", full(many())), write(tmp_path / "qi.csv", other)
+    columns = COLUMNS | (FULL["columns"] if given == "qc" else {})
+    values = params().model_dump() | {"tasks": ["qc", "qi"], "qc": TASK | {"columns": columns}}
+    market = files.read({"qc": qc, "qi": qi}, section(FilesParams, {"files": values}, "files", None), 1)
+    shares = dict(everything(market, "qi")["split"].value_counts(normalize=True).iter_rows())
+    assert shares == pytest.approx({"train": 0.75, "dev": 0.1, "test": 0.15}, abs=0.03)
+
+
+def test_a_test_row_stays_in_test_where_the_other_task_has_its_query_in_train(tmp_path: Path) -> None:
+    rows = full(many())
+    asked = next(row["query"] for row in rows if row["split"] == "test")
+    qi = write(tmp_path / "qi.csv", rows)
+    qc = write(tmp_path / "qc.csv", [row | {"split": "train"} if row["query"] == asked else row for row in rows])
+    columns = {"columns": COLUMNS | FULL["columns"]}
+    split = SPLIT | {"leaks": "drop"}
+    values = params().model_dump() | {"tasks": ["qc", "qi"], "qc": TASK | columns, "qi": TASK | columns, "split": split}
+    market = files.read({"qc": qc, "qi": qi}, section(FilesParams, {"files": values}, "files", None), 1)
+    check(market)
+    assert everything(market, "qc").filter(query=asked).is_empty()
+    assert everything(market, "qi").filter(query=asked)["split"].to_list() == ["test", "test"]
+
+
 def test_a_split_without_both_classes_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"qc: train has \d+ rows, and not both relevant and irrelevant pairs"):
         read(write(tmp_path / "a.csv", [row | {"label": 1} for row in many()]), params())
@@ -626,11 +652,15 @@ def test_no_row_is_lost_without_being_counted(tmp_path: Path) -> None:
 
 
 def test_rows_and_candidates_keep_the_contract(tmp_path: Path) -> None:
-    market = read(write(tmp_path / "a.csv", many()), params())
+    own = [row | {"candidate": f"{row['candidate']} of {row['query']}"} for row in many()]  # each in one split
+    market = read(write(tmp_path / "a.csv", own + many()), params())
     check(market)
     data = market.tasks["qc"]
-    only_dev = data.candidates.filter(~pl.col("in_train"))["candidate"]
-    assert not only_dev.is_in(data.train["candidate"].implode()).any()
+    everywhere = everything(market)
+    assert set(data.candidates["candidate"]) == set(everywhere["candidate"])
+    only_held_out = set(everywhere["candidate"]) - set(data.train["candidate"])
+    assert len(only_held_out) > 50
+    assert set(data.candidates.filter(~pl.col("in_train"))["candidate"]) == only_held_out
     assert set(market.texts["text"]) == {*data.train["query"], *data.train["candidate"]}
 
 
@@ -681,7 +711,7 @@ def test_whatever_the_cells_every_row_is_kept_or_counted(scratch: Path, rows: Ro
 def prepare(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Runs the stage on `pairs.csv` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    values = read_params(root / "params.yaml")
+    values = read_params(NANO)
 
     def run(rows: Rows, **changes: Any) -> Any:  # noqa: ANN401
         write(Path("pairs.csv"), rows)
@@ -696,7 +726,7 @@ def prepare(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 def test_the_stage_writes_the_contract_and_the_rejects(prepare: Callable[..., Any]) -> None:
     result = prepare([*many(), extra(label="maybe")], max_bad_share=0.01)
     assert result.exit_code == 0, result.output
-    rejects = pl.read_csv("data/original/rejects.csv")
+    rejects = pl.read_csv("data/original/dropped.csv")
     assert rejects.select("file", "row", "line", "column", "value").rows() == [
         ("pairs.csv", 401, 402, "label", "maybe")
     ]
@@ -713,7 +743,7 @@ def test_the_stage_writes_nothing_where_too_many_rows_are_bad(prepare: Callable[
 
 
 def test_params_have_just_the_tasks_of_the_files(root: Path, tmp_path: Path) -> None:
-    values = read_params(root / "params.yaml")
+    values = read_params(NANO)
     values["prepare"] |= {"source": "files", "files": params().model_dump()}
     YAML(typ="safe", pure=True).dump(values, tmp_path / "params.yaml")
     with pytest.raises(InputError, match=r"tasks\.qi: the source 'files' has no such task, only qc"):
@@ -727,7 +757,7 @@ def test_params_have_just_the_tasks_of_the_files(root: Path, tmp_path: Path) -> 
         ({"columns": {"language": ""}}, "give columns.language or language"),
         ({"columns": {"language": ""}, "language": "english"}, "no code of ISO 639-1"),
         ({"labels": {"negative": ["YES"]}}, "'yes' is positive and negative"),
-        ({"labels": {"negative": []}}, "without a cut"),
+        ({"labels": {"negative": []}}, "without positive_from"),
         ({"encoding": "base64"}, "no such encoding"),
         ({"delimiter": "\n"}, "only a character of ASCII"),
         ({"rows": ""}, "give rows or train"),

@@ -18,7 +18,7 @@ from babelshelf.core.rows import read_table, write_rows
 from babelshelf.score import vllm_serving
 from babelshelf.score.backends import vllm
 from babelshelf.score.scorer import load_scorer, score_pairs
-from babelshelf.trainer.fit import save
+from babelshelf.trainer.models import save
 from tests.helpers import tiny_lm
 from tests.helpers.workspace import Workspace, copy_sources
 from tests.runtime.test_child_process import assert_none_outlives
