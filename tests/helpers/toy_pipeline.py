@@ -35,7 +35,8 @@ stages:
     deps: [data/model, metrics/train.json]
     metrics: [metrics/summarize.json: {{cache: false}}]
   other:
-    cmd: mkdir -p metrics && echo {{}} > metrics/other.json
+    cmd: mkdir -p metrics && echo {{}} > metrics/other.json && mkdir -p data && echo 1 > data/other
+    outs: [data/other]
     metrics: [metrics/other.json: {{cache: false}}]
 """
 

@@ -38,7 +38,7 @@ rows:
 
 
 @pytest.fixture
-def params(root: Path) -> dict[str, Any]:
+def params() -> dict[str, Any]:
     return read(NANO)
 
 
