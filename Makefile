@@ -60,6 +60,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	git ls-files -z | xargs -0 $(BIN)/$(SECRETS)
 
 data-report: $(VENV)/installed # without babelshelf check: it needs neither the GPUs nor the models that params.yaml names

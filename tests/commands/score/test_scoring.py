@@ -38,7 +38,7 @@ from tests.helpers.profiles import NANO
 MAX_LENGTH = 64
 ROWS = tiny_lm.rows()
 TASK = ("--task", "qi")
-PLAIN = Asked({}, "", (), "")
+PLAIN = Asked({}, "", {}, (), "")
 THRESHOLD = 0.5
 
 
@@ -132,12 +132,10 @@ def test_columns_with_names_of_their_own_are_guessed_or_said(tmp_path: Path, exp
     pl.read_csv(path).drop("x1").write_csv(tmp_path / "other.csv")
     refused = score(tmp_path / "other.csv", tmp_path / "scored.csv", *TASK)
     assert refused.exit_code == 1
-    assert "which column is the candidate? Say --column candidate=NAME; there are x0, lang, serach_term" in (
-        refused.output
-    )
+    assert "which column is the candidate? No column looks like it; there are x0, lang, serach_term" in refused.output
     result = score(path, tmp_path / "scored.csv", *TASK, "--column", "candidate=x1", "--keep", "x0")
     assert result.exit_code == 0, result.output
-    assert "  query     <- serach_term\n  candidate <- x1\n  language  <- lang\n" in result.output
+    assert "  query column: serach_term; for example " in result.output
     found = scored(tmp_path / "scored.csv")
     assert found["x0"].to_list() == ROWS["id"].to_list()
     np.testing.assert_allclose(found["p_yes"].to_numpy(), expected, rtol=0, atol=1e-5)

@@ -43,7 +43,8 @@ LABELS = {"positive": ["1", "true", "yes"], "negative": ["0", "false", "no"], "p
 COLUMNS = {"query": "query", "candidate": "candidate", "label": "label", "language": "language", "id": "", "split": ""}
 TASK = {
     **{"rows": "*", "train": "", "dev": "", "test": "", "format": "csv", "delimiter": ",", "quote": '"'},
-    **{"encoding": "utf-8", "columns": COLUMNS, "language": "", "labels": LABELS, "path_separator": ""},
+    **{"encoding": "utf-8", "columns": COLUMNS, "language": "", "language_map": {}},
+    **{"labels": LABELS, "path_separator": ""},
 }
 SPLIT = {
     "names": {"train": ["train"], "dev": ["dev", "valid"], "test": ["test"]},
