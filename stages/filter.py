@@ -35,7 +35,7 @@ def main(*, task: str, train: Path, scores: Path, truth: Path, out: Path, metric
     write_rows(out / "train.parquet", filtered.kept)
     write_table(out / "dropped.parquet", filtered.dropped)
     write_json(metrics, filtered.metrics)
-    return f"{filtered.kept.height:,} rows kept, {filtered.flagged.height:,} dropped"
+    return f"{filtered.kept.height:,} rows kept, {filtered.dropped.height:,} dropped"
 
 
 if __name__ == "__main__":

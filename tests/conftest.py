@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from tests.helpers.workspace import Workspace, copy_sources, score_in_small_chunks
 
 HAS_VLLM = find_spec("vllm") is not None
 
+# `make test-slow` tries more examples: --hypothesis-profile thorough. A time limit would fail on a busy machine.
+RELAXED = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=25, **RELAXED)
+settings.register_profile("thorough", max_examples=150, **RELAXED)
+settings.load_profile("quick")
+
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "DVC_NO_ANALYTICS": "1"}
 
 
+GROUPS = {"climbed": "ladder", "published": "remotes", "project": "processes"}  # by a fixture that takes minutes
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of vLLM run where it is: in the environment of `make test-vllm`."""
-    if not HAS_VLLM:
-        without = pytest.mark.skip(reason="no vLLM in this environment: `make test-vllm`")
-        for item in items:
-            if item.get_closest_marker("vllm"):
-                item.add_marker(without)
+    """Tests of vLLM run where it is: in the environment of `make test-vllm`; what shares much goes to one worker."""
+    without = pytest.mark.skip(reason="no vLLM in this environment: `make test-vllm`")
+    for item in items:
+        if item.get_closest_marker("vllm") and not HAS_VLLM:
+            item.add_marker(without)
+        group = next((GROUPS[name] for name in getattr(item, "fixturenames", ()) if name in GROUPS), None)
+        if group is None and item.get_closest_marker("pipeline") and not item.get_closest_marker("slow"):
+            group = "pipeline"
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -30,21 +49,40 @@ def root() -> Path:
     return Path(__file__).parents[1]
 
 
+@contextmanager
+def _made_once(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A folder that all workers of pytest-xdist share, while no other of them is in it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(shared.with_suffix(".lock")):
+        shared.mkdir(exist_ok=True)
+        yield shared
+
+
 @pytest.fixture(scope="session")
 def unbuilt(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A clone on the tiny setting in which nothing has run."""
-    workspace = Workspace(tmp_path_factory.mktemp("unbuilt"), tmp_path_factory.mktemp("dvc"))
-    copy_sources(root, workspace.folder)
-    workspace.set_params((root / "tests" / "fixtures" / "tiny.yaml").read_text(encoding="utf-8"))
-    score_in_small_chunks(workspace.folder / "babelshelf" / "score" / "scorer.py")
+    """A clone on the tiny setting in which nothing has run; not to be changed."""
+    with _made_once(tmp_path_factory, "unbuilt") as shared:
+        workspace = Workspace(shared / "repository", shared / "dvc")
+        if not (shared / "done").exists():
+            copy_sources(root, workspace.folder)
+            workspace.set_params((root / "tests" / "fixtures" / "tiny.yaml").read_text(encoding="utf-8"))
+            score_in_small_chunks(workspace.folder / "babelshelf" / "score" / "scorer.py")
+            (shared / "done").touch()
     return workspace
 
 
 @pytest.fixture(scope="session")
 def first_run(unbuilt: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, list[str]]:
     """The clone after `dvc repro summarize`, and the stages that ran; not to be changed."""
-    workspace = unbuilt.copy(tmp_path_factory.mktemp("built") / "repository")
-    return workspace, workspace.repro("summarize")
+    with _made_once(tmp_path_factory, "built") as shared:
+        workspace = Workspace(shared / "repository", Path(unbuilt.environment["DVC_SITE_CACHE_DIR"]))
+        workspace.environment |= {"OMP_NUM_THREADS": "2"}  # which is not the param `threads`
+        ran = shared / "ran.json"
+        if not ran.exists():
+            unbuilt.copy(workspace.folder)
+            ran.write_text(json.dumps(workspace.repro("summarize")), encoding="utf-8")
+        return workspace, json.loads(ran.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")

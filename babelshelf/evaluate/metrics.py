@@ -18,6 +18,7 @@ from sklearn.metrics import (
 )
 
 from babelshelf.evaluate.bootstrap import intervals
+from babelshelf.evaluate.metric_names import RESAMPLED
 from babelshelf.evaluate.reliability import expected_calibration_error, reliability
 from babelshelf.tables.predictions import Thresholds, all_yes_f1, arrays, labelled
 
@@ -109,6 +110,6 @@ def _by_language(rows: pl.DataFrame, in_train: list[str]) -> dict[str, Any]:
     for language in sorted(rows["language"].unique()):
         part = rows.filter(pl.col("language") == language)
         metrics = point_metrics(part)
-        result[language] = {name: metrics[name] for name in ("f1", "average_precision", "mcc")}
+        result[language] = {name: metrics[name] for name in RESAMPLED}
         result[language] |= {"rows": part.height, "in_train": language in in_train}
     return result

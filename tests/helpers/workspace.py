@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from babelshelf.commands import profile
 from babelshelf.core.files import ROOT_VARIABLE
 from babelshelf.core.params import read
+from tests.helpers.profiles import NANO
 
 MINUTES = 60.0
 DVC = (sys.executable, "-m", "dvc")
@@ -124,14 +125,16 @@ class Workspace:
 
 
 def copy_sources(root: Path, folder: Path) -> None:
-    """What a commit of the working tree would have, without the results of earlier runs."""
+    """What a commit of the working tree would have, without results: a run may be writing them just now."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.split("\0")
     for name in names:
         source = root / name
-        if source.is_file() and name != "dvc.lock" and not name.startswith((".dvc/", "metrics/")):
+        made = name.startswith((".dvc/", "metrics/", "models/", "data/")) and not name.startswith("data/demo/")
+        if source.is_file() and name != "dvc.lock" and not made:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
+    shutil.copy2(NANO, folder / "params.yaml")  # not a user's
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     subprocess.run([*DVC, "init", "--quiet", "--force"], cwd=folder, check=True)
 

@@ -222,7 +222,7 @@ def test_the_anchors_that_get_a_negative_are_drawn_evenly() -> None:
     rows = table(*(row(f"r{i}", f"query {i}", LETTERS[i % 10], label) for i, label in enumerate(labels)))
     times = np.zeros(80)
     for seed in range(40):
-        parents = mined(rows, LETTERS, seed, window=[0, 5], positive_share=0.6, guards=[]).rows["parent_id"]
+        parents = mined(rows, LETTERS, seed, rank_window=[0, 5], positive_share=0.6, guards=[]).rows["parent_id"]
         times[[int(parent[1:]) for parent in parents]] += 1
     assert times.sum() == 40 * 34  # of 80: 17 times each, with a standard deviation of 3.1
     assert times.min() >= 17 - 4 * 3.1

@@ -307,6 +307,7 @@ def write_many(folder: Path, name: str) -> None:
         cache.put_many({f"{name}-{batch}-{i}": "value" for i in range(20)})
 
 
+@pytest.mark.slow
 def test_two_processes_write_at_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=write_many, args=(tmp_path, name)) for name in "ab"]

@@ -10,7 +10,8 @@ import polars as pl
 
 from babelshelf.commands.ladder.rows import LadderRow
 from babelshelf.commands.report.runs import Run
-from babelshelf.evaluate.bootstrap import METRICS, Difference, Sample, difference, mean_sample, resample
+from babelshelf.evaluate.bootstrap import Difference, Sample, difference, mean_sample, resample
+from babelshelf.evaluate.metric_names import RESAMPLED
 from babelshelf.evaluate.significance import McNemar, holm, mcnemar
 
 RESAMPLES = 10_000
@@ -25,7 +26,7 @@ class Gain:
 
     Attributes:
         seeds: the gain is the mean over these seeds, with which both rows were run.
-        by_metric: the difference in each of `bootstrap.METRICS`.
+        by_metric: the difference in each of `metric_names.RESAMPLED`.
         by_seed: the difference in F1 of each seed.
         test: McNemar's test, for the first of the seeds.
     """
@@ -43,7 +44,7 @@ class Step:
     Attributes:
         row: as in ladder.yaml.
         runs: by seed; empty if the row was not run, or its predictions are neither here nor in the cache.
-        values: `METRICS` on test by seed, shape (n_metrics,) each.
+        values: `RESAMPLED` on test by seed, shape (n_metrics,) each.
         gain: over `row.after`; None if there is no such row, or if no seed of both was run on the same test rows.
         incomparable_seeds: seeds that both rows were run with, but on different test rows; they give no gain.
         confounders: files and params that differ between the runs of the two rows and that neither row sets.
@@ -197,4 +198,4 @@ def _differences(before: LadderRow, row: LadderRow, task_runs: _TaskRuns) -> tup
 
 def index(metric: str) -> int:
     """Position of a metric in `Step.values`."""
-    return METRICS.index(metric)
+    return RESAMPLED.index(metric)

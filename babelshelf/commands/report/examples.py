@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from babelshelf.commands.report.findings import Findings, NamedRun
+from babelshelf.core.variants import STAGES
 from babelshelf.page.cells import EXAMPLES, examples_of
 from babelshelf.page.document import Block, Section, Table, Text
 
@@ -16,15 +17,15 @@ def examples(findings: Findings) -> Iterator[Section]:
     """A section for each step of each task."""
     lead = f"Up to {EXAMPLES} examples of each kind, drawn at random, of the last row of the ladder that has the step."
     yield Section("dropped", "What was dropped and kept", [Text(lead)])
-    kinds = {
-        "translated": ("translate", "Translation", _translation),
-        "negatives": ("mine_negatives", "Negatives", _negatives),
-        "filtered": ("filter", "Filter", _filter),
+    sections = {
+        "translated": ("Translation", _translation),
+        "negatives": ("Negatives", _negatives),
+        "filtered": ("Filter", _filter),
     }
     for task in findings.shown:
-        for variant, (stage, title, blocks) in kinds.items():
+        for variant, (title, blocks) in sections.items():
             named = findings.source(task, variant)
-            metrics = None if named is None else named.run.json(f"metrics/{stage}/{task}.json")
+            metrics = None if named is None else named.run.json(f"metrics/{STAGES[variant]}/{task}.json")
             if named is not None and metrics is not None:
                 found = list(blocks(task, named, metrics))
                 yield Section(f"{variant}-{task}", f"{title}, {task}, of the run {named.name}", found, level=3)

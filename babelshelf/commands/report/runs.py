@@ -20,6 +20,7 @@ from babelshelf.commands.ladder.git import experiment_ref, git
 from babelshelf.commands.ladder.rows import LadderRow
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE
+from babelshelf.core.variants import chain
 from babelshelf.tables.predictions import Thresholds
 
 WORKSPACE = "workspace"
@@ -79,16 +80,7 @@ class Run:
 
     def variants(self, task: str) -> list[str]:
         """The training sets that the task's recipe makes, from `original` to the one that it trains on."""
-        recipe = self.params["tasks"][task]
-        before = {
-            "filtered": recipe["filter_on"],
-            "negatives": recipe["negatives_on"],
-            "translated": "original",
-        }
-        chain = [recipe["train_on"]]
-        while chain[0] in before:
-            chain.insert(0, before[chain[0]])
-        return chain
+        return chain(self.params["tasks"][task])
 
 
 def workspace() -> Run:

@@ -13,7 +13,7 @@ from babelshelf.calibrate.thresholds import cross_validated, scores_at
 from babelshelf.commands.report.comparison import Settings, index
 from babelshelf.commands.report.findings import Findings, NamedRun, gain
 from babelshelf.commands.report.runs import WORKSPACE, Run
-from babelshelf.commands.show import task_rows
+from babelshelf.commands.show import score_headings, task_rows
 from babelshelf.core.params import section
 from babelshelf.evaluate.bootstrap import difference, resample
 from babelshelf.evaluate.reliability import expected_calibration_error, reliability
@@ -32,8 +32,7 @@ def results(findings: Findings) -> Iterator[Section]:
             evaluated = named.run.json(f"metrics/evaluate/{task}.json")
             if evaluated is not None:
                 lines += [[line[0], named.name, *line[1:]] for line in task_rows(task, evaluated)]
-    interval = f"{100 * findings.settings.confidence:g} % interval"
-    scores = ["F1", interval, "Precision", "Recall", "AP", "MCC", 'All "yes" F1', "Threshold"]
+    scores = score_headings(findings.settings.confidence)
     caption = "On test, in per cent; intervals by bootstrap over query groups"
     yield Section(
         "results",
