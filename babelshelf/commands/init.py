@@ -27,6 +27,7 @@ from babelshelf.pairs.readers import read_file
 from babelshelf.pairs.rows import ROLES, SPLITS, bad_rows, described, files_like, label_keys
 from babelshelf.pairs.splits import KEPT, both_labels, settle
 from babelshelf.prepare.from_pairs import SHOWN, counts, read_rows
+from babelshelf.prepare.params import SOURCES
 
 FREQUENT = 0.02  # a value of labels that is rarer is taken for a bad one
 MOST_VALUES = 100  # of labels: with more they are no classes
@@ -100,6 +101,7 @@ def write(asked: Asked, params: Path = PARAMS_FILE, folder: Path = profile.PROFI
         raise InputError(f"--column {unknown[0]!r}: write ROLE=NAME; the roles are {', '.join(ROLES)}")
     language = normalize(asked.language, "--language") if asked.language else ""
     values, defaults = read(params), read(folder / "nano.yaml")
+    values["prepare"].setdefault("files", SOURCES.defaults("files"))
     tasks = {**defaults["tasks"], **values["tasks"]}
     made = propose(replace(asked, language=language), values["prepare"], tasks, load_seed(params))
     changes = profile.overlay(profile.commented(made.overlay), "what init proposes", params)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -13,9 +12,7 @@ from tqdm import tqdm
 
 from babelshelf.core.files import replacing
 from babelshelf.llm.base_model import check_base
-
-if TYPE_CHECKING:
-    from babelshelf.score.params import ScoreParams
+from babelshelf.score.params import BACKENDS, ScoreParams
 
 CHUNK = 1024  # pairs: what a kill loses at most, where a scorer has no reason for more
 
@@ -49,8 +46,7 @@ def load_scorer(base: Path, model: Path, settings: ScoreParams) -> AbstractConte
         InputError: the model was trained on another base.
     """
     check_base(base, model)
-    backend = importlib.import_module(f"babelshelf.score.backends.{settings.backend}")
-    scorer: AbstractContextManager[Scorer] = backend.load(base, model, settings)
+    scorer: AbstractContextManager[Scorer] = BACKENDS.load(settings.backend).load(base, model, settings)
     return scorer
 
 

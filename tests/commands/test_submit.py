@@ -177,7 +177,7 @@ def settings(folder: Path, **changes: Any) -> PrepareParams:  # noqa: ANN401
 def predicted(tmp_path: Path) -> Path:
     """A folder with the competition's files in `cikm`, and answers to them in `predictions`: no to every third row."""
     folder = write_folder(tmp_path / "cikm", 1200, 90)
-    market = cikm2025.read({"qc": folder, "qi": folder}, settings(folder).cikm2025, 1)
+    market = cikm2025.read({"qc": folder, "qi": folder}, settings(folder).chosen(), 1)
     for task, data in market.tasks.items():
         known = data.unlabelled.filter(SCORABLE).with_row_index("n")
         scored = known.select("id", p_yes=pl.lit(0.5), yes=pl.col("n") % 3 > 0)

@@ -24,8 +24,9 @@ from babelshelf.core.rows import ROW_SCHEMA, read_table, write_rows, write_table
 from babelshelf.core.work_cache import WorkCache
 from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.translate import causal_lm
-from babelshelf.translate.backends.transformers import TransformersGenerator, new_lines
-from babelshelf.translate.params import LmParams, TranslateParams
+from babelshelf.translate.backends.transformers import Params
+from babelshelf.translate.backends.transformers.generator import TransformersGenerator, new_lines
+from babelshelf.translate.params import BACKENDS, TranslateParams
 from babelshelf.translate.translation import run
 from babelshelf.translate.translator import Translation, load_translator
 from stages.translate import main
@@ -34,7 +35,8 @@ from tests.helpers import tiny_mistral
 NANO = read(Path(__file__).parents[2] / "profiles" / "nano.yaml")["translate"]
 GLOSSARY = Path(__file__).parents[2] / "tests" / "fixtures" / "glossary.tsv"
 QUERIES = ["black bag", "running shoes for women", "a", "zapatillas", "sac noir pour le voyage et la plage", "ü 12"]
-SMALL = {"decoding": "greedy", "precision": "fp32", "max_tokens": 12, "transformers": {"batch_size": 4}}
+SMALL = {"decoding": "greedy", "precision": "fp32", "max_tokens": 12}
+PROMPT = BACKENDS.defaults("transformers")["prompt"]
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +45,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def params(folder: Path, backend: str = "transformers", **changes: object) -> TranslateParams:
-    values = NANO | {"backend": backend, "lm": NANO["lm"] | SMALL | {"model": str(folder)} | changes}
-    return section(TranslateParams, {"translate": values | {"rows_per_language": 100}}, "translate", None)
+    own = BACKENDS.defaults(backend) | SMALL | {"model": str(folder)}
+    own |= {"batch_size": 4} if backend == "transformers" else {}
+    values = NANO | {"backend": backend, backend: own | changes, "rows_per_language": 100}
+    return section(TranslateParams, {"translate": values}, "translate", None)
 
 
-def generator(folder: Path, settings: LmParams) -> TransformersGenerator:
+def generator(folder: Path, settings: Params) -> TransformersGenerator:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     return TransformersGenerator(model, load_tokenizer(folder), settings)
 
 
 def encoded(folder: Path) -> list[list[int]]:
     words = load_tokenizer(folder)
-    return [words(causal_lm.render(NANO["lm"]["prompt"], query, "en", "de"))["input_ids"] for query in QUERIES]
+    return [words(causal_lm.render(PROMPT, query, "en", "de"))["input_ids"] for query in QUERIES]
 
 
 @torch.inference_mode()
@@ -82,11 +86,9 @@ def beam_by_hand(model: PreTrainedModel, prompt: list[int], width: int, steps: i
 
 
 def test_the_prompt_is_the_model_cards() -> None:
-    prompt = causal_lm.render(NANO["lm"]["prompt"], "zapatos {rojos}", "es", "de")
+    prompt = causal_lm.render(PROMPT, "zapatos {rojos}", "es", "de")
     assert prompt == "Translate the following Spanish sentence into German:\nzapatos {rojos} <de>"
-    assert causal_lm.render(NANO["lm"]["prompt"], "x", "no", "zh").startswith(
-        "Translate the following Norwegian sentence"
-    )
+    assert causal_lm.render(PROMPT, "x", "no", "zh").startswith("Translate the following Norwegian sentence")
     assert len(NANO["lm"]["languages"]) == 28
 
 
@@ -164,7 +166,7 @@ def test_the_identity_holds_what_a_translation_depends_on(folder: Path, tmp_path
         return load_translator(params(where, **changes), GLOSSARY).identity
 
     prompt = "To {target_name}: {query}"
-    assert identity() == identity(transformers={"batch_size": 9}, vllm=NANO["lm"]["vllm"] | {"tensor_parallel": 4})
+    assert identity() == identity(batch_size=9)
     others = [identity(prompt=prompt), identity(decoding="beam"), identity(max_tokens=9), identity(precision="bf16")]
     others += [identity(tiny_mistral.save(tmp_path, seed=2))]
     assert len({identity(), *others}) == 6
@@ -179,14 +181,6 @@ def test_a_model_that_is_not_there_is_one_clear_error(folder: Path, monkeypatch:
     pinned = load_translator(params(folder, model="some/model", revision="a" * 40), GLOSSARY)
     with pytest.raises(InputError, match=r"some/model at a+: not in the local cache"):
         pinned.translate(["bag"], "en", "de")
-
-
-def test_a_backend_without_its_library_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "babelshelf.translate.backends.vllm", None)
-    error = ModuleNotFoundError("no", name="vllm")
-    monkeypatch.setattr("importlib.import_module", lambda _name: (_ for _ in ()).throw(error))
-    with pytest.raises(InputError, match=r"vllm is not installed: pip install -e '.\[vllm\]'"):
-        load_translator(params(folder, backend="vllm"), GLOSSARY)
 
 
 @pytest.mark.parametrize(
@@ -322,7 +316,7 @@ def test_the_stage_ends_the_engine_of_vllm_on_an_error_too(
     engine = SimpleNamespace(LLM=StandInLLM, **plain)
     for name, module in {"vllm": engine, "vllm.sampling_params": engine}.items():
         monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
-    monkeypatch.delitem(sys.modules, "babelshelf.translate.backends.vllm", raising=False)
+    monkeypatch.delitem(sys.modules, "babelshelf.translate.backends.vllm.generator", raising=False)
     monkeypatch.setattr("babelshelf.preflight.requirements.require", lambda *_: None)
     monkeypatch.setenv("VLLM_NO_USAGE_STATS", "")  # or what the backend sets would stay
     monkeypatch.delenv("VLLM_NO_USAGE_STATS")
@@ -330,8 +324,8 @@ def test_the_stage_ends_the_engine_of_vllm_on_an_error_too(
         with pytest.raises(RuntimeError, match="out of memory"):
             stage(folder, tmp_path, monkeypatch, "vllm")
     finally:
-        sys.modules.pop("babelshelf.translate.backends.vllm")  # it knows the stand-in
+        sys.modules.pop("babelshelf.translate.backends.vllm.generator")  # it knows the stand-in
     (engine,) = StandInLLM.made
     assert not engine.open
     assert engine.no_usage_stats == "1"
-    assert engine.options["gpu_memory_utilization"] == NANO["lm"]["vllm"]["gpu_memory_utilization"]
+    assert engine.options["gpu_memory_utilization"] == BACKENDS.defaults("vllm")["gpu_memory_utilization"]
