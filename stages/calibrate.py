@@ -27,7 +27,7 @@ from babelshelf.tables.predictions import read_predictions
 @recorded
 def main(*, task: str, predictions: Path, metrics: Path, curve_path: Path) -> None:
     settings, seed = load(CalibrateParams, "calibrate", task), load_seed()
-    dev = read_predictions(predictions)
+    dev = read_predictions(predictions, "dev")
     write_json(metrics, calibrate(dev, settings, seed))
     write_csv(curve_path, curve(dev))
 

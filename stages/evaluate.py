@@ -42,7 +42,7 @@ def main(
     languages: Path,
 ) -> None:
     settings = load(EvaluateParams, "evaluate")
-    test = read_predictions(predictions)
+    test = read_predictions(predictions, "test")
     in_train = languages_in_train(read_rows(train), settings.in_train_share)
     result = evaluate(test, in_train, Thresholds.of(read_json(calibrated)), settings, load_seed())
     write_json(metrics, result)

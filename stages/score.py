@@ -32,11 +32,12 @@ def main(*, task: str, dev: Path, test: Path, base: Path, model: Path, out: Path
     requirements.require("score")
     settings = load(ScoreParams, "score")
     with load_scorer(base, model, settings) as scorer:
-        for path in (dev, test):
+        for split, path in (("dev", dev), ("test", test)):
             rows = read_rows(path)
             with partial_work("score", task, path, base, model, settings) as done:
                 scores = score_pairs(rows, scorer, done)
-                write_table(out / path.name, rows.with_columns(p_yes=pl.Series(scores, dtype=pl.Float64)))
+                p_yes = pl.Series(scores, dtype=pl.Float64)
+                write_table(out / path.name, rows.with_columns(p_yes=p_yes, split=pl.lit(split)))
 
 
 if __name__ == "__main__":

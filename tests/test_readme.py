@@ -25,7 +25,8 @@ OF_A_RUN = ("models/", "data/", "metrics/", "report/", ".cache", ".venv")  # wha
 
 def _blocks(text: str) -> list[str]:
     """Commands of the shell blocks of a page, without comments."""
-    lines = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)).splitlines()
+    blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL))
+    lines = blocks.replace("\\\n", " ").splitlines()
     commands = (re.split(r"\s+#|^#", line)[0] for line in lines)
     return [part.strip() for command in commands for part in command.split("&&") if part.strip()]
 

@@ -5,12 +5,8 @@ What is proposed is tried before it is written: all rows are read, and what woul
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from glob import escape
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +17,11 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.languages import normalize
 from babelshelf.core.params import PARAMS_FILE, load_seed, read, section
 from babelshelf.pairs.column_roles import GRADES, NEGATIVE, POSITIVE, guess, separator
-from babelshelf.pairs.formats import FORMATS, PROPOSED, as_params, form, sample, suffix, written
+from babelshelf.pairs.folders import SPLITS, Names, files_like, files_passed_over, locate
+from babelshelf.pairs.formats import PROPOSED, as_params, form, sample, written
 from babelshelf.pairs.params import FilesParams
 from babelshelf.pairs.readers import read_file
-from babelshelf.pairs.rows import ROLES, SPLITS, bad_rows, described, files_like, label_keys
+from babelshelf.pairs.rows import ROLES, bad_rows, described, label_keys
 from babelshelf.pairs.splits import KEPT, both_labels, settle
 from babelshelf.prepare.from_pairs import SHOWN, counts, read_rows
 from babelshelf.prepare.params import SOURCES
@@ -33,8 +30,6 @@ FREQUENT = 0.02  # a value of labels that is rarer is taken for a bad one
 MOST_VALUES = 100  # of labels: with more they are no classes
 MOST_BAD = 0.02  # of rows: with more, something is wrong with the mapping or the file
 FEW, MANY = 20, 1000  # candidates: with fewer none are mined, with more the window is the paper's
-
-Names = Mapping[str, set[str]]  # what each split is called, by prepare.files.split.names
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ def propose(asked: Asked, prepare: Mapping[str, Any], tasks: Mapping[str, Any], 
     names = {split: {name.lower() for name in found} for split, found in files["split"]["names"].items()}
     lines: list[str] = []
     for task, path in asked.paths.items():
-        inputs[task], patterns = _located(Path(path), names)
+        inputs[task], patterns = locate(Path(path), names)
         files[task], told = _of_task(task, inputs[task], patterns, asked, names)
         lines += told
     return _tried(inputs, files, tasks, lines, seed)
@@ -106,70 +101,6 @@ def write(asked: Asked, params: Path = PARAMS_FILE, folder: Path = profile.PROFI
     made = propose(replace(asked, language=language), values["prepare"], tasks, load_seed(params))
     changes = profile.overlay(profile.commented(made.overlay), "what init proposes", params)
     return [*made.lines, f"{params}: {len(changes)} values changed; next: make repro"]
-
-
-# --- where the files are ---
-
-
-def _located(path: Path, names: Names) -> tuple[Path, dict[str, str]]:
-    """The file or folder that DVC watches, and the patterns of files in it."""
-    none = dict.fromkeys(("rows", *SPLITS), "")
-    if path.is_file():
-        return path, none | {"rows": "*"}
-    folder = path
-    while (
-        not folder.is_dir() and re.search(r"[*?\[]", str(folder.relative_to(folder.parent))) and folder.parent != folder
-    ):
-        folder = folder.parent
-    if not folder.is_dir():
-        raise InputError(f"{path}: no such file, folder or pattern")
-    if Path.cwd().resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{folder}: this folder holds the repository itself: move the files to a folder of their own")
-    if folder != path:
-        return folder, none | {"rows": str(path.relative_to(folder))}
-    return folder, none | _patterns(folder, names)
-
-
-def _patterns(folder: Path, names: Names) -> dict[str, str]:
-    """Files that are named for a split, or all files of the format that most have."""
-    files = sorted(file for file in folder.iterdir() if file.is_file() and suffix(file) in FORMATS)
-    if not files:
-        raise InputError(f"{folder}: no file in it ends in {', '.join(FORMATS)}, packed or not")
-    named = {split: [file for file in files if words & _words(file)] for split, words in names.items()}
-    if named["train"] and (named["dev"] or named["test"]):
-        return {split: _pattern(folder, found, names[split]) for split, found in named.items()}
-    endings = Counter(file.name[len(file.name.split(".")[0]) :] for file in files)
-    return {"rows": f"*{endings.most_common(1)[0][0]}"}
-
-
-def _words(file: Path) -> set[str]:
-    return set(re.split(r"[^a-z]+", file.name.lower()))
-
-
-def _pattern(folder: Path, files: list[Path], words: Collection[str]) -> str:
-    """A pattern that these files have and no others in the folder, from the words in them as they are spelled there.
-
-    Raises:
-        InputError: there is none.
-    """
-    names = [file.name for file in files]
-    if len(names) < 2:
-        return escape(names[0]) if names else ""
-    found = {word for name in names for word in re.findall("[A-Za-z]+", name) if word.lower() in words}
-    any_case = ("".join(f"[{char.upper()}{char}]" for char in word) for word in sorted(words, key=len))
-    spellings = [*sorted(found, key=len), *any_case]
-    start, end = _same_start(names), _same_start([name[::-1] for name in names])[::-1]
-    patterns = [f"*{word}*" for word in spellings] + [f"*{word}*{escape(end)}" for word in spellings]
-    for pattern in [*patterns, f"{escape(start)}*{escape(end)}"]:
-        if set(files_like(folder, pattern)) == set(files):
-            return pattern
-    raise InputError(
-        f"{folder}: no pattern has just the files {', '.join(names)}: rename them, or give one file a split"
-    )
-
-
-def _same_start(names: list[str]) -> str:
-    return "".join(chars[0] for chars in takewhile(lambda chars: len(set(chars)) == 1, zip(*names, strict=False)))
 
 
 # --- what is in a file ---
@@ -202,7 +133,13 @@ def _of_task(
         "labels": labels,
         "path_separator": path_separator,
     }
-    return params, [f"{task}: {path} ({form(how)})", *_told(rows, params), *told]
+    return params, [f"{task}: {path} ({form(how)})", *_not_read(path, patterns), *_told(rows, params), *told]
+
+
+def _not_read(path: Path, patterns: Mapping[str, str]) -> list[str]:
+    """A line for each data file of a folder that no pattern matches."""
+    left_out = files_passed_over(path, _files(path, patterns)) if path.is_dir() else {}
+    return [f"  check: {file.relative_to(path)} is not read: {reason}" for file, reason in left_out.items()]
 
 
 def _a_file(path: Path, patterns: dict[str, str]) -> Path:

@@ -10,16 +10,11 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import section
+from babelshelf.pairs.folders import FORMATS, suffix
 from babelshelf.pairs.hints import FOUND, Mends
 from babelshelf.pairs.params import FileParams
 from babelshelf.pairs.readers import column_names, packed, read_file
 
-FORMATS = {
-    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), "csv"),
-    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
-    **dict.fromkeys((".parquet", ".pq"), "parquet"),
-}
-PACKED = (".gz", ".zst", ".zstd")
 DELIMITERS = ("\t", ",", ";", "|")
 START = 1 << 20  # bytes that are looked into for encoding and delimiter
 PROPOSED = Path("proposal")  # what messages call params that are in no file yet
@@ -112,11 +107,3 @@ def form(how: Mapping[str, Any]) -> str:
     mark = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}.get(how["delimiter"], how["delimiter"])
     name = f"CSV, {mark}" if how["format"] == "csv" else "JSON lines"
     return f"{name}, {how['encoding']}"
-
-
-def suffix(file: Path) -> str:
-    """The end of a file's name in lower case, that of packing aside: `.csv` of `PAIRS.CSV.gz`."""
-    name = file.name.lower()
-    for packing in PACKED:
-        name = name.removesuffix(packing)
-    return Path(name).suffix

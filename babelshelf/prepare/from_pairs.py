@@ -14,7 +14,8 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.rows import ROW_SCHEMA
-from babelshelf.pairs.rows import CODED, PROBLEMS, SPLITS, as_texts, bad_rows, counted, described, read_task
+from babelshelf.pairs.folders import SPLITS
+from babelshelf.pairs.rows import CODED, PROBLEMS, as_texts, bad_rows, counted, described, read_task
 from babelshelf.pairs.splits import KEPT, PAIR, both_labels, settle
 from babelshelf.prepare.marketplace import Inputs, Marketplace, TaskData
 from babelshelf.tables.prediction_sets import UNLABELLED_SCHEMA

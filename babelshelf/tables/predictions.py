@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from babelshelf.core.errors import InputError
 from babelshelf.core.rows import ROW_SCHEMA, check_schema, read_table
 
-PREDICTION_SCHEMA = pl.Schema([*ROW_SCHEMA.items(), ("p_yes", pl.Float64())])
+PREDICTION_SCHEMA = pl.Schema([*ROW_SCHEMA.items(), ("p_yes", pl.Float64()), ("split", pl.String())])  # dev or test
 
 Labels: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]
@@ -47,14 +47,21 @@ class Thresholds:
         return predictions.with_columns(yes=pl.col("p_yes") >= threshold)
 
 
-def read_predictions(path: Path) -> pl.DataFrame:
-    """Read rows with their `p_yes`, those without a label included.
+def read_predictions(path: Path, split: str) -> pl.DataFrame:
+    """Read rows of one split with their `p_yes`, those without a label included.
 
     Raises:
-        InputError: the file is missing, has other columns, a p_yes that is not from 0 to 1, or no labelled positive.
+        InputError: the file is missing, has other columns, a row of another split than `split`, a p_yes that is not
+            from 0 to 1, or no labelled positive.
     """
     predictions = read_table(path)
     check_schema(predictions, PREDICTION_SCHEMA, str(path))
+    other = predictions.filter(pl.col("split").ne_missing(split))
+    if other.height:
+        raise InputError(
+            f"{path}: predictions for {split} are needed, and {other.height} rows are of {other['split'][0]!r}: "
+            "thresholds are chosen on dev and measured on test"
+        )
     wrong = predictions.with_row_index("row").filter(~pl.col("p_yes").is_between(0, 1).fill_null(value=False))
     if wrong.height:
         row = wrong.row(0, named=True)

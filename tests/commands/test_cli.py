@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from babelshelf.cli import main
 from babelshelf.commands.show import BEGIN, END, markdown
 from babelshelf.core.files import write_json
+from tests.helpers.profiles import NANO
 
 HEAVY = ("transformers", "polars", "sklearn", "rich", "accelerate")  # torch is needed: it knows the GPUs
 
@@ -22,7 +23,7 @@ HEAVY = ("transformers", "polars", "sklearn", "rich", "accelerate")  # torch is 
 @pytest.fixture
 def copy(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with params.yaml and the profiles, as the working folder."""
-    shutil.copy(root / "params.yaml", tmp_path)
+    shutil.copy(NANO, tmp_path / "params.yaml")
     shutil.copytree(root / "profiles", tmp_path / "profiles")
     monkeypatch.chdir(tmp_path)
     return tmp_path

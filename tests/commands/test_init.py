@@ -24,6 +24,7 @@ from babelshelf.prepare.sources import files
 from babelshelf.prepare.sources.esci import EXAMPLES
 from tests.helpers import esci_folder
 from tests.helpers.fuzz import BYTES, at_most
+from tests.helpers.profiles import NANO
 
 LANGUAGES = ["en", "fr", "pt-BR", "vn"]
 
@@ -31,7 +32,7 @@ LANGUAGES = ["en", "fr", "pt-BR", "vn"]
 @pytest.fixture(autouse=True)
 def repository(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with params.yaml and the profiles, as the working folder."""
-    shutil.copy(root / "params.yaml", tmp_path)
+    shutil.copy(NANO, tmp_path / "params.yaml")
     shutil.copytree(root / "profiles", tmp_path / "profiles")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -354,7 +355,7 @@ def test_profile_nano_leads_back(root: Path) -> None:
     pairs().write_csv("pairs.csv")
     assert init("--qc", "pairs.csv", "--column", "candidate=path").exit_code == 0
     assert CliRunner().invoke(main, ["profile", "nano"]).exit_code == 0
-    assert read(Path("params.yaml")) == read(root / "params.yaml")
+    assert read(Path("params.yaml")) == read(NANO)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])

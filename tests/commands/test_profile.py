@@ -13,6 +13,7 @@ from babelshelf.commands.check import check
 from babelshelf.commands.ladder.rows import read_ladder
 from babelshelf.core.params import read
 from babelshelf.llm.params import COMMIT
+from tests.helpers.profiles import NANO
 
 # The facts of the method that a full-scale run uses (arXiv 2510.21671), as the design's table has them.
 PAPER = {
@@ -57,7 +58,7 @@ PAPER = {
 @pytest.fixture
 def params(root: Path, tmp_path: Path) -> Path:
     """A copy of params.yaml, to be changed."""
-    return Path(shutil.copy(root / "params.yaml", tmp_path))
+    return Path(shutil.copy(NANO, tmp_path / "params.yaml"))
 
 
 def _value(values: Any, path: str) -> Any:  # noqa: ANN401 - whatever YAML holds
@@ -112,13 +113,13 @@ def test_paper_after_cikm2025_is_the_paper_on_the_competitions_data(root: Path, 
 def test_models_may_come_before_or_after_data_of_one_task(root: Path, tmp_path: Path, data: str, models: str) -> None:
     found = []
     for order in ((data, models), (models, data)):
-        params = Path(shutil.copy(root / "params.yaml", tmp_path / f"{order[0]}.yaml"))
+        params = Path(shutil.copy(NANO, tmp_path / f"{order[0]}.yaml"))
         for name in order:
             profile.apply(name, params, root / "profiles")
         check(params)
         found.append(read(params))
     assert found[0]["tasks"].keys() == found[1]["tasks"].keys() < {"qc", "qi"}
-    assert found[0]["train"] == found[1]["train"]
+    assert found[0]["sft"] == found[1]["sft"]
 
 
 def test_the_papers_ladder_differs_from_the_nano_one_in_the_bases_alone(root: Path, params: Path) -> None:

@@ -14,15 +14,15 @@ from babelshelf.commands.check import check
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import load, load_seed, read
 from babelshelf.sft.params import SftParams
-from tests.helpers.profiles import variants
+from tests.helpers.profiles import NANO, variants
 
 REMOVED = object()
 
 
 @pytest.fixture
-def params(root: Path, tmp_path: Path) -> Path:
+def params(tmp_path: Path) -> Path:
     """A copy of params.yaml, to be changed."""
-    return Path(shutil.copy(root / "params.yaml", tmp_path))
+    return Path(shutil.copy(NANO, tmp_path / "params.yaml"))
 
 
 @pytest.fixture
@@ -52,10 +52,6 @@ def test_params_and_every_profile_are_valid(name: str, tmp_path: Path) -> None:
     check(tmp_path / name)
 
 
-def test_nano_holds_every_param_at_its_default(root: Path) -> None:
-    assert read(root / "profiles" / "nano.yaml") == read(root / "params.yaml")
-
-
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
@@ -81,7 +77,7 @@ def test_nano_holds_every_param_at_its_default(root: Path) -> None:
         ("tasks.qi.mine_negatives.rank_window", [12, 1], "tasks.qi.mine_negatives.rank_window"),
         ("tasks.qi.calibrate.threshold", 1.5, "tasks.qi.calibrate.threshold"),
         ("tasks.qc.sft.template", "short", "sft.template is given again as tasks.qc.sft.template: keep one"),
-        ("train.templates", "short", "train.templates: unknown key"),
+        ("sft.templates", "short", "sft.templates: unknown key"),
         ("sft.adapter", "qlora", "sft.adapter: Input should be 'lora' or 'none', found 'qlora'"),
         ("score.batch_tokens", "8192", "score.batch_tokens: Input should be a valid integer, found '8192'"),
         ("score.ray.address", "ray://head:10001", "score.ray.address: String should match pattern"),
@@ -135,7 +131,7 @@ def test_a_key_that_is_there_twice_is_refused(params: Path) -> None:
 
 def test_a_batch_that_no_number_of_processes_can_cut_is_refused(params: Path) -> None:
     _set(params, "tasks.qi.sft.batch_size", 100)
-    with pytest.raises(InputError, match=r"tasks\.qi\.train\.batch_size: .*multiple of micro_batch_size, 64"):
+    with pytest.raises(InputError, match=r"tasks\.qi\.sft\.batch_size: .*multiple of micro_batch_size, 64"):
         check(params)
 
 
@@ -146,11 +142,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_load_joins_a_section_with_its_part_of_the_task(params: Path) -> None:
     _set(params, "tasks.qi.sft.batch_size", 192)
-    assert load(SftParams, "train", "qi", params).batch_size == 192
-    assert load(SftParams, "train", "qc", params).batch_size == read(params)["tasks"]["qc"]["train"]["batch_size"]
+    assert load(SftParams, "sft", "qi", params).batch_size == 192
+    assert load(SftParams, "sft", "qc", params).batch_size == read(params)["tasks"]["qc"]["sft"]["batch_size"]
     assert load_seed(params) == read(params)["seed"]
     with pytest.raises(InputError, match=r"tasks\.qx: missing; the tasks are qc, qi"):
-        load(SftParams, "train", "qx", params)
+        load(SftParams, "sft", "qx", params)
 
 
 def test_a_profile_changes_only_the_lines_of_its_keys(params: Path, overlays: Path) -> None:
@@ -170,13 +166,13 @@ def test_a_profile_changes_only_the_lines_of_its_keys(params: Path, overlays: Pa
     assert profile.apply("other", params, overlays) == []
 
 
-def test_null_deletes_and_nano_restores(root: Path, params: Path, overlays: Path) -> None:
-    shutil.copy(root / "params.yaml", overlays / "nano.yaml")
+def test_null_deletes_and_nano_restores(params: Path, overlays: Path) -> None:
+    shutil.copy(NANO, overlays / "nano.yaml")
     (overlays / "qc.yaml").write_text("tasks: {qi: null, qc: {train_on: original}}\n", encoding="utf-8")
     profile.apply("qc", params, overlays)
     assert list(read(params)["tasks"]) == ["qc"]
     assert {change.path for change in profile.apply("nano", params, overlays)} == {"tasks.qi", "tasks.qc.train_on"}
-    assert read(params) == read(root / "params.yaml")
+    assert read(params) == read(NANO)
 
 
 @pytest.mark.parametrize(
@@ -184,9 +180,9 @@ def test_null_deletes_and_nano_restores(root: Path, params: Path, overlays: Path
     [
         ("tasks: {qc: {trained_on: original}}", r"params.yaml with .*wrong.yaml: tasks\.qc\.trained_on: unknown key"),
         ("training: {adapter: lora}", r"params.yaml with .*wrong.yaml: training: unknown section"),
-        ("train: {adapter: null}", r"train\.adapter: missing key"),
-        ("train: [", r"wrong.yaml: not valid YAML"),
-        ("- train", r"wrong.yaml: expected a mapping"),
+        ("sft: {adapter: null}", r"sft\.adapter: missing key"),
+        ("sft: [", r"wrong.yaml: not valid YAML"),
+        ("- sft", r"wrong.yaml: expected a mapping"),
     ],
 )
 def test_a_wrong_profile_leaves_params_as_they_were(params: Path, overlays: Path, overlay: str, expected: str) -> None:

@@ -29,6 +29,7 @@ from babelshelf.tables.prediction_sets import UNLABELLED_SCHEMA, no_unlabelled
 from babelshelf.text.language_id import Identified, Tolerance
 from benchmarks.wrong_languages import judged, measured
 from stages.data_report import main
+from tests.helpers.profiles import NANO
 
 TOLERANCE = Tolerance(min_letters=6, min_confidence=0.8, ratio=10)
 WORDING = {
@@ -213,7 +214,7 @@ def test_a_sample_is_of_unique_queries_and_depends_on_the_seed_alone() -> None:
 
 def test_the_demos_wrong_codes_are_found_with_few_false_alarms(root: Path) -> None:
     """The demo declares 2 % of its train queries as another language; docs/data-report.md has the numbers of all."""
-    settings = section(PrepareParams, read_params(root / "params.yaml"), "prepare", None).chosen()
+    settings = section(PrepareParams, read_params(NANO), "prepare", None).chosen()
     small = settings.model_copy(update={"rows_train": settings.rows_train.model_copy(update={"qc": 6000, "qi": 6000})})
     found = measured(pl.concat(judged(small, root / "data" / "demo", TOLERANCE, seed=1).values()))
     assert found["wrong"] == pytest.approx(0.02 * found["queries"], abs=2)
@@ -228,7 +229,7 @@ def test_the_demos_wrong_codes_are_found_with_few_false_alarms(root: Path) -> No
 def stage(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[str, dict[str, Any]]]:
     """Runs the stage in an empty folder that has `original` and `prepare.json`; gives the page and the metrics."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_bytes((root / "params.yaml").read_bytes())
+    (tmp_path / "params.yaml").write_bytes((NANO).read_bytes())
 
     def run() -> tuple[str, dict[str, Any]]:
         paths = ["--original", "original", "--prepared", "prepare.json", "--page", "page.html", "--metrics", "m.json"]

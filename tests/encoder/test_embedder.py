@@ -198,14 +198,14 @@ def test_kill_minus_nine_loses_no_finished_chunk(
 POOL = """
 import sys, time
 from pathlib import Path
-from babelshelf.encoder import embedder as module
+from babelshelf.encoder import embedder
 from tests.encoder.test_embedder import settings
 
 if __name__ == "__main__":
-    two = settings(devices=["cpu", "cpu"])
-    with embedder._encoder(embedder.load_embedder(Path(sys.argv[1]), two), two) as run:
-        print(run(["red shoes", "blue shoes"], "").shape, flush=True)
-        time.sleep(600)
+    model = embedder.load_embedder(Path(sys.argv[1]), settings())
+    pool = model.start_multi_process_pool(["cpu", "cpu"])
+    print(model.encode_document(["red shoes", "blue shoes"], pool=pool).shape, flush=True)
+    time.sleep(600)
 """
 
 
@@ -216,7 +216,7 @@ def test_no_process_of_the_pool_outlives_kill_minus_nine(folder: Path) -> None:
 def test_where_all_is_finished_no_process_starts(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = load_embedder(folder, settings())
     vectors = encode(embedder, TEXTS, settings(), tmp_path)
-    monkeypatch.setattr(module, "start_multi_process_pool", None)
+    monkeypatch.setattr(embedder, "start_multi_process_pool", None)
     np.testing.assert_array_equal(encode(embedder, TEXTS, settings(devices=["cpu", "cpu"]), tmp_path), vectors)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from click import Command
 from click.testing import CliRunner
 
 from babelshelf.core.errors import InputError
@@ -17,6 +18,7 @@ from babelshelf.evaluate.params import EvaluateParams
 from babelshelf.tables.predictions import PREDICTION_SCHEMA, Thresholds, all_yes_f1, arrays, read_predictions
 from stages.calibrate import main as calibrate_main
 from stages.evaluate import main as evaluate_main
+from tests.helpers import profiles
 
 SETTINGS = EvaluateParams(resamples=200, confidence=0.95, reliability_bins=2, in_train_share=0.02)
 
@@ -35,6 +37,7 @@ def rows(languages: list[str], labels: list[int | None], p_yes: list[float]) -> 
             "parent_id": [None] * n,
             "group": [f"g{i // 2}" for i in range(n)],
             "p_yes": p_yes,
+            "split": ["dev"] * n,
         },
         schema=PREDICTION_SCHEMA,
     )
@@ -137,12 +140,13 @@ def test_the_curve_is_thin_and_keeps_its_ends() -> None:
         (pl.lit(float("nan")).alias("p_yes"), "p_yes is nan"),
         (pl.lit(None, pl.Int8).alias("label"), "no row has the label 1"),
         (pl.col("p_yes").cast(pl.Float32), "expected the columns"),
+        (pl.lit(None, pl.String).alias("split"), "predictions for dev are needed, and 9 rows are of None"),
     ],
 )
 def test_bad_predictions_are_refused(tmp_path: Path, change: pl.Expr, message: str) -> None:
     write_table(tmp_path / "dev.parquet", example().with_columns(change))
     with pytest.raises(InputError, match=message):
-        read_predictions(tmp_path / "dev.parquet")
+        read_predictions(tmp_path / "dev.parquet", "dev")
 
 
 def test_the_stages_write_metrics_and_plots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +167,8 @@ def test_the_stages_write_metrics_and_plots(tmp_path: Path, monkeypatch: pytest.
     assert list(calibrated["thresholds"]) == ["de", "en", "fr"]
     assert set(calibrated["cross_validated"]) == {"shared_f1", "per_language_f1"}
     write_json(Path("calibrate.json"), calibrated | {"threshold": 0.85, "thresholds": {"fr": 0.75}})
-    options = ["--predictions", "dev.parquet", "--train", "train.parquet", "--calibrated", "calibrate.json"]
+    write_table(Path("test.parquet"), example().with_columns(split=pl.lit("test")))
+    options = ["--predictions", "test.parquet", "--train", "train.parquet", "--calibrated", "calibrate.json"]
     options += ["--metrics", "m.json", "--precision-recall", "pr.csv", "--languages", "l.csv", "--reliability", "r.csv"]
     assert CliRunner().invoke(evaluate_main, ["qc", *options], catch_exceptions=False).exit_code == 0
     metrics = read_json(Path("m.json"))
@@ -173,3 +178,26 @@ def test_the_stages_write_metrics_and_plots(tmp_path: Path, monkeypatch: pytest.
     assert pl.read_csv("l.csv")["language"].to_list() == ["de", "en", "fr"]
     assert pl.read_csv("r.csv").columns == ["p_yes", "positive_share", "rows"]
     assert pl.read_csv("pr.csv").columns == ["recall", "precision"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "found", "needed"), [(calibrate_main, "test", "dev"), (evaluate_main, "dev", "test")]
+)
+def test_thresholds_come_from_dev_and_results_from_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: Command, found: str, needed: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = profiles.NANO.read_text(encoding="utf-8")
+    Path("params.yaml").write_text(params, encoding="utf-8")
+    write_table(Path("predictions.parquet"), example().with_columns(split=pl.lit(found)))
+    write_rows(Path("train.parquet"), example().select(ROW_SCHEMA.names()))
+    write_json(Path("calibrated.json"), {"threshold": 0.5})
+    written = {"metrics", "curve", "precision-recall", "languages", "reliability"}
+    paths = {"predictions": "predictions.parquet", "train": "train.parquet", "calibrated": "calibrated.json"}
+    paths |= {name: f"{name}.out" for name in written}
+    known = {option.lstrip("-") for parameter in stage.params for option in parameter.opts}
+    options = [part for name, path in paths.items() if name in known for part in (f"--{name}", path)]
+    result = CliRunner().invoke(stage, ["qc", *options])
+    assert result.exit_code == 1
+    assert f"predictions for {needed} are needed, and 9 rows are of '{found}'" in result.output
+    assert not list(Path().glob("*.out"))

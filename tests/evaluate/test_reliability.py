@@ -23,6 +23,7 @@ def test_equal_scores_share_a_bin_whatever_their_order() -> None:
     curve = reliability(labels, p_yes, 5)
     assert curve["rows"].to_list() == [4, 1]
     assert curve["positive_share"].to_list() == [0.5, 1.0]
+    assert expected_calibration_error(curve) == pytest.approx(1 / 5 * 0.1)  # a bin counts as much as it has rows
     assert reliability(labels[::-1], p_yes[::-1], 5).equals(curve)
 
 

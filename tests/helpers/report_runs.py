@@ -120,7 +120,7 @@ def _measured(
         labelled = test_rows(size, seed, task)
         generator = np.random.default_rng([seed, noise, size])
         p_yes = 0.5 + signal * (labelled["label"].to_numpy() - 0.5) + 0.15 * generator.normal(size=size)
-        predictions[split] = labelled.with_columns(p_yes=pl.Series(np.clip(p_yes, 0, 1))).select(
+        predictions[split] = labelled.with_columns(p_yes=pl.Series(np.clip(p_yes, 0, 1)), split=pl.lit(split)).select(
             list(PREDICTION_SCHEMA)
         )
     calibrated = calibrate(

@@ -1,4 +1,4 @@
-"""The stages train and dpo as a user runs them, in one process or several, on the tiny model."""
+"""The stages sft and dpo as a user runs them, in one process or several, on the tiny model."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from ruamel.yaml import YAML
 
 from babelshelf.core.params import read
 from tests.helpers import tiny_lm
+from tests.helpers.profiles import NANO
 
 ROOT = Path(__file__).parents[2]
 ACCELERATE = ROOT / "profiles" / "accelerate"
+PROMPT = ROOT / "prompts" / "short" / "qi.txt"
 LORA = {"r": 8, "alpha": 16, "dropout": 0.0, "target_modules": "all-linear", "modules_to_save": []}
 SCHEDULE = {"batch_size": 8, "learning_rate": 0.01, "embedding_learning_rate": 0.01, "epochs": 2.0}
 CHANGED = {"precision": "fp32", "micro_batch_size": 2}
@@ -26,11 +28,11 @@ class Project:
     def __init__(self, folder: Path, changed: dict[str, Any]) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
-        params = read(ROOT / "params.yaml")
+        params = read(NANO)
         shared = CHANGED | changed
-        params["train"] |= {"adapter": "lora", "lora": LORA, "max_length": 64} | shared
+        params["sft"] |= {"adapter": "lora", "lora": LORA, "max_length": 64} | shared
         params["dpo"] |= shared
-        params["tasks"]["qi"] |= {"train": SCHEDULE, "dpo": SCHEDULE | {"learning_rate": 0.003}}
+        params["tasks"]["qi"] |= {"sft": SCHEDULE, "dpo": SCHEDULE | {"learning_rate": 0.003}}
         YAML().dump(params, folder / "params.yaml")
         (folder / "profiles").symlink_to(ROOT / "profiles")
         tiny_lm.rows().write_parquet(folder / "train.parquet")
@@ -54,7 +56,7 @@ class Project:
     def arguments(self, stage: str, accelerate: Path, out: str) -> list[str]:
         """Of the stage's command."""
         paths = {"train": "train.parquet", "base": "base", "out": out, "metrics": f"{out}.json", "curve": f"{out}.csv"}
-        paths |= {"accelerate": str(accelerate)} | ({"model": "train"} if stage == "dpo" else {})
+        paths |= {"accelerate": str(accelerate)} | ({"model": "sft"} if stage == "dpo" else {"prompt": str(PROMPT)})
         return ["qi", *(part for name, path in paths.items() for part in (f"--{name}", path))]
 
     def run(self, stage: str, configuration: str | Path = "one", *, out: str = "") -> tuple[int, str]:

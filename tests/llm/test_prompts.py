@@ -78,16 +78,18 @@ def test_the_answer_still_fits_after_the_longest_prompt() -> None:
 
 
 def test_only_the_end_of_a_long_candidate_is_lost_and_it_is_counted() -> None:
-    long, short = ROW | {"candidate": "漢" * 200}, ROW | {"id": "b"}
+    candidate = "漢" * 40 + "字" * 160  # the end is another character than the beginning
+    long, short = ROW | {"candidate": candidate}, ROW | {"id": "b"}
     found = encode(pl.DataFrame([short, long, short]), tiny_lm.TEMPLATE, TOKENIZER, 80)
     assert found.shortened == 1
     assert found.ids[0] == found.ids[2] == encoded(512).ids[0]
     prompt = TOKENIZER.decode(found.ids[1])
-    kept = prompt.count("漢")
-    assert prompt == f"de: {'漢' * kept} < {{rote}} schuhe ?"
+    kept = prompt.count("漢") + prompt.count("字")
+    assert 0 < kept < 200
+    assert prompt == f"de: {candidate[:kept]} < {{rote}} schuhe ?"
     # as long as can be: one character more, of three bytes with a token each, would not fit
     assert 80 - 3 <= len(found.ids[1]) < 80
-    assert len(encoded(512, candidate="漢" * (kept + 1)).ids[0]) >= 80
+    assert len(encoded(512, candidate=candidate[: kept + 1]).ids[0]) >= 80
 
 
 def test_a_query_that_is_too_long_alone_is_refused_by_its_row() -> None:

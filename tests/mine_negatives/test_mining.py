@@ -216,6 +216,18 @@ def test_each_language_comes_down_to_the_target_share() -> None:
     assert set(found.counts["missing"].values()) == {0}
 
 
+def test_the_anchors_that_get_a_negative_are_drawn_evenly() -> None:
+    labels = [1] * 80 + [0] * 20
+    rows = table(*(row(f"r{i}", f"query {i}", LETTERS[i % 10], label) for i, label in enumerate(labels)))
+    times = np.zeros(80)
+    for seed in range(40):
+        parents = mined(rows, LETTERS, seed, window=[0, 5], positive_share=0.6, guards=[]).rows["parent_id"]
+        times[[int(parent[1:]) for parent in parents]] += 1
+    assert times.sum() == 40 * 34  # of 80: 17 times each, with a standard deviation of 3.1
+    assert times.min() >= 17 - 4 * 3.1
+    assert times.max() <= 17 + 4 * 3.1
+
+
 def test_a_share_that_is_reached_exactly_needs_no_negative_more() -> None:
     labels = [1] * 21 + [0] * 9  # 21 / 0.7 is a little more than 30
     rows = table(*(row(f"r{i}", f"query {i}", "a", label) for i, label in enumerate(labels)))

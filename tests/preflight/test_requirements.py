@@ -17,6 +17,7 @@ from babelshelf.preflight.machine import Machine
 from babelshelf.preflight.memory import GIB
 from babelshelf.trainer.accelerate_config import accumulation
 from tests.helpers import causal_lms
+from tests.helpers.profiles import NANO
 
 
 class Pretended(Machine):
@@ -44,7 +45,7 @@ SERVER = Pretended(gpus=[80], memory=200, packages=("flash_attn",))
 
 @pytest.fixture
 def params(root: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(root / "params.yaml", tmp_path))
+    return Path(shutil.copy(NANO, tmp_path / "params.yaml"))
 
 
 @pytest.fixture
@@ -64,19 +65,19 @@ def local(root: Path, params: Path, tmp_path: Path) -> dict[str, Any]:
     }
     (folder / "config.json").write_text(str(sizes).replace("'", '"').replace("False", "false"), encoding="utf-8")
     values = read(params)
-    for source in values["base_model"].values():
+    for source in (values["base_model"]["lm"], values["base_model"]["embedder"]):
         source |= {"model": str(folder), "revision": "none"}
     return values
 
 
-@pytest.mark.parametrize("stage", ["base_model", "translate", "train", "dpo", "score"])
+@pytest.mark.parametrize("stage", ["base_model", "translate", "sft", "dpo", "score"])
 def test_nano_needs_nothing(root: Path, stage: str) -> None:
-    assert requirements.lacking(read(root / "params.yaml"), stage, "qc", LAPTOP) == []
+    assert requirements.lacking(read(NANO), stage, "qc", LAPTOP) == []
 
 
 def test_all_that_is_missing_is_said_at_once(local: dict[str, Any]) -> None:
     lines = requirements.lacking(local, "sft", "qc", Pretended(gpus=[], memory=8, disk=1))
-    assert [line.split(":")[0] for line in lines] == [*["sft.attention"] * 2, "sft.accelerate", "train", "train"]
+    assert [line.split(":")[0] for line in lines] == [*["sft.attention"] * 2, "sft.accelerate", "sft", "sft"]
     assert "needs a GPU with CUDA" in lines[0]
     assert "pip install flash-attn" in lines[1]
     assert "fsdp needs 4 GPUs with CUDA on this machine, and there are 0" in lines[2]
@@ -85,7 +86,7 @@ def test_all_that_is_missing_is_said_at_once(local: dict[str, Any]) -> None:
 
 
 def test_a_gpu_is_measured_by_its_own_memory(local: dict[str, Any]) -> None:
-    local["train"]["accelerate"] = "one"
+    local["sft"]["accelerate"] = "one"
     small = Pretended(gpus=[80, 24], memory=200, packages=("flash_attn",))
     assert requirements.lacking(local, "sft", "qc", SERVER) == []
     (line,) = requirements.lacking(local, "sft", "qc", small)
@@ -98,13 +99,13 @@ def test_a_gpu_is_measured_by_its_own_memory(local: dict[str, Any]) -> None:
         ("fsdp", 4, []),
         ("fsdp", 3, ["sft.accelerate: fsdp needs 4 GPUs with CUDA on this machine, and there are 3"]),
         ("zero3", 4, ["sft.accelerate: zero3 needs a package: pip install deepspeed"]),
-        ("ddp", 4, ["train: needs about"]),
+        ("ddp", 4, ["sft: needs about"]),
     ],
 )
 def test_processes_need_a_gpu_each_and_share_a_model_where_they_are_told_to(
     local: dict[str, Any], accelerate: str, gpus: int, expected: list[str]
 ) -> None:
-    local["train"]["accelerate"] = accelerate
+    local["sft"]["accelerate"] = accelerate
     lines = requirements.lacking(local, "sft", "qc", Pretended(gpus=[24] * gpus, memory=200, packages=("flash_attn",)))
     assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
 
@@ -117,11 +118,11 @@ def test_the_configuration_that_a_stage_is_called_with_counts_and_not_the_params
     four = Pretended(gpus=[24] * 4, memory=200, packages=("flash_attn",))
     (line,) = requirements.lacking(local, "sft", "qc", four, by_hand)
     assert line == (
-        f"train --accelerate: {by_hand} needs 8 GPUs with CUDA on this machine, and there are 4: "
+        f"sft --accelerate: {by_hand} needs 8 GPUs with CUDA on this machine, and there are 4: "
         "take another file of profiles/accelerate, or change num_processes"
     )
     (line,) = requirements.lacking(local, "sft", "qc", four, root / "profiles" / "accelerate" / "one.yaml")
-    assert line.startswith("train: needs about 4")  # the whole model, as the params' four share it
+    assert line.startswith("sft: needs about 4")  # the whole model, as the params' four share it
 
 
 @pytest.mark.parametrize(
@@ -144,14 +145,14 @@ def test_a_configuration_that_is_none_is_a_line_among_the_others(
 
 def test_a_batch_that_the_processes_cannot_cut_is_refused_as_training_itself_does(local: dict[str, Any]) -> None:
     four = Pretended(gpus=[80] * 4, memory=200, packages=("flash_attn",))
-    local["tasks"]["qi"]["train"]["batch_size"] = 96  # of four times 16 rows
+    local["tasks"]["qi"]["sft"]["batch_size"] = 96  # of four times 16 rows
     local["tasks"]["qi"]["dpo"]["batch_size"] = 96
     assert requirements.lacking(local, "sft", "qc", four) == []
     with pytest.raises(InputError) as raised:
         accumulation(96, 16, 4)
-    for stage in ("train", "dpo"):
+    for stage in ("sft", "dpo"):
         assert requirements.lacking(local, stage, "qi", four) == [f"{stage} (qi): {raised.value.message}"]
-    local["train"]["accelerate"] = "one"  # 96 is 6 times 16
+    local["sft"]["accelerate"] = "one"  # 96 is 6 times 16
     assert requirements.lacking(local, "sft", "qi", four) == []
 
 
@@ -240,7 +241,7 @@ def test_check_asks_for_all_stages(
     with pytest.raises(InputError) as raised:
         requirements.require_all()
     stages = {line.partition(":")[0].partition(".")[0] for line in raised.value.message.splitlines()}
-    assert stages == {"translate", "train", "score"}
+    assert stages == {"translate", "sft", "score"}
 
 
 def test_a_hub_that_is_not_to_be_had_is_a_line_among_the_others(
@@ -313,7 +314,7 @@ def test_an_adapter_is_merged_in_memory_and_written_to_the_disk(local: dict[str,
     assert merging.startswith("score: needs about 56.9 ")
     assert "GiB of memory, and there are 50.0: set score.vllm.adapter: lora" in merging
     assert room.startswith("score: needs 27.5 GiB of disk")
-    local["train"] |= {"adapter": "none", "weights": "fp32"}  # all weights are trained: there is nothing to merge
+    local["sft"] |= {"adapter": "none", "weights": "fp32"}  # all weights are trained: there is nothing to merge
     assert requirements.lacking(local, "score", "qc", server) == []
 
 

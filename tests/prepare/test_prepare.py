@@ -21,6 +21,7 @@ from babelshelf.prepare.sources import taxonomy
 from babelshelf.text.keys import key
 from babelshelf.translate.backends.lexicon import read_glossary
 from stages.prepare import main
+from tests.helpers.profiles import NANO
 from tests.helpers.taxonomy_folder import SETTINGS, write_tree
 
 Prepare = Callable[..., Result]
@@ -30,7 +31,7 @@ Prepare = Callable[..., Result]
 def prepare(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
     """Runs the stage in an empty folder, on the repository's params with `changes` to the section `prepare`."""
     monkeypatch.chdir(tmp_path)
-    values = read_params(root / "params.yaml")
+    values = read_params(NANO)
     write_tree(tmp_path / "tree")
 
     def run(out: str = "data", **changes: Any) -> Result:  # noqa: ANN401 - whatever YAML holds
@@ -82,7 +83,7 @@ def test_same_params_give_the_same_bytes(prepare: Prepare) -> None:
 
 
 def test_demo_writes_both_tasks(prepare: Prepare, root: Path) -> None:
-    demo = read_params(root / "params.yaml")["prepare"]["demo"]
+    demo = read_params(NANO)["prepare"]["demo"]
     small = demo | {"rows_train": {"qc": 200, "qi": 200}, "rows_dev": 20, "rows_test": 20}
     result = prepare(source="demo", demo=small)
     assert result.exit_code == 0, result.output
@@ -126,7 +127,7 @@ def test_a_leak_is_an_error_and_nothing_is_written(prepare: Prepare, monkeypatch
 
 def test_profile_taxonomy_is_an_overlay_of_params(root: Path) -> None:
     profile = read_params(root / "profiles" / "taxonomy.yaml")
-    values = read_params(root / "params.yaml")
+    values = read_params(NANO)
     assert profile["prepare"].keys() <= values["prepare"].keys()
     assert profile["translate"].keys() <= values["translate"].keys()
     assert "ar" not in profile["translate"]["languages"]  # the tree has no Arabic, so the glossary hasn't

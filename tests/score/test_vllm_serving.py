@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file
 
 from babelshelf.core.errors import InputError
 from babelshelf.score import vllm_serving
@@ -41,6 +44,26 @@ def test_an_adapter_that_cannot_be_served_beside_the_base_names_the_mend(
     (tmp_path / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(InputError, match=f"{message}.*merged"):
         vllm_serving.lora_rank(tmp_path)
+
+
+def test_an_adapter_is_added_in_fp32_and_rounded_once(tmp_path: Path) -> None:
+    """In bf16, most of what it adds would be lost: the last bit of a weight in bf16 is a 256th of it."""
+    base = tiny_lm.save_base(tmp_path / "base")
+    lora = LoraConfig(task_type="CAUSAL_LM", r=2, lora_alpha=4, target_modules=["q_proj"])
+    adapted = get_peft_model(tiny_lm.model(), lora)
+    expected = {}
+    with torch.no_grad():
+        for number, layer in enumerate(adapted.base_model.model.model.layers):
+            part = layer.self_attn.q_proj
+            part.lora_B["default"].weight.copy_(0.001 * torch.randn_like(part.lora_B["default"].weight))
+            added = 2.0 * part.lora_B["default"].weight @ part.lora_A["default"].weight  # alpha / r
+            name = f"model.layers.{number}.self_attn.q_proj.weight"
+            expected[name] = (part.base_layer.weight + added).to(torch.bfloat16)
+    adapted.save_pretrained(tmp_path / "adapter")
+    vllm_serving.merge(base, tmp_path / "adapter", "bfloat16", tmp_path / "merged")
+    written = load_file(tmp_path / "merged" / "model.safetensors")
+    for name, weight in expected.items():
+        assert torch.equal(written[name], weight), name
 
 
 def test_prompts_that_begin_alike_follow_each_other() -> None:

@@ -38,8 +38,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Two tuned models, by one process and by two with two parts each; and of the latter's, two of DPO."""
     made = Project(tmp_path_factory.mktemp("several") / "project", {})
     for stage, configuration, out in [
-        ("train", "one", "train"),
-        ("train", "ddp_cpu", "train2"),
+        ("sft", "one", "sft"),
+        ("sft", "ddp_cpu", "sft2"),
         ("dpo", "one", "dpo"),
         ("dpo", "ddp_cpu", "dpo2"),
     ]:
@@ -58,15 +58,15 @@ def assert_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
         torch.testing.assert_close(found[name], weight, **TOLERANCE)
 
 
-@pytest.mark.parametrize("stage", ["train", "dpo"])
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
 def test_two_processes_make_the_adapter_that_one_makes(project: Project, stage: str) -> None:
     one, two = (adapter(project.folder / out) for out in (stage, f"{stage}2"))
     assert_close(two, one)
-    start = adapter(project.folder / "train") if stage == "dpo" else {name: torch.zeros(()) for name in one}
+    start = adapter(project.folder / "sft") if stage == "dpo" else {name: torch.zeros(()) for name in one}
     assert max((one[name] - start[name]).abs().max().item() for name in one) > 0.01  # they have been trained
 
 
-@pytest.mark.parametrize("stage", ["train", "dpo"])
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
 def test_metrics_and_learning_curve_are_those_of_one_process(project: Project, stage: str) -> None:
     assert (project.folder / f"{stage}2.json").read_text() == (project.folder / f"{stage}.json").read_text()
     one, two = (pl.read_csv(project.folder / f"{out}.csv") for out in (stage, f"{stage}2"))
@@ -87,7 +87,7 @@ def kill_with_children(process: int) -> None:
 
 
 def test_two_killed_processes_go_on_to_the_same_adapter_and_one_alone_refuses_to(project: Project) -> None:
-    process = project.start("train", "ddp_cpu", out="killed")
+    process = project.start("sft", "ddp_cpu", out="killed")
     deadline = time.monotonic() + 200
     while not (found := list((project.folder / ".cache").rglob("checkpoint-*/trainer_state.json"))):
         assert process.poll() is None, process.communicate()[0]
@@ -98,23 +98,23 @@ def test_two_killed_processes_go_on_to_the_same_adapter_and_one_alone_refuses_to
     assert not (project.folder / "killed").exists()
     checkpoints = found[0].parents[1]
 
-    code, output = project.run("train", "one", out="killed")
+    code, output = project.run("sft", "one", out="killed")
     assert code == 1
     assert "this run began with 2 processes (MULTI_CPU), now there are 1 (NO): start as many again, or" in output
     assert "Traceback" not in output
 
     steps = max(int(path.name.split("-")[1]) for path in checkpoints.glob("checkpoint-*"))
-    code, output = project.run("train", "ddp_cpu", out="killed")
+    code, output = project.run("sft", "ddp_cpu", out="killed")
     assert code == 0, output
     assert output.count("'learning_rate'") == 8 - steps  # it did not begin anew: each step is logged
-    assert_close(adapter(project.folder / "killed"), adapter(project.folder / "train2"))
+    assert_close(adapter(project.folder / "killed"), adapter(project.folder / "sft2"))
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="there are no groups of processes")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_that_ends_a_stage_ends_the_processes_that_it_started(tmp_path: Path, number: int) -> None:
     project = Project(tmp_path / "project", {})
-    process = project.start("train", "ddp_cpu", out="ended")
+    process = project.start("sft", "ddp_cpu", out="ended")
     stage = psutil.Process(process.pid)
     while len(started := stage.children(recursive=True)) < 3:  # the launcher and two that train
         assert process.poll() is None, process.communicate()[0]
@@ -142,7 +142,7 @@ def test_the_gpu_of_one_process_is_chosen_before_a_stage_asks_for_gpus(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")  # which is put back at the end
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     project = Project(tmp_path / "project", {})
-    (project.folder / "train").mkdir()  # where a fine-tuned model would be
+    (project.folder / "sft").mkdir()  # where a fine-tuned model would be
     arguments = project.arguments(stage.__name__.split(".")[1], ACCELERATE / f"{configuration}.yaml", "none")
     monkeypatch.chdir(project.folder)
     assert "that is all" in CliRunner().invoke(stage.main, arguments).output
@@ -173,10 +173,10 @@ def test_the_published_batches_are_cut_for_any_number_of_gpus_that_divides_them(
 
 def test_a_stage_says_before_it_starts_processes_that_the_batch_cannot_be_cut(tmp_path: Path) -> None:
     project = Project(tmp_path / "project", {"micro_batch_size": 8})
-    code, output = project.run("train", "ddp_cpu")
+    code, output = project.run("sft", "ddp_cpu")
     assert code == 1
     assert output.strip().splitlines()[-1] == (
-        "Error: train (qi): batch_size: 8 rows are no multiple of 8 (micro_batch_size) x 2 (processes): "
+        "Error: sft (qi): batch_size: 8 rows are no multiple of 8 (micro_batch_size) x 2 (processes): "
         "choose a micro_batch_size that divides 4"
     )
     assert "Traceback" not in output
@@ -217,9 +217,9 @@ def test_work_that_another_run_has_is_refused_where_nobody_may_wait(
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     with (
-        partial_work("train", 1),
+        partial_work("sft", 1),
         pytest.raises(InputError, match="another run does this very work"),
-        partial_work("train", 1, wait=False),
+        partial_work("sft", 1, wait=False),
     ):
         pass
 

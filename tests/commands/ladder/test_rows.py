@@ -12,6 +12,7 @@ from babelshelf.commands.ladder.experiments import reason
 from babelshelf.commands.ladder.rows import experiments, in_percent, lines, read_ladder, select, with_set
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import read
+from tests.helpers.profiles import NANO
 
 ROWS = """
 rows:
@@ -38,7 +39,7 @@ rows:
 
 @pytest.fixture
 def params(root: Path) -> dict[str, Any]:
-    return read(root / "params.yaml")
+    return read(NANO)
 
 
 def _ladder(folder: Path, text: str = ROWS, **changes: object) -> Path:
@@ -143,7 +144,7 @@ def test_with_set_leaves_the_params_as_they_were(params: dict[str, Any]) -> None
     before = params["tasks"]["qc"]["calibrate"]["threshold"]
     changed = with_set(params, {"tasks.qc.calibrate.threshold": 0.125, "tasks.qi.train_on": "original"})
     assert changed["tasks"]["qc"]["calibrate"]["threshold"] == 0.125
-    assert changed["tasks"]["qc"]["train"] == params["tasks"]["qc"]["train"]
+    assert changed["tasks"]["qc"]["sft"] == params["tasks"]["qc"]["sft"]
     assert params["tasks"]["qc"]["calibrate"]["threshold"] == before
 
 

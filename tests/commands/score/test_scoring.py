@@ -32,6 +32,7 @@ from babelshelf.score.backends.transformers.scorer import TransformersScorer
 from babelshelf.tables.predictions import Thresholds
 from babelshelf.trainer.fit import save
 from tests.helpers import tiny_lm
+from tests.helpers.profiles import NANO
 
 MAX_LENGTH = 64
 ROWS = tiny_lm.rows()
@@ -53,7 +54,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def repository(root: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository in which a model of qi is trained and calibrated, as the working folder."""
-    params = round_trip(root / "params.yaml")
+    params = round_trip(NANO)
     merge(params, commented({"score": {"precision": "fp32", "weights": "fp32"}}))
     YAML().dump(params, tmp_path / "params.yaml")
     shutil.copytree(models, tmp_path / "models")

@@ -342,7 +342,7 @@ def test_the_stage_writes_nothing_where_too_many_rows_are_bad(folder: Path, prep
 
 
 def test_the_profile_is_an_overlay_of_params(root: Path, tmp_path: Path) -> None:
-    YAML(typ="safe", pure=True).dump(read_params(root / "params.yaml"), tmp_path / "before.yaml")
+    YAML(typ="safe", pure=True).dump(read_params(profiles.NANO), tmp_path / "before.yaml")
     profiles.dump(profiles.variants()["esci.yaml"], tmp_path / "params.yaml")
     settings = load(PrepareParams, "prepare", file=tmp_path / "params.yaml")
     assert (settings.source, settings.input.qi) == ("esci", "data/esci")

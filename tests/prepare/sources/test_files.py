@@ -36,6 +36,7 @@ from babelshelf.prepare.statistics import statistics
 from babelshelf.text.keys import key, keys
 from stages.prepare import main
 from tests.helpers.fuzz import BYTES, at_most
+from tests.helpers.profiles import NANO
 
 Rows = list[dict[str, Any]]
 
@@ -585,6 +586,31 @@ def test_a_query_of_both_tasks_is_in_one_split(tmp_path: Path) -> None:
     assert dict(everything(market, "qi").select("group", "split").iter_rows()) == where
 
 
+@pytest.mark.parametrize("given", ["qc", "none"])
+def test_a_task_without_splits_gets_its_own_whatever_the_other_has(tmp_path: Path, given: str) -> None:
+    other = [row | {"query": f"other {row['query']}"} for row in many()]
+    qc, qi = write(tmp_path / "qc.csv", full(many())), write(tmp_path / "qi.csv", other)
+    columns = COLUMNS | (FULL["columns"] if given == "qc" else {})
+    values = params().model_dump() | {"tasks": ["qc", "qi"], "qc": TASK | {"columns": columns}}
+    market = files.read({"qc": qc, "qi": qi}, section(FilesParams, {"files": values}, "files", None), 1)
+    shares = dict(everything(market, "qi")["split"].value_counts(normalize=True).iter_rows())
+    assert shares == pytest.approx({"train": 0.75, "dev": 0.1, "test": 0.15}, abs=0.03)
+
+
+def test_a_test_row_stays_in_test_where_the_other_task_has_its_query_in_train(tmp_path: Path) -> None:
+    rows = full(many())
+    asked = next(row["query"] for row in rows if row["split"] == "test")
+    qi = write(tmp_path / "qi.csv", rows)
+    qc = write(tmp_path / "qc.csv", [row | {"split": "train"} if row["query"] == asked else row for row in rows])
+    columns = {"columns": COLUMNS | FULL["columns"]}
+    split = SPLIT | {"leaks": "drop"}
+    values = params().model_dump() | {"tasks": ["qc", "qi"], "qc": TASK | columns, "qi": TASK | columns, "split": split}
+    market = files.read({"qc": qc, "qi": qi}, section(FilesParams, {"files": values}, "files", None), 1)
+    check(market)
+    assert everything(market, "qc").filter(query=asked).is_empty()
+    assert everything(market, "qi").filter(query=asked)["split"].to_list() == ["test", "test"]
+
+
 def test_a_split_without_both_classes_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"qc: train has \d+ rows, and not both relevant and irrelevant pairs"):
         read(write(tmp_path / "a.csv", [row | {"label": 1} for row in many()]), params())
@@ -626,11 +652,15 @@ def test_no_row_is_lost_without_being_counted(tmp_path: Path) -> None:
 
 
 def test_rows_and_candidates_keep_the_contract(tmp_path: Path) -> None:
-    market = read(write(tmp_path / "a.csv", many()), params())
+    own = [row | {"candidate": f"{row['candidate']} of {row['query']}"} for row in many()]  # each in one split
+    market = read(write(tmp_path / "a.csv", own + many()), params())
     check(market)
     data = market.tasks["qc"]
-    only_dev = data.candidates.filter(~pl.col("in_train"))["candidate"]
-    assert not only_dev.is_in(data.train["candidate"].implode()).any()
+    everywhere = everything(market)
+    assert set(data.candidates["candidate"]) == set(everywhere["candidate"])
+    only_held_out = set(everywhere["candidate"]) - set(data.train["candidate"])
+    assert len(only_held_out) > 50
+    assert set(data.candidates.filter(~pl.col("in_train"))["candidate"]) == only_held_out
     assert set(market.texts["text"]) == {*data.train["query"], *data.train["candidate"]}
 
 
@@ -681,7 +711,7 @@ def test_whatever_the_cells_every_row_is_kept_or_counted(scratch: Path, rows: Ro
 def prepare(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Runs the stage on `pairs.csv` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    values = read_params(root / "params.yaml")
+    values = read_params(NANO)
 
     def run(rows: Rows, **changes: Any) -> Any:  # noqa: ANN401
         write(Path("pairs.csv"), rows)
@@ -713,7 +743,7 @@ def test_the_stage_writes_nothing_where_too_many_rows_are_bad(prepare: Callable[
 
 
 def test_params_have_just_the_tasks_of_the_files(root: Path, tmp_path: Path) -> None:
-    values = read_params(root / "params.yaml")
+    values = read_params(NANO)
     values["prepare"] |= {"source": "files", "files": params().model_dump()}
     YAML(typ="safe", pure=True).dump(values, tmp_path / "params.yaml")
     with pytest.raises(InputError, match=r"tasks\.qi: the source 'files' has no such task, only qc"):

@@ -24,6 +24,7 @@ from babelshelf.prepare.sources import cikm2025, esci, files, mixed
 from stages.prepare import main
 from tests.helpers import cikm2025_folder, esci_folder, profiles
 from tests.helpers.fuzz import at_most
+from tests.helpers.profiles import NANO
 
 Row = dict[str, Any]
 
@@ -363,7 +364,7 @@ def test_a_folder_that_is_a_link_is_refused_and_linked_files_are_read(base: Row,
     ],
 )
 def test_params_that_cannot_be_meant(root: Path, tmp_path: Path, changes: Row, expected: str) -> None:
-    values = read_params(root / "params.yaml")
+    values = read_params(NANO)
     parts = [part("shop", "files", Path("data/pairs.csv")) | changes, part("other", "cikm2025", Path("data/more"))]
     values["prepare"] |= {"source": "mixed", "input": {"qc": "data", "qi": "data"}}
     values["prepare"]["mixed"]["parts"] = parts
@@ -374,7 +375,7 @@ def test_params_that_cannot_be_meant(root: Path, tmp_path: Path, changes: Row, e
 
 @pytest.mark.parametrize("parts", [None, 3, [], [3], [{}], {"a": {}}])
 def test_parts_that_are_none_are_an_error_and_no_traceback(root: Path, tmp_path: Path, parts: object) -> None:
-    values = read_params(root / "params.yaml")
+    values = read_params(NANO)
     values["prepare"] |= {"source": "mixed", "mixed": {**values["prepare"]["mixed"], "parts": parts}}
     profiles.dump(values, tmp_path / "params.yaml")
     with pytest.raises(InputError, match=r"prepare\.mixed\.parts"):
@@ -382,7 +383,7 @@ def test_parts_that_are_none_are_an_error_and_no_traceback(root: Path, tmp_path:
 
 
 def test_params_have_just_the_tasks_of_the_parts(root: Path, tmp_path: Path) -> None:
-    values = read_params(root / "params.yaml")
+    values = read_params(NANO)
     values["prepare"]["source"] = "mixed"
     values["prepare"]["mixed"]["parts"] = [part("shop", "files", Path("data/demo/pairs.csv"))]
     profiles.dump(values, tmp_path / "params.yaml")

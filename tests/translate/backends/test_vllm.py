@@ -94,7 +94,7 @@ def test_vllm_serve_gives_what_transformers_gives(folder: Path, endpoint: str) -
         "api": "completions",
         "request": request,
     }
-    values = NANO | {"backend": "openai", "openai": own, "rows_per_language": 1}
+    values = NANO | {"backend": "openai", "openai": BACKENDS.defaults("openai") | own, "rows_per_language": 1}
     client = load_translator(section(TranslateParams, {"translate": values}, "translate", None), GLOSSARY)
     made = client.translate(QUERIES, "en", "de")
     reference = load_translator(params(folder), GLOSSARY).translate(QUERIES, "en", "de")
