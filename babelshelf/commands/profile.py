@@ -8,6 +8,7 @@ chooses by a name (a source, a backend) gets the section of its usual values, wh
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,7 +136,7 @@ def merge(values: CommentedMap, overlay: CommentedMap, prefix: str = "") -> list
 
 
 def with_sections(values: CommentedMap, overlay: Mapping[str, Any], plugins: Plugins) -> list[Change]:
-    """Give `values` the section of each plugin that `overlay` chooses, and take away others at their usual values."""
+    """Give `values` the section of each plugin that `overlay` chooses, at its usual values; remove those of others."""
     section, changed = values.get(plugins.stage), overlay.get(plugins.stage)
     if not isinstance(section, CommentedMap) or not isinstance(changed, Mapping) or plugins.key not in changed:
         return []
@@ -145,11 +146,9 @@ def with_sections(values: CommentedMap, overlay: Mapping[str, Any], plugins: Plu
         if name not in section and plugins.params(name) is not None:
             ready = _yaml().load(plugins.load(name).SECTION)
             section.insert(list(section).index(plugins.key) + 1, name, ready)
-            changes.append(Change(f"{plugins.stage}.{name}", "(none)", "its usual values"))
+            changes.append(Change(f"{plugins.stage}.{name}", "(none)", _shown(ready)))
     for name in [name for name in section if name in plugins.names() and name not in chosen]:
-        if section[name] == plugins.defaults(name):
-            del section[name]
-            changes.append(Change(f"{plugins.stage}.{name}", "its usual values", "(none)"))
+        changes.append(Change(f"{plugins.stage}.{name}", _shown(section.pop(name)), "(none)"))
     return changes
 
 
@@ -177,10 +176,16 @@ def _close_up(values: CommentedMap, key: str) -> None:
 def _write(params: Path, values: CommentedMap, name: str) -> None:
     with replacing(params) as temporary:
         dump(values, temporary)
+        temporary.write_text(_spaced(temporary.read_text(encoding="utf-8")), encoding="utf-8")
         try:
             check(temporary)
         except InputError as error:
             raise InputError(error.message.replace(str(temporary), name)) from error
+
+
+def _spaced(text: str) -> str:
+    """One blank line before each section, and none in it: blank lines go with the keys that they follow."""
+    return re.sub(r"\n+(?=[a-z_]+:(?: #.*)?\n )", "\n\n", re.sub(r"\n\n+(?= )", "\n", text))
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - whatever YAML holds

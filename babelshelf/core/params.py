@@ -30,6 +30,11 @@ class Section(BaseModel):
         return cls
 
     @classmethod
+    def is_of_all_tasks(cls, key: object) -> bool:
+        """Whether a missing key belongs into the section that all tasks share."""
+        return False
+
+    @classmethod
     def explain_missing(cls, path: tuple[int | str, ...]) -> str:
         """What to do about a missing key."""
         return "missing key; profiles/nano.yaml has its usual value"
@@ -97,8 +102,11 @@ def section(
     try:
         return cast("SectionT", fitted.model_validate(shared | own))
     except ValidationError as error:
-        paths = [stage if _first_key(problem) in shared else own_path for problem in error.errors()]
-        lines = [_line(problem, path, fitted) for problem, path in zip(error.errors(), paths, strict=True)]
+        lines = []
+        for problem in error.errors():
+            key = problem["loc"][0] if problem["loc"] else None
+            is_shared = key in shared or fitted.is_of_all_tasks(key)
+            lines.append(_line(problem, stage if is_shared else own_path, fitted))
         raise InputError("\n".join(f"{file}: {line}" for line in lines)) from error
 
 
@@ -106,10 +114,6 @@ def _mapping(value: Any, path: str, file: Path) -> dict[str, Any]:  # noqa: ANN4
     if not isinstance(value, dict):
         raise InputError(f"{file}: {path}: expected a mapping, found {value!r}")
     return value
-
-
-def _first_key(problem: Any) -> object:  # noqa: ANN401 - pydantic's ErrorDetails
-    return problem["loc"][0] if problem["loc"] else None
 
 
 def _line(problem: Any, path: str, model: type[Section]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails

@@ -118,6 +118,11 @@ class PluginSection(Section):
         return create_model(cls.__name__, __base__=cls, **fields)
 
     @classmethod
+    def is_of_all_tasks(cls, key: object) -> bool:
+        """Whether a missing key belongs into the section that all tasks share: the section of a plugin does."""
+        return key in cls.plugins.names()
+
+    @classmethod
     def explain_missing(cls, path: tuple[int | str, ...]) -> str:
         """What to do about a missing key."""
         is_plugin = len(path) == 1 and path[0] in cls.plugins.names()

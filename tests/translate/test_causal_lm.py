@@ -89,7 +89,7 @@ def test_the_prompt_is_the_model_cards() -> None:
     prompt = causal_lm.render(PROMPT, "zapatos {rojos}", "es", "de")
     assert prompt == "Translate the following Spanish sentence into German:\nzapatos {rojos} <de>"
     assert causal_lm.render(PROMPT, "x", "no", "zh").startswith("Translate the following Norwegian sentence")
-    assert len(NANO["lm"]["languages"]) == 28
+    assert len(BACKENDS.defaults("transformers")["languages"]) == 28
 
 
 def test_the_tokenizer_keeps_its_bos_and_has_the_real_layout(folder: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_tokenizer_keeps_its_bos_and_has_the_real_layout(folder: Path) -> No
 
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
 def test_greedy_equals_one_by_one_by_hand(folder: Path, batch_size: int) -> None:
-    settings = params(folder, transformers={"batch_size": batch_size}).lm
+    settings = params(folder, batch_size=batch_size).own(Params)
     made = generator(folder, settings)
     ends = {made.eos, *new_lines(load_tokenizer(folder))}
     prompts = encoded(folder)
@@ -109,16 +109,16 @@ def test_greedy_equals_one_by_one_by_hand(folder: Path, batch_size: int) -> None
 
 
 def test_what_the_model_asks_for_is_not_done(folder: Path) -> None:
-    plain, other = generator(folder, params(folder).lm), AutoModelForCausalLM.from_pretrained(folder)
+    plain, other = generator(folder, params(folder).own(Params)), AutoModelForCausalLM.from_pretrained(folder)
     other.generation_config = GenerationConfig(
         do_sample=True, temperature=5.0, repetition_penalty=3.0, num_beams=2, no_repeat_ngram_size=1
     )
-    asking = TransformersGenerator(other, load_tokenizer(folder), params(folder).lm)
+    asking = TransformersGenerator(other, load_tokenizer(folder), params(folder).own(Params))
     assert asking.generate(encoded(folder)) == plain.generate(encoded(folder))
 
 
 def test_greedy_stops_at_the_end_of_text_and_at_a_new_line(folder: Path) -> None:
-    settings = params(folder).lm
+    settings = params(folder).own(Params)
     plain = generator(folder, settings)
     prompts = encoded(folder)
     replies = plain.generate(prompts)
@@ -132,7 +132,7 @@ def test_greedy_stops_at_the_end_of_text_and_at_a_new_line(folder: Path) -> None
 
 @pytest.mark.parametrize("steps", [1, 3, 5])
 def test_beam_search_equals_beams_by_hand(folder: Path, steps: int) -> None:
-    made = generator(folder, params(folder, decoding="beam", max_tokens=steps).lm)
+    made = generator(folder, params(folder, decoding="beam", max_tokens=steps).own(Params))
     replies = made.generate(encoded(folder))
     expected = [beam_by_hand(made.model, prompt, 4, steps) for prompt in encoded(folder)]
     assert made.eos not in [token for reply in expected for token in reply]
@@ -242,7 +242,7 @@ def test_the_stage_translates_each_query_once_and_as_by_hand(
     monkeypatch.setattr(TransformersGenerator, "generate", spy)
     made = dict(stage(folder, tmp_path, monkeypatch, "transformers").iter_rows())
     assert len(asked) == len(QUERIES)  # each is in two rows
-    reference = generator(folder, params(folder).lm)
+    reference = generator(folder, params(folder).own(Params))
     ends = {reference.eos, *new_lines(load_tokenizer(folder))}
     for query, prompt in zip(QUERIES, encoded(folder), strict=True):
         reply = causal_lm.decode(greedy_by_hand(reference.model, prompt, ends, 12), load_tokenizer(folder))
