@@ -16,6 +16,7 @@ from babelshelf.calibrate.params import CalibrateParams
 from babelshelf.commands.renamed import with_new_names
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, Section, load_seed, load_threads, read, section
+from babelshelf.core.variants import BeforeFilter, BeforeNegatives, Variant
 from babelshelf.data_report.params import DataReportParams
 from babelshelf.dpo.params import DpoParams
 from babelshelf.evaluate.params import EvaluateParams
@@ -50,10 +51,10 @@ class RecipeParams(Section):
     Values follow the chain original, translated, negatives, filtered, so that no variant depends on itself.
     """
 
-    train_on: Literal["original", "translated", "negatives", "filtered"]
+    train_on: Variant
     method: Literal["sft", "dpo"]
-    negatives_on: Literal["original", "translated"]
-    filter_on: Literal["original", "translated", "negatives"]
+    negatives_on: BeforeNegatives
+    filter_on: BeforeFilter
 
 
 def check(file: Path = PARAMS_FILE) -> None:

@@ -11,7 +11,7 @@ split:
   dev_share: 0.1 # of query groups of train: dev and test have no labels
   test_share: 0.15
   holdout_languages: [] # kept out of train, as a stand-in for languages without labels
-max_bad_share: 0.01 # of train rows; up to it, bad rows are dropped and written to data/original/rejects.csv
+max_bad_share: 0.01 # of train rows; up to it, bad rows are dropped and written to data/original/dropped.csv
 conflicts: keep # drop or majority: what becomes of a pair with both labels
 long: {query: 200, candidate: 500} # characters; longer texts are counted
 """

@@ -18,7 +18,7 @@ split: # test is the data set's own
   dev_share: 0.02 # of query groups of train
   holdout_languages: [] # kept out of train, as a stand-in for languages without labels
   leaks: drop # or error: rows whose query another split holds, from train
-max_bad_share: 0.01 # of rows; up to it, bad rows are dropped and written to data/original/rejects.csv
+max_bad_share: 0.01 # of rows; up to it, bad rows are dropped and written to data/original/dropped.csv
 conflicts: keep # drop or majority: what becomes of a pair with both labels
 long: {query: 200, candidate: 500} # characters; longer texts are counted
 """

@@ -25,6 +25,7 @@ qc:
   encoding: utf-8
   columns: {query: query, candidate: category_path, label: label, language: language, id: "", split: ""}
   language: "" # of all rows, where there is no column of languages
+  language_map: {} # of values that are no languages: {us: en, uk: en}
   labels: # values are compared without case, and 1.0 is 1
     positive: ["1", "true", "yes"]
     negative: ["0", "false", "no"]
@@ -42,6 +43,7 @@ qi:
   encoding: utf-8
   columns: {query: query, candidate: item_title, label: label, language: language, id: "", split: ""}
   language: ""
+  language_map: {}
   labels:
     positive: ["1", "true", "yes"]
     negative: ["0", "false", "no"]
@@ -54,7 +56,7 @@ split:
   test_share: 0.15
   holdout_languages: [] # kept out of train, as a stand-in for languages without labels
   leaks: error # or drop: rows whose query another split holds, from train, then from dev
-max_bad_share: 0.0 # of rows; up to it, bad rows are dropped and written to data/original/rejects.csv
+max_bad_share: 0.0 # of rows; up to it, bad rows are dropped and written to data/original/dropped.csv
 missing_candidate: drop # or bad
 conflicts: keep # drop or majority: what becomes of a pair with both labels
 long: {query: 200, candidate: 500} # characters; longer texts are counted
