@@ -215,11 +215,8 @@ def test_without_predictions_the_command_to_run_is_named(predicted: Path) -> Non
 
 def test_another_source_has_no_submissions(predicted: Path) -> None:
     with pytest.raises(InputError, match=r"prepare\.source is 'demo': submissions are for cikm2025"):
-        submit(
-            settings(predicted / "cikm", source="demo", demo=SOURCES.defaults("demo")),
-            predicted / "predictions",
-            predicted / "out",
-        )
+        other = settings(predicted / "cikm", source="demo", demo=SOURCES.defaults("demo"))
+        submit(other, predicted / "predictions", predicted / "out")
 
 
 def test_a_part_of_several_can_be_the_competitions(predicted: Path) -> None:
