@@ -1,7 +1,7 @@
 """Choose a task's threshold on dev, or each language's, or take the fixed one.
 
 \b
-    python -m stages.calibrate qc --predictions data/predictions/test/qc/dev.parquet ... (dvc.yaml has all of it)
+    python -m stages.calibrate qc --predictions data/predictions/held_out/qc/dev.parquet ... (dvc.yaml has all of it)
 """
 
 from __future__ import annotations

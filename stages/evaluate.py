@@ -1,7 +1,7 @@
 """Measure a task's predictions on test, with the threshold that was chosen on dev.
 
 \b
-    python -m stages.evaluate qc --predictions data/predictions/test/qc/test.parquet ... (dvc.yaml has all of it)
+    python -m stages.evaluate qc --predictions data/predictions/held_out/qc/test.parquet ... (dvc.yaml has all of it)
 """
 
 from __future__ import annotations

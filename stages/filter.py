@@ -3,7 +3,7 @@
 \b
     python -m stages.filter qi --train data/translated/qi/train.parquet ... (dvc.yaml has all of it)
 
-Writes the complete training set that remains (train.parquet) and every dropped row with its score (flagged.parquet).
+Writes the complete training set that remains (train.parquet) and every dropped row with its score (dropped.parquet).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def main(*, task: str, train: Path, scores: Path, truth: Path, out: Path, metric
     settings = load(FilterParams, "filter", task)
     filtered = filter_rows(read_rows(train), read_table(scores / "scores.parquet"), read_truth(truth), settings)
     write_rows(out / "train.parquet", filtered.kept)
-    write_table(out / "flagged.parquet", filtered.flagged)
+    write_table(out / "dropped.parquet", filtered.dropped)
     write_json(metrics, filtered.metrics)
-    return f"{filtered.kept.height:,} rows kept, {filtered.flagged.height:,} dropped"
+    return f"{filtered.kept.height:,} rows kept, {filtered.dropped.height:,} dropped"
 
 
 if __name__ == "__main__":

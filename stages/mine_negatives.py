@@ -4,7 +4,8 @@
     python -m stages.mine_negatives qc --train data/translated/qc/train.parquet ... (dvc.yaml has all of it)
 
 Killed, it goes on from the vectors that were finished.
-Writes the complete training set (train.parquet) and examples of what the guards refused (refused.parquet).
+Writes the complete training set (train.parquet) and examples of the draws that the guards dropped
+(dropped.parquet).
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Pat
         )
         written = concat(rows, mined.rows)
         write_rows(out / "train.parquet", written)
-        write_table(out / "refused.parquet", mined.refused)
+        write_table(out / "dropped.parquet", mined.dropped)
     false = false_negatives(mined.rows, read_truth(truth))
     shares = {"before": positive_share(rows), "after": positive_share(written)}
     write_json(metrics, mined.counts | ({"false_negatives": false} if false else {}) | {"positive_share": shares})

@@ -35,7 +35,7 @@ def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Pa
     rows, thresholds = read_unlabelled(unlabelled), Thresholds.of(read_json(calibrated))
 
     def write(_: Path, scored: pl.DataFrame) -> None:
-        answered = thresholds.answer(scored).select("id", "p_yes", "yes")
+        answered = thresholds.answer(scored).select("id", "p_yes", "is_relevant")
         write_table(out / "predictions.parquet", answers(rows, answered))
 
     return score_tables(

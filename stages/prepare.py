@@ -7,7 +7,7 @@ Nothing is written before all checks have passed, the train/test leak check amon
 <original>/<task>/{train,dev,test}.parquet, unlabelled.parquet (rows to predict; few sources have some) and
 truth/{groups,candidates}.parquet (for measuring only), and <catalogue>/<task>.parquet (all candidates); for all tasks
 <catalogue>/text.parquet (unlabelled text of the train side), held_out.parquet (keys of the queries that must not be
-trained on) and, if the source has them, glossary.tsv and <original>/rejects.csv (bad rows of the input).
+trained on) and, if the source has them, glossary.tsv and <original>/dropped.csv (bad rows of the input).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main(*, qc: Path, qi: Path, original: Path, catalogue: Path, metrics: Path) 
         write_task(original / task, data)
         write_table(catalogue / f"{task}.parquet", data.candidates)
     if marketplace.rejects is not None:
-        write_csv(original / "rejects.csv", marketplace.rejects)
+        write_csv(original / "dropped.csv", marketplace.rejects)
     write_catalogue(catalogue, marketplace)
     write_json(metrics, statistics(marketplace))
     return "; ".join(

@@ -77,12 +77,20 @@ class FoundFile(FileParams):
     mends: ClassVar[Mends] = FOUND
 
 
-def as_params(how: Mapping[str, Any], columns: Mapping[str, str]) -> FoundFile:
+def as_params(how: Mapping[str, Any], columns: Mapping[str, str | list[str]]) -> FoundFile:
     """Params that say how a file is written (`how`: of FileParams), and of what is in it just what the columns are."""
     roles = {"query": "?", "candidate": "?", "label": "?", "language": "", "id": "", "split": "", **columns}
     patterns = {"rows": "*", "train": "", "dev": "", "test": ""}
     labels = {"positive": ["1"], "negative": ["0"], "positive_from": "none", "missing": "bad"}
-    values = {**patterns, "columns": roles, "language": "en", "labels": labels, "path_separator": "", **how}
+    values = {
+        **patterns,
+        "columns": roles,
+        "language": "en",
+        "language_map": {},
+        "labels": labels,
+        "path_separator": "",
+        **how,
+    }
     return section(FoundFile, {"files": values}, "files", None, PROPOSED)
 
 

@@ -41,12 +41,14 @@ def test_a_stage_is_recorded_with_its_time(file: Path) -> None:
     assert record["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_the_peak_is_the_stages_own_or_of_a_process_that_it_started(file: Path) -> None:
     small = _peak(file)
     assert 1024 < _peak(file, own=1024) < 1024 + 1.5 * small
     assert 1024 < _peak(file, child=1024) < 1024 + small
 
 
+@pytest.mark.slow
 def test_the_peak_of_the_process_that_started_a_stage_does_not_count(file: Path) -> None:
     assert _peak(file, parent=1024) < 700
 

@@ -534,6 +534,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no limits on files' sizes")
 def test_a_checkpoint_that_does_not_fit_is_one_error_and_the_one_before_is_kept(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "run")]

@@ -139,6 +139,7 @@ for name in ("vllm.lora", "vllm.lora.request"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("replicas", "processes"), [(1, 2), (2, 6)])
 def test_no_engine_outlives_kill_minus_nine(tmp_path: Path, replicas: int, processes: int) -> None:
     (tmp_path / "vllm.py").write_text(STAND_IN, encoding="utf-8")
