@@ -203,6 +203,8 @@ def test_a_stage_refuses_before_it_reads_anything(
     paths = (
         "--train",
         "train.parquet",
+        "--prompt",
+        str(root / "prompts" / "alpaca" / "qc.txt"),
         "--base",
         "base",
         "--out",

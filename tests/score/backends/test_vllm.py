@@ -108,7 +108,7 @@ def test_too_few_gpus_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 ENGINES = """
 import sys, time
 import polars as pl
-from babelshelf.scorers.vllm import Serving, _engines
+from babelshelf.score.backends.vllm import Serving, _engines
 
 if __name__ == "__main__":
     with _engines(Serving(sys.argv[1], None, 1, (1, 2), 16, "float32", 1, 0.1, True), int(sys.argv[2])) as engines:

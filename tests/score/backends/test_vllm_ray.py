@@ -205,7 +205,7 @@ def test_a_folder_that_a_machine_does_not_see_is_named(cluster: Any, tmp_path: P
 
 ITS_OWN = """
 import time
-from babelshelf.scorers.ray import _cluster
+from babelshelf.score.backends.ray import _cluster
 from tests.helpers import tiny_lm
 from tests.score.backends.test_vllm_ray import served
 
