@@ -40,9 +40,12 @@ def show() -> None:
     """Show the results of the last run."""
     from rich.console import Console  # noqa: PLC0415
 
-    from babelshelf.commands.show import table  # noqa: PLC0415
+    from babelshelf.commands.show import meanings, table  # noqa: PLC0415
+    from babelshelf.core.params import PARAMS_FILE, read  # noqa: PLC0415
 
     Console().print(table(Path("metrics")))
+    for line in meanings(Path("metrics"), read(PARAMS_FILE)):
+        click.echo(line)
 
 
 @main.command()

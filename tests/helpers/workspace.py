@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from babelshelf.commands import profile
 from babelshelf.core.params import read
+from tests.helpers.profiles import NANO
 
 MINUTES = 60.0
 DVC = (sys.executable, "-m", "dvc")
@@ -135,6 +136,7 @@ def copy_sources(root: Path, folder: Path) -> None:
         if source.is_file() and name != "dvc.lock" and not made:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
+    shutil.copy2(NANO, folder / "params.yaml")  # not a user's
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     subprocess.run([*DVC, "init", "--quiet", "--force"], cwd=folder, check=True)
 

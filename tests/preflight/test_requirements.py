@@ -206,7 +206,7 @@ def test_a_stage_refuses_before_it_reads_anything(
         "--train",
         "train.parquet",
         "--prompt",
-        str(root / "prompts" / "short" / "qc.txt"),
+        str(root / "prompts" / "alpaca" / "qc.txt"),
         "--base",
         "base",
         "--out",

@@ -416,12 +416,11 @@ def test_the_command_goes_on_after_sigkill_to_the_same_file(repository: Path, ro
 PROGRAM = """
 import sys
 from pathlib import Path
-from babelshelf import score_file
-from babelshelf.pairs import readers, to_score
-from babelshelf.params.load import load
+from babelshelf.commands.score import pairs_to_score, scoring
+from babelshelf.commands.score.pairs_to_score import find
+from babelshelf.pairs import readers
 from babelshelf.prepare.sources.files import usual
-from babelshelf.pairs.to_score import BLOCK, find
-from babelshelf.predictions import Thresholds
+from babelshelf.tables.predictions import Thresholds
 from tests.commands.score.test_scoring import PLAIN, Scripted, no_limit
 
 readers.BLOCK, pairs_to_score.BLOCK = 1 << 19, 1024  # bytes and rows, so that the smaller file has many blocks too
@@ -436,6 +435,7 @@ print(*[line.split()[1] for line in status if line.startswith("VmHWM")])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, suffix: str, root: Path) -> None:
