@@ -214,8 +214,8 @@ def test_without_predictions_the_command_to_run_is_named(predicted: Path) -> Non
 
 
 def test_another_source_has_no_submissions(predicted: Path) -> None:
+    other = settings(predicted / "cikm", source="demo", demo=SOURCES.defaults("demo"))
     with pytest.raises(InputError, match=r"prepare\.source is 'demo': submissions are for cikm2025"):
-        other = settings(predicted / "cikm", source="demo", demo=SOURCES.defaults("demo"))
         submit(other, predicted / "predictions", predicted / "out")
 
 
