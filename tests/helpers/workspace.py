@@ -90,7 +90,10 @@ class Workspace:
     def set_params(self, overlay: str) -> None:
         """Merge YAML text into params.yaml."""
         params = profile.round_trip(self.folder / "params.yaml")
-        profile.merge(params, YAML().load(overlay))
+        values = YAML().load(overlay)
+        for plugins in profile.PLUGINS:
+            profile.with_sections(params, values, plugins)
+        profile.merge(params, values)
         YAML().dump(params, self.folder / "params.yaml")
 
     def append(self, file: str, text: str) -> None:
