@@ -150,6 +150,7 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
     roles = guess_roles(table, ROLES)
     resolve(roles.guesses)  # as what follows needs the columns
     languages, mapping = guess_language_values(table, roles, rows, language, asked.language_map)
+    lines = resolve([*roles.guesses, *languages])
     columns = {role: names if len(names) > 1 else names[0] for role, names in roles.columns.items() if role != "id"}
     ids = [name for name in roles.columns.get("id", []) if name not in asked.keep]
     params = {"language": language, "language_map": mapping, "path_separator": asked.path_separator}
@@ -157,7 +158,7 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
         update={"tasks": [task], task: as_params({**how, **params}, columns), "missing_candidate": "bad"}
     )
     kept = dict(zip(["id"], ids, strict=False)) | {name: name for name in asked.keep}
-    return PairFile(path, task, settings, kept, resolve([*roles.guesses, *languages]))
+    return PairFile(path, task, settings, kept, lines)
 
 
 def _check_asked(path: Path, asked: Asked, names: Sequence[str]) -> None:
