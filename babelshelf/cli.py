@@ -131,13 +131,15 @@ def init(
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("submission"), help="Folder to write; default: submission."
 )
-def submit(*, out: Path) -> None:
+@click.option("--final", is_flag=True, help="Of the models that were also trained on dev and test (predict_final).")
+def submit(*, out: Path, final: bool) -> None:
     """Write, check and zip the competition's submission; before: dvc repro predict@qc predict@qi."""
     from babelshelf.commands.submit import submit as write_submissions  # noqa: PLC0415
     from babelshelf.core.params import load  # noqa: PLC0415
     from babelshelf.prepare.params import PrepareParams  # noqa: PLC0415
 
-    for line in write_submissions(load(PrepareParams, "prepare"), Path("data/predictions/submission"), out):
+    stage, folder = ("predict_final", "final") if final else ("predict", "submission")
+    for line in write_submissions(load(PrepareParams, "prepare"), Path("data/predictions", folder), out, stage):
         click.echo(line)
 
 
@@ -225,14 +227,15 @@ def profile(name: str | None) -> None:
 @click.option(
     "--seeds", callback=lambda _context, _option, value: _seeds(value), help="Instead of the rows' own: 1,2,3."
 )
+@click.option("--jobs", type=click.IntRange(min=1), default=1, help="Experiments to run at once; default: 1.")
 @LADDER
-def ladder(*, rows: tuple[str, ...], seeds: list[int], file: Path) -> None:
+def ladder(*, rows: tuple[str, ...], seeds: list[int], jobs: int, file: Path) -> None:
     """Run the rows of a ladder, each as a DVC experiment; all of them, or just the named ones."""
     from rich.console import Console  # noqa: PLC0415
 
     from babelshelf.commands.ladder.run import run  # noqa: PLC0415
 
-    run(rows, seeds, file, Console())
+    run(rows, seeds, jobs, file, Console())
 
 
 def _final_model(task: str) -> Path:
