@@ -97,7 +97,7 @@ def unmeasured_translation(values: dict[str, Any], prepared: Path) -> list[str]:
         if not any(set(languages) & set(split) for split in splits):
             lines.append(
                 f"check: translate.languages: none of {', '.join(languages)} is in dev or test of {task}, so its "
-                "results can't show what translation gains: hold a language out of train (holdout_languages of the source)"
+                "results can't show what translation gains: set holdout_languages of the source"
             )
     return lines
 
