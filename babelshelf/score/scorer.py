@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import polars as pl
 
-from babelshelf.core.files import replacing
+from babelshelf.core.errors import InputError
+from babelshelf.core.files import read_json, replacing
 from babelshelf.core.partial_work import partial_work
+from babelshelf.core.variants import FINAL
 from babelshelf.llm.base_model import check_base
 from babelshelf.runtime.screen import progress
-
-if TYPE_CHECKING:
-    from babelshelf.score.params import ScoreParams
+from babelshelf.score.params import BACKENDS, ScoreParams
 
 CHUNK = 1024  # pairs: what a kill loses at most, where a scorer has no reason for more
 
@@ -51,9 +50,17 @@ def load_scorer(base: Path, model: Path, settings: ScoreParams) -> AbstractConte
         InputError: the model was trained on another base.
     """
     check_base(base, model)
-    backend = importlib.import_module(f"babelshelf.score.backends.{settings.backend}")
-    scorer: AbstractContextManager[Scorer] = backend.load(base, model, settings)
+    scorer: AbstractContextManager[Scorer] = BACKENDS.load(settings.backend).load(base, model, settings)
     return scorer
+
+
+def refuse_final(model: Path) -> None:
+    """Raise InputError for a model of the variant `final`: it was trained on the very rows that are to be scored."""
+    if read_json(model / "prompt.json").get("variant") == FINAL:
+        raise InputError(
+            f"{model}: it was trained on dev and test, so that scores on them measure nothing: set train_on to the "
+            "variant of the recipe; the stage predict_final alone uses this model"
+        )
 
 
 def score_tables(
