@@ -153,7 +153,7 @@ def look_through(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> Lo
         for records in pairs.records():
             cleaned = pairs.understood(records, too_long)
             paths += int(
-                cleaned.filter(pl.col("problem").is_null())["candidate"].str.contains(LEVEL, literal=True).sum()
+                cleaned.filter(pl.col("reason").is_null())["candidate"].str.contains(LEVEL, literal=True).sum()
             )
             rejects = pairs.rejects(cleaned)
             problems.update(rejects["reason"].to_list())
