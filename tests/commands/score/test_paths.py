@@ -9,8 +9,7 @@ import pytest
 
 from babelshelf.commands.score.pairs_to_score import Asked, find
 from babelshelf.commands.score.scoring import Looked, look_through, path_warnings
-from babelshelf.core.params import load
-from babelshelf.prepare.params import PrepareParams
+from babelshelf.prepare.sources.files import usual
 
 PATHS = [
     "Home & Garden{0}Lamps{0}Red Lamps",
@@ -20,19 +19,12 @@ PATHS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def repository(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(root)
-
-
 def pair_file(folder: Path, paths: list[str], trained: str, said: str | None = None) -> tuple[list[str], Looked]:
     """The lines for the user, and what is found in a file of these candidates."""
     rows = pl.DataFrame({"query": [f"lamp {n}" for n in range(len(paths))], "candidate": paths})
     rows.write_csv(folder / "pairs.csv")
     asked = Asked({}, "en", {}, (), said, trained)
-    found = find(
-        folder / "pairs.csv", "qc", asked, load(PrepareParams, "prepare", file=Path("profiles/nano.yaml")).files
-    )
+    found = find(folder / "pairs.csv", "qc", asked, usual())
     return found.told(), look_through(found, lambda rows: pl.Series([False] * rows.height), 0)
 
 
