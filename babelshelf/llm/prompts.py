@@ -110,17 +110,32 @@ def answer_ids(template: Template, tokenizer: PreTrainedTokenizerBase) -> tuple[
 def encode(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
     """Token ids of the rows' prompts, at most `max_length - 1` each, so that the answer always fits.
 
-    A longer prompt loses the end of its candidate, never of its query or instruction.
+    A longer prompt loses the end of its candidate, never of its query or instruction. A special token that stands in
+    a query or candidate, such as `<|pad|>`, is encoded as the text that it is.
 
     Raises:
         InputError: a prompt is too long even with an empty candidate; the message names the row.
     """
-    records = rows.select("id", "task", "language", "query", "candidate").to_dicts()
+    texts = rows.select("id", "task", "language", "query", "candidate")
+    records = without_special_tokens(texts, tokenizer).to_dicts()
     ids = token_ids([template.render(record) for record in records], tokenizer)
     too_long = [index for index, prompt in enumerate(ids) if len(prompt) >= max_length]
     for index in too_long:
         ids[index] = _shortened(records[index], template, tokenizer, max_length)
     return Encoded(ids=ids, shortened=len(too_long))
+
+
+def without_special_tokens(rows: pl.DataFrame, tokenizer: PreTrainedTokenizerBase) -> pl.DataFrame:
+    """The rows with a space after the first character of each special token in a query or candidate.
+
+    So the tokenizer reads it as text, wherever the prompt is encoded. A template may hold special tokens: it is left as
+    it is.
+    """
+    special = [token for token in tokenizer.all_special_tokens if len(token) > 1]
+    if not special:
+        return rows
+    apart = [f"{token[0]} {token[1:]}" for token in special]
+    return rows.with_columns(pl.col("query", "candidate").str.replace_many(special, apart))
 
 
 def token_ids(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
