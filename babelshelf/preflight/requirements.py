@@ -7,8 +7,9 @@ decides whether a stage begins, never what it writes: dvc.yaml does not list it,
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from babelshelf.core.params import PARAMS_FILE, read, section
 from babelshelf.dpo.params import DpoParams
 from babelshelf.llm import base_model
 from babelshelf.llm.params import NANO, NEWEST, SourceParams, is_folder
-from babelshelf.preflight import memory
+from babelshelf.preflight import memory, prompts
 from babelshelf.preflight.machine import Machine
 from babelshelf.preflight.memory import GIB, Shape
 from babelshelf.score.params import ScoreParams
@@ -109,19 +110,20 @@ class Launch:
         return f"{self.stage} --accelerate: {self.file}"
 
 
-def require(stage: str, task: str | None = None, accelerate: Path | None = None) -> None:
+def require(stage: str, task: str | None = None, accelerate: Path | None = None, files: Sequence[Path] = ()) -> None:
     """Refuse to begin a stage that lacks something here.
 
     Args:
         stage: whose params are looked at.
         task: `qc` or `qi`, where the stage has one.
         accelerate: the configuration that it is called with, whichever its params name.
+        files: tables of its rows, of which memory is estimated.
 
     Raises:
         InputError: all that is missing, a line each, with the mend.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:  # one of several processes: the stage that started it has asked
-        _refuse(lacking(read(PARAMS_FILE), stage, task, Machine(), accelerate))
+        _refuse(lacking(read(PARAMS_FILE), stage, task, Machine(), accelerate, files=files))
 
 
 def require_all() -> None:
@@ -136,7 +138,13 @@ def require_all() -> None:
 
 
 def lacking(
-    values: dict[str, Any], stage: str, task: str | None, machine: Machine, accelerate: Path | None = None
+    values: dict[str, Any],
+    stage: str,
+    task: str | None,
+    machine: Machine,
+    accelerate: Path | None = None,
+    *,
+    files: Sequence[Path] = (),
 ) -> list[str]:
     """What `machine` lacks for a stage, a line each.
 
@@ -148,19 +156,26 @@ def lacking(
         task: of the stage.
         machine: what there is.
         accelerate: see `require`; None: the one that the params name.
+        files: see `require`; none: those of the task's recipe, where they are there.
     """
     if stage == "translate":
         return list(_translation(section(TranslateParams, values, "translate", task), machine))
     base = section(BaseModelParams, values, "base_model", None)
     shape = _shape(base.lm)
+    tasks = list(values["tasks"])
+    tuning = section(SftParams, values, "sft", task or tasks[0])
     if stage == "base_model":
-        return [line for source in (base.lm, base.embedder) for line in _source("base_model", source, machine)]
-    tuning = section(SftParams, values, "sft", task or next(iter(values["tasks"])))
+        lines = [line for source in (base.lm, base.embedder) for line in _source("base_model", source, machine)]
+        return [*lines, *prompts.tokenizer_problems(base.lm, tuning.template, tasks, tuning.max_length)]
+    template = prompts.PROMPTS / tuning.template / f"{task or tasks[0]}.txt"
+    read_files = files or _recipe_files(values["tasks"], stage, task)
+    longest = partial(prompts.longest, read_files, template, base.lm, tuning.max_length)
     if stage in {"score", "score_train", "predict"}:
-        return list(_scoring(section(ScoreParams, values, "score", None), tuning, shape, machine))
+        return list(_scoring(section(ScoreParams, values, "score", None), tuning, shape, machine, longest))
     schedule = section(DpoParams, values, "dpo", task) if stage == "dpo" else tuning
     named = ACCELERATE / f"{schedule.accelerate}.yaml"
-    return list(_training(Launch(stage, task, accelerate or named, named), schedule, tuning, shape, machine))
+    launch = Launch(stage, task, accelerate or named, named)
+    return list(_training(launch, schedule, tuning, shape, machine, longest=longest))
 
 
 def _refuse(problems: list[str]) -> None:
@@ -188,9 +203,18 @@ def _source(name: str, source: SourceParams, machine: Machine) -> Iterator[str]:
 
 
 def _training(
-    launch: Launch, schedule: ScheduleParams, tuning: SftParams, shape: Shape | None, machine: Machine
+    launch: Launch,
+    schedule: ScheduleParams,
+    tuning: SftParams,
+    shape: Shape | None,
+    machine: Machine,
+    *,
+    longest: Callable[[], int],
 ) -> Iterator[str]:
-    """`tuning` has the adapter and the prompt's length; `dpo` goes on with both."""
+    """`tuning` has the adapter and the prompt's length; `dpo` goes on with both.
+
+    `longest` gives the tokens of the longest prompt; it is called only where those of `max_length` would not fit.
+    """
     yield from _attention(launch.stage, schedule.attention, machine)
     try:
         processes = _processes(launch.file)
@@ -203,8 +227,10 @@ def _training(
         return
     run = _run(schedule, tuning, processes)
     mend = "lower micro_batch_size or max_length, checkpoint gradients, share the model (fsdp), or take a smaller one"
-    need = memory.training(shape, run) * (1 if machine.gpus else processes.here)
-    yield from _memory(launch.stage, need, mend, machine)
+    together = 1 if machine.gpus else processes.here
+    if any(_memory(launch.stage, memory.training(shape, run) * together, mend, machine)):
+        run = replace(run, tokens=longest())
+        yield from _memory(launch.stage, memory.training(shape, run) * together, mend, machine)
     trained = shape.weights if run.rank is None else shape.adapter(run.rank)
     yield from _room(launch.stage, CHECKPOINTS * CHECKPOINT * trained, work_dir(), machine)
 
@@ -241,20 +267,37 @@ def _translation(settings: TranslateParams, machine: Machine) -> Iterator[str]:
         yield from _memory("translate", need, "lower translate.lm.transformers.batch_size", machine)
 
 
-def _scoring(settings: ScoreParams, tuning: SftParams, shape: Shape | None, machine: Machine) -> Iterator[str]:
+def _recipe_files(tasks: dict[str, Any], stage: str, task: str | None) -> list[Path]:
+    """The tables that the recipe trains on, or scores; the original rows for a variant that is not there yet."""
+    if stage not in {"sft", "dpo"}:
+        return [Path("data/original", name, f"{split}.parquet") for name in tasks for split in ("dev", "test")]
+    names = [task] if task else list(tasks)
+    files = [Path("data", tasks[name]["train_on"], name, "train.parquet") for name in names]
+    return [file if file.is_file() else Path("data/original", file.parent.name, file.name) for file in files]
+
+
+def _scoring(
+    settings: ScoreParams, tuning: SftParams, shape: Shape | None, machine: Machine, longest: Callable[[], int]
+) -> Iterator[str]:
     if settings.backend in {"vllm", "ray"}:
         yield from _scoring_with_vllm(settings, tuning, shape, machine)
         return
-    if shape is not None:
-        need = memory.scoring(
+    if shape is None:
+        return
+
+    def need(prompt: int) -> float:
+        return memory.scoring(
             shape,
-            tokens=max(settings.batch_tokens, settings.row_tokens, tuning.max_length),
-            longest=max(settings.row_tokens, tuning.max_length),
+            tokens=max(settings.batch_tokens, settings.row_tokens, prompt),
+            longest=max(settings.row_tokens, prompt),
             precision=settings.precision,
             weights=settings.weights,
             attention=settings.attention,
         )
-        yield from _memory("score", need, "lower score.batch_tokens, or take a smaller base_model", machine)
+
+    mend = "lower score.batch_tokens, or set a smaller base_model"
+    if any(_memory("score", need(tuning.max_length), mend, machine)):
+        yield from _memory("score", need(longest()), mend, machine)
 
 
 def _scoring_with_vllm(
