@@ -12,6 +12,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from babelshelf.commands import profile
+from babelshelf.core.files import ROOT_VARIABLE
 from babelshelf.core.params import read
 from tests.helpers.profiles import NANO
 
@@ -29,7 +30,7 @@ class Workspace:
 
     def __init__(self, folder: Path, site_cache: Path) -> None:
         self.folder = folder
-        inherited = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
+        inherited = {name: value for name, value in os.environ.items() if name not in {"DVC_ROOT", ROOT_VARIABLE}}
         self.environment = inherited | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # stages run as `python -m ...`
             "DVC_SITE_CACHE_DIR": str(site_cache),
@@ -89,7 +90,10 @@ class Workspace:
     def set_params(self, overlay: str) -> None:
         """Merge YAML text into params.yaml."""
         params = profile.round_trip(self.folder / "params.yaml")
-        profile.merge(params, YAML().load(overlay))
+        values = YAML().load(overlay)
+        for plugins in profile.PLUGINS:
+            profile.with_sections(params, values, plugins)
+        profile.merge(params, values)
         YAML().dump(params, self.folder / "params.yaml")
 
     def append(self, file: str, text: str) -> None:

@@ -117,7 +117,7 @@ def test_memory_is_estimated_from_the_rows_where_they_are_there(values: dict[str
 
 def test_memory_of_scoring_is_estimated_from_the_rows_too(values: dict[str, Any]) -> None:
     values["sft"]["max_length"] = 200_000
-    values["score"] |= {"batch_tokens": 512, "row_tokens": 64, "precision": "fp32", "weights": "fp32"}
+    values["score"]["transformers"] |= {"batch_tokens": 512, "row_tokens": 64, "precision": "fp32", "weights": "fp32"}
     laptop = Pretended(gpus=[], memory=16)
     (line,) = requirements.lacking(values, "score", None, laptop)
     assert line.startswith("score: needs about ")
