@@ -87,7 +87,7 @@ def lacking(
     template = prompts.PROMPTS / tuning.template / f"{task or tasks[0]}.txt"
     read_files = files or _recipe_files(values["tasks"], stage, task)
     longest = partial(prompts.longest, read_files, template, base.lm, tuning.max_length)
-    if stage in {"score", "score_train", "predict"}:
+    if stage in {"score", "score_train", "predict", "predict_final"}:
         scoring = section(ScoreParams, values, "score", None)
         adapted = tuning.adapter == "lora"
         needs = list(_requirements(scoring, tuning.max_length, adapted=adapted))
