@@ -132,12 +132,14 @@ def _not_one_token(answer: str, prefix: list[int], ids: list[int], tokenizer: Pr
 def encode(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
     """Token ids of the rows' prompts, at most `max_length - 1` each, so that the answer always fits.
 
-    A longer prompt loses the end of its candidate, never of its query or instruction.
+    A longer prompt loses the end of its candidate, never of its query or instruction. A special token that stands in
+    a query or candidate, such as `<|pad|>`, is encoded as the text that it is.
 
     Raises:
         InputError: prompts are too long even with an empty candidate; the message has their number and the first.
     """
-    records = rows.select("id", "task", "language", "query", "candidate").to_dicts()
+    texts = rows.select("id", "task", "language", "query", "candidate")
+    records = without_special_tokens(texts, tokenizer).to_dicts()
     ids = token_ids([template.render(record) for record in records], tokenizer)
     exceeding = [index for index, prompt in enumerate(ids) if len(prompt) >= max_length]
     over = list[str]()
@@ -170,6 +172,19 @@ def longest_prompt(rows: pl.DataFrame, template: Template, tokenizer: PreTrained
 
 def _texts(rows: pl.DataFrame, template: Template) -> list[str]:
     return [template.render(row) for row in rows.select("task", "language", "query", "candidate").to_dicts()]
+
+
+def without_special_tokens(rows: pl.DataFrame, tokenizer: PreTrainedTokenizerBase) -> pl.DataFrame:
+    """The rows with a space after the first character of each special token in a query or candidate.
+
+    So the tokenizer reads it as text, wherever the prompt is encoded. A template may hold special tokens: it is left as
+    it is.
+    """
+    special = [token for token in tokenizer.all_special_tokens if len(token) > 1]
+    if not special:
+        return rows
+    apart = [f"{token[0]} {token[1:]}" for token in special]
+    return rows.with_columns(pl.col("query", "candidate").str.replace_many(special, apart))
 
 
 def token_ids(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
