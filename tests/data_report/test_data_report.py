@@ -26,7 +26,7 @@ from babelshelf.prepare.params import PrepareParams
 from babelshelf.prepare.sources import esci, files
 from babelshelf.prepare.statistics import split_statistics, statistics
 from babelshelf.tables.prediction_sets import UNLABELLED_SCHEMA, no_unlabelled
-from babelshelf.text.language_id import Identified, Tolerance
+from babelshelf.text.language_id import Identification, Tolerance
 from benchmarks.wrong_languages import judged, measured
 from stages.data_report import main
 from tests.helpers.profiles import NANO
@@ -306,9 +306,9 @@ def test_rows_that_prepare_left_out_are_shown_with_their_reason(
 
 
 def test_the_page_says_that_only_latin_letters_are_counted() -> None:
-    """As `language_id.Identified.contradicts` has it: another script tells at once."""
-    assert Identified(2, foreign_script=True, confidences={"ja": 0.9, "de": 0.0}).contradicts("de", TOLERANCE)
-    assert not Identified(5, foreign_script=False, confidences={"en": 0.9, "de": 0.0}).contradicts("de", TOLERANCE)
+    """As `language_id.Identification.contradicts` has it: another script tells at once."""
+    assert Identification(2, non_latin=True, confidences={"ja": 0.9, "de": 0.0}).contradicts("de", TOLERANCE)
+    assert not Identification(5, non_latin=False, confidences={"en": 0.9, "de": 0.0}).contradicts("de", TOLERANCE)
     assert "A query in Latin letters needs at least 6 of them" in languages._explained(TOLERANCE, "all")
 
 
