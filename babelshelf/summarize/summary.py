@@ -1,4 +1,4 @@
-"""The results at a glance: a small JSON of the tasks and their average."""
+"""Summary of the results: the main metrics of each task, and the mean F1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from babelshelf.evaluate.metric_names import SUMMARY
 
 
 def summarize(evaluated: Path, tasks: Iterable[str]) -> dict[str, Any]:
-    """What one looks at first, from `<evaluated>/<task>.json` of the given tasks; files of other tasks are not read.
+    """The main metrics of each task and the mean of their F1.
+
+    Args:
+        evaluated: folder with `<task>.json` of the stage `evaluate`.
+        tasks: tasks to read; files of other tasks are ignored.
 
     Raises:
         InputError: a task was not evaluated.
@@ -22,13 +26,13 @@ def summarize(evaluated: Path, tasks: Iterable[str]) -> dict[str, Any]:
 
 
 def _summary(values: dict[str, Any]) -> dict[str, float]:
-    everything = values["all"]
+    overall = values["all"]
     by_part = {f"f1_{part}": values[part]["f1"] for part in ("in_train", "absent") if part in values}
-    return {name: everything[name] for name in SUMMARY} | by_part | {"threshold": values["threshold"]}
+    return {name: overall[name] for name in SUMMARY} | by_part | {"threshold": values["threshold"]}
 
 
 def read_evaluated(folder: Path, task: str) -> dict[str, Any]:
-    """What `evaluate` wrote of a task into `folder`; raises InputError where it has not run."""
+    """Read the metrics of `evaluate` for a task; raise InputError if the stage has not run."""
     file = folder / f"{task}.json"
     if not file.is_file():
         raise InputError(f"{file}: no such file; run `dvc repro evaluate@{task}`")

@@ -16,7 +16,7 @@ from babelshelf.core.params import read as read_params
 from babelshelf.core.params import section
 from babelshelf.core.rows import ROW_SCHEMA, write_csv, write_rows, write_table
 from babelshelf.data_report import languages, pairs, queries, texts
-from babelshelf.data_report.tables import SPLITS, TaskData
+from babelshelf.data_report.tables import SPLITS, TaskTables
 from babelshelf.page.document import Table
 from babelshelf.pairs import splits
 from babelshelf.pairs.params import CharactersPerText, FilesParams
@@ -69,11 +69,11 @@ def table(rows: list[Row], task: str = "qc") -> pl.DataFrame:
     )
 
 
-def task_data(rows: list[Row], task: str = "qc", **changes: Any) -> TaskData:  # noqa: ANN401
+def task_data(rows: list[Row], task: str = "qc", **changes: Any) -> TaskTables:  # noqa: ANN401
     read = table(rows, task)
     prepared = {split: split_statistics(read.filter(pl.col("split") == split)) for split in SPLITS}
     values: dict[str, Any] = {"unlabelled": no_unlabelled(), "prepared": prepared, "left_out": {}, "rejects": None}
-    return TaskData(task=task, rows=read, **values | changes)
+    return TaskTables(task=task, rows=read, **values | changes)
 
 
 def replaced(rows: list[Row], at: dict[int, dict[str, Any]]) -> list[Row]:
