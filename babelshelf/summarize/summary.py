@@ -25,10 +25,21 @@ def summarize(evaluated: Path, tasks: Iterable[str]) -> dict[str, Any]:
     return {"f1_average": sum(part["f1"] for part in summaries.values()) / len(summaries), "tasks": summaries}
 
 
+def all_yes_margin(part: dict[str, float]) -> float:
+    """Lower bound of F1's interval minus F1 of answering "yes" to all pairs; above 0, F1 is significantly better.
+
+    `part` is one part (`all`, `in_train` or `absent`) of what `evaluate` wrote.
+    """
+    return part["f1_low"] - part["all_yes_f1"]
+
+
 def _summary(values: dict[str, Any]) -> dict[str, float]:
     overall = values["all"]
     by_part = {f"f1_{part}": values[part]["f1"] for part in ("in_train", "absent") if part in values}
-    return {name: overall[name] for name in SUMMARY} | by_part | {"threshold": values["threshold"]}
+    margins = {"all_yes_margin": all_yes_margin(overall)}
+    if "absent" in values:
+        margins["all_yes_margin_absent"] = all_yes_margin(values["absent"])
+    return {name: overall[name] for name in SUMMARY} | by_part | margins | {"threshold": values["threshold"]}
 
 
 def read_evaluated(folder: Path, task: str) -> dict[str, Any]:

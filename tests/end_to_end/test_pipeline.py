@@ -30,7 +30,7 @@ from tests.helpers import esci_folder, tiny_lm
 from tests.helpers.cikm2025_folder import write_folder
 from tests.helpers.workspace import MINUTES, Workspace
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
+pytestmark = pytest.mark.pipeline
 
 RECIPE = {  # what tests/fixtures/tiny.yaml needs, and nothing else
     "prepare",

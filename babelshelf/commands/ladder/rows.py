@@ -16,17 +16,16 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from babelshelf.commands.check import TASKS, check_values
+from babelshelf.commands.check import check_values
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, Section, read
 
-# Those that some source has; one that params.yaml leaves out is left out of the ladder, too.
-KNOWN_TASKS = tuple(dict.fromkeys(task for tasks in TASKS.values() for task in tasks))
+KNOWN_TASKS = ("qc", "qi")  # one that params.yaml leaves out is left out of the ladder, too
 
 NAME = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 
 
-class Row(Section):
+class LadderRow(Section):
     """One rung: a recipe, the tasks that it is a rung of, and the row that its gain is taken over.
 
     Attributes:
@@ -90,14 +89,14 @@ class Row(Section):
 
 
 class _Ladder(Section):
-    rows: list[Row] = Field(min_length=1)
+    rows: list[LadderRow] = Field(min_length=1)
 
 
 class Experiment(NamedTuple):
     """One run of the pipeline: a row with a seed, and the params that it sets."""
 
     name: str
-    row: Row
+    row: LadderRow
     seed: int
     params: dict[str, Any]
 
@@ -106,16 +105,16 @@ class Experiment(NamedTuple):
 Results = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 
-class Line(NamedTuple):
+class RowResult(NamedTuple):
     """What a row measured for one task: F1 on test and the gain in it, one value a seed."""
 
-    row: Row
+    row: LadderRow
     task: str
     f1: list[float]
     gain: list[float]
 
 
-def read_ladder(params: Mapping[str, Any], file: Path) -> list[Row]:
+def read_ladder(params: Mapping[str, Any], file: Path) -> list[LadderRow]:
     """The rows of `file` for the tasks that `params` (all of params.yaml) has.
 
     What a row says of another task is left out; a row that has no other task is left out altogether.
@@ -133,7 +132,7 @@ def read_ladder(params: Mapping[str, Any], file: Path) -> list[Row]:
     return rows
 
 
-def select(rows: Sequence[Row], names: Iterable[str]) -> list[Row]:
+def select(rows: Sequence[LadderRow], names: Iterable[str]) -> list[LadderRow]:
     """The named rows, in the ladder's order; all of them where none is named.
 
     Raises:
@@ -147,27 +146,27 @@ def select(rows: Sequence[Row], names: Iterable[str]) -> list[Row]:
     return [row for row in rows if not wanted or row.name in wanted]
 
 
-def experiments(rows: Iterable[Row], own_seed: int, seeds: Sequence[int] = ()) -> list[Experiment]:
+def experiments(rows: Iterable[LadderRow], default_seed: int, seeds: Sequence[int] = ()) -> list[Experiment]:
     """What to run, row by row: an experiment for each of a row's seeds, or for each of `seeds` if there are any."""
     return [
-        Experiment(experiment_name(row.name, seed, own_seed), row, seed, {"seed": seed, **row.set})
+        Experiment(experiment_name(row.name, seed, default_seed), row, seed, {"seed": seed, **row.set})
         for row in rows
         for seed in seeds or row.seeds
     ]
 
 
-def experiment_name(row: str, seed: int, own_seed: int) -> str:
+def experiment_name(row: str, seed: int, default_seed: int) -> str:
     """The row's name; with another seed than params.yaml's own, the seed follows."""
-    return row if seed == own_seed else f"{row}-seed{seed}"
+    return row if seed == default_seed else f"{row}-seed{seed}"
 
 
-def lines(rows: Iterable[Row], results: Results) -> list[Line]:
+def row_results(rows: Iterable[LadderRow], results: Results) -> list[RowResult]:
     """For each row and each of its tasks the F1 over its seeds, and the gain over the row before it.
 
     A gain is paired: a difference for each seed that both rows have.
     """
     return [
-        Line(row, task, of_task(results, row.name, task), gains(results, row.name, row.after.get(task, ""), task))
+        RowResult(row, task, of_task(results, row.name, task), gains(results, row.name, row.after.get(task, ""), task))
         for row in rows
         for task in row.tasks
     ]
@@ -213,13 +212,13 @@ def _line(problem: Any, values: dict[str, Any]) -> str:  # noqa: ANN401 - pydant
     return f"{where}: {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"
 
 
-def _name_problems(rows: Sequence[Row]) -> list[str]:
+def _name_problems(rows: Sequence[LadderRow]) -> list[str]:
     names = [row.name for row in rows]
     return [f"row {name!r}: name: an earlier row has it" for i, name in enumerate(names) if name in names[:i]]
 
 
-def _after_problems(rows: Sequence[Row]) -> list[str]:
-    earlier: dict[str, Row] = {}
+def _after_problems(rows: Sequence[LadderRow]) -> list[str]:
+    earlier: dict[str, LadderRow] = {}
     problems = []
     for row in rows:
         for task, name in row.after.items():
@@ -231,7 +230,7 @@ def _after_problems(rows: Sequence[Row]) -> list[str]:
     return problems
 
 
-def _of_tasks(row: Row, tasks: Iterable[str]) -> Row:
+def _of_tasks(row: LadderRow, tasks: Iterable[str]) -> LadderRow:
     others = tuple(f"tasks.{task}." for task in KNOWN_TASKS if task not in tasks)
     return row.model_copy(
         update={
@@ -243,12 +242,12 @@ def _of_tasks(row: Row, tasks: Iterable[str]) -> Row:
     )
 
 
-def _param_problems(row: Row, params: Mapping[str, Any]) -> list[str]:
+def _param_problems(row: LadderRow, params: Mapping[str, Any]) -> list[str]:
     problems = [f"row {row.name!r}: set.{path}: {wrong}" for path in row.set if (wrong := _wrong(path, params))]
     if problems:
         return problems
     try:
-        check_values(with_set(params, row.set), PARAMS_FILE)
+        check_values(with_values(params, row.set), PARAMS_FILE)
     except InputError as error:
         return [f"row {row.name!r}: set: {line.removeprefix(f'{PARAMS_FILE}: ')}" for line in error.message.split("\n")]
     return []
@@ -270,10 +269,10 @@ def _wrong(path: str, params: Mapping[str, Any]) -> str | None:
     return None
 
 
-def with_set(params: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def with_values(params: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of `params` with `values`, whose keys are dotted paths, put in."""
     result = dict(params)
     for path, value in values.items():
         key, _, rest = path.partition(".")
-        result[key] = with_set(result[key], {rest: value}) if rest else value
+        result[key] = with_values(result[key], {rest: value}) if rest else value
     return result
