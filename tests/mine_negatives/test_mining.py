@@ -106,7 +106,7 @@ def test_no_anchor_at_all_is_an_error() -> None:
 
 
 def test_an_anchor_outside_the_catalogue_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"row 'r1': its candidate 'z' is no training candidate"):
+    with pytest.raises(InputError, match=r"row 'r1': its candidate 'z' is not among the training candidates"):
         mined(table(row("r1", "one", "z")), LETTERS)
 
 
@@ -287,7 +287,7 @@ def test_too_many_clusters_are_an_error_before_any_work() -> None:
     def embed(texts: Sequence[str], prompt: str) -> np.ndarray:
         raise AssertionError("embedded")
 
-    with pytest.raises(InputError, match=r"ivf\.lists is 16, but 10 candidates are enough for 1"):
+    with pytest.raises(InputError, match=r"ivf\.lists is 16, but 10 candidates are enough for only 1"):
         mining.mine(table(row("r", "query", "a")), LETTERS, embed, settings(index="ivf"), 1)
 
 
