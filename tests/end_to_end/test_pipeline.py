@@ -431,6 +431,17 @@ def test_only_what_changed_is_run_again(climbed: tuple[Workspace, Workspace, int
 
 
 @pytest.mark.slow
+def test_two_jobs_make_the_same_experiments(climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path) -> None:
+    before, after, _, _ = climbed
+    workspace = before.copy(tmp_path / "repository")
+    status, output = _ladder(workspace, *EXPERIMENTS, "--jobs", "2")
+    assert status == 0, output
+    assert _trees(workspace) == _trees(after)
+    assert len(re.findall(r"^    \S+: prepare$", output, flags=re.MULTILINE)) <= 1
+    assert _files(workspace) == _files(before)
+
+
+@pytest.mark.slow
 def test_a_killed_ladder_goes_on_to_the_same_numbers(
     climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path
 ) -> None:

@@ -1,9 +1,6 @@
-"""The ladder: the rows of ladder.yaml, each a recipe to run as an experiment, and the table of what each step gains.
+"""The rows of ladder.yaml: their schema, the experiments that they stand for, and the gains of their results.
 
-    babelshelf ladder              # all rows; `babelshelf ladder sft translation` runs just these
-
-Here is what the rows mean: their schema, the experiments that they ask for, and what follows from their results. How an
-experiment is run is in `babelshelf.commands.ladder.experiments`.
+babelshelf ladder              # all rows; `babelshelf ladder sft translation` runs these two
 """
 
 from __future__ import annotations
@@ -26,17 +23,17 @@ NAME = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 
 
 class LadderRow(Section):
-    """One rung: a recipe, the tasks that it is a rung of, and the row that its gain is taken over.
+    """A recipe, the tasks that it tests, and the row that its gain is measured against.
 
     Attributes:
-        name: of its experiment.
-        title: for tables.
-        tasks: that it is reported for.
-        after: for each task the row that its gain is taken over; in the file also one name for all of `tasks`. A task
-            without one has no gain.
+        name: name of its experiment.
+        title: title in tables.
+        tasks: tasks that it is reported for.
+        after: by task, the earlier row that the gain is measured against; in the file also one name for all of `tasks`.
+            A task without one has no gain.
         set: values of params.yaml by dotted path.
-        published: F1 on dev in per cent, by task, of arXiv 2510.21671, Table 2.
-        seeds: an experiment each; several give a mean and a standard deviation.
+        published: F1 on dev in per cent, by task (arXiv 2510.21671, Table 2).
+        seeds: one experiment for each; several give a mean and a standard deviation.
         note: a sentence for the report, such as why a row does not gain.
     """
 
@@ -51,23 +48,23 @@ class LadderRow(Section):
 
     @field_validator("name")
     @classmethod
-    def _plain(cls, name: str) -> str:
+    def _valid_name(cls, name: str) -> str:
         if not NAME.fullmatch(name):
             raise ValueError("expected letters and digits, with single hyphens between them")
         if seed := re.search(r"-seed[0-9]+$", name):
-            raise ValueError(f"{seed[0]} in the end is for the experiments of other seeds")
+            raise ValueError(f"a name must not end in {seed[0]}: experiments of other seeds do")
         return name
 
     @field_validator("tasks", "seeds")
     @classmethod
-    def _once(cls, values: list[Any]) -> list[Any]:
+    def _unique(cls, values: list[Any]) -> list[Any]:
         if len(values) != len(dict.fromkeys(values)):
-            raise ValueError("each may stand there once")
+            raise ValueError("each value may be given once")
         return values
 
     @field_validator("tasks")
     @classmethod
-    def _known(cls, tasks: list[str]) -> list[str]:
+    def _known_tasks(cls, tasks: list[str]) -> list[str]:
         unknown = [task for task in tasks if task not in KNOWN_TASKS]
         if unknown:
             raise ValueError(f"there is no task {unknown[0]!r}, only {', '.join(KNOWN_TASKS)}")
@@ -75,12 +72,12 @@ class LadderRow(Section):
 
     @field_validator("after", mode="before")
     @classmethod
-    def _for_all(cls, after: object, info: ValidationInfo) -> object:
+    def _by_task(cls, after: object, info: ValidationInfo) -> object:
         return dict.fromkeys(info.data.get("tasks", []), after) if isinstance(after, str) else after
 
     @field_validator("after", "published")
     @classmethod
-    def _of_its_tasks(cls, by_task: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    def _tasks_of_row(cls, by_task: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         tasks = info.data.get("tasks", KNOWN_TASKS)
         others = [task for task in by_task if task not in tasks]
         if others:
@@ -93,7 +90,7 @@ class _Ladder(Section):
 
 
 class Experiment(NamedTuple):
-    """One run of the pipeline: a row with a seed, and the params that it sets."""
+    """A run of the pipeline: a row with a seed, and the params to set, by dotted path."""
 
     name: str
     row: LadderRow
@@ -106,7 +103,7 @@ Results = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 
 class RowResult(NamedTuple):
-    """What a row measured for one task: F1 on test and the gain in it, one value a seed."""
+    """Result of a row for one task: F1 on test, and its gain; one value for each seed."""
 
     row: LadderRow
     task: str
@@ -115,13 +112,11 @@ class RowResult(NamedTuple):
 
 
 def read_ladder(params: Mapping[str, Any], file: Path) -> list[LadderRow]:
-    """The rows of `file` for the tasks that `params` (all of params.yaml) has.
-
-    What a row says of another task is left out; a row that has no other task is left out altogether.
+    """The rows of `file`, without the tasks that `params` (all of params.yaml) does not have.
 
     Raises:
-        InputError: a key is unknown or missing, a value wrong, a name taken twice, `after` names no earlier row of that
-            task, or params with what a row sets would not be valid; one line each, with the row and the key.
+        InputError: a key is unknown or missing, a value is wrong, a name is used twice, `after` names no earlier row of
+            that task, or the params with those of a row are not valid; one line for each, with the row and the key.
     """
     rows = _validated(read(file), file).rows
     problems = [*_name_problems(rows), *_after_problems(rows)]
@@ -133,21 +128,21 @@ def read_ladder(params: Mapping[str, Any], file: Path) -> list[LadderRow]:
 
 
 def select(rows: Sequence[LadderRow], names: Iterable[str]) -> list[LadderRow]:
-    """The named rows, in the ladder's order; all of them where none is named.
+    """The rows of these names, in the ladder's order; all rows if there are no names.
 
     Raises:
         InputError: there is no such row.
     """
-    wanted = list(names)
-    known = [row.name for row in rows]
-    unknown = [name for name in wanted if name not in known]
+    selected = list(names)
+    all_names = [row.name for row in rows]
+    unknown = [name for name in selected if name not in all_names]
     if unknown:
-        raise InputError(f"the ladder has no row {unknown[0]!r}; there are {', '.join(known)}")
-    return [row for row in rows if not wanted or row.name in wanted]
+        raise InputError(f"the ladder has no row {unknown[0]!r}; there are {', '.join(all_names)}")
+    return [row for row in rows if not selected or row.name in selected]
 
 
 def experiments(rows: Iterable[LadderRow], default_seed: int, seeds: Sequence[int] = ()) -> list[Experiment]:
-    """What to run, row by row: an experiment for each of a row's seeds, or for each of `seeds` if there are any."""
+    """The experiments of the rows: one for each of `seeds`, or for each of the row's own seeds if `seeds` is empty."""
     return [
         Experiment(experiment_name(row.name, seed, default_seed), row, seed, {"seed": seed, **row.set})
         for row in rows
@@ -156,35 +151,37 @@ def experiments(rows: Iterable[LadderRow], default_seed: int, seeds: Sequence[in
 
 
 def experiment_name(row: str, seed: int, default_seed: int) -> str:
-    """The row's name; with another seed than params.yaml's own, the seed follows."""
+    """The row's name, followed by the seed if it is not that of params.yaml."""
     return row if seed == default_seed else f"{row}-seed{seed}"
 
 
 def row_results(rows: Iterable[LadderRow], results: Results) -> list[RowResult]:
-    """For each row and each of its tasks the F1 over its seeds, and the gain over the row before it.
+    """F1 and gain of each row for each of its tasks.
 
-    A gain is paired: a difference for each seed that both rows have.
+    Gains are paired: there is one for each seed that both rows were run with.
     """
     return [
-        RowResult(row, task, of_task(results, row.name, task), gains(results, row.name, row.after.get(task, ""), task))
+        RowResult(
+            row, task, f1_by_seed(results, row.name, task), gains(results, row.name, row.after.get(task, ""), task)
+        )
         for row in rows
         for task in row.tasks
     ]
 
 
-def of_task(results: Results, row: str, task: str) -> list[float]:
-    """The F1 of each seed that the row has one for."""
+def f1_by_seed(results: Results, row: str, task: str) -> list[float]:
+    """F1 of the row for each seed that it was run with."""
     return [by_task[task] for by_task in results.get(row, {}).values()]
 
 
 def gains(results: Results, row: str, after: str, task: str) -> list[float]:
-    """The gain in F1 for each seed that both rows have a result of."""
+    """The gain in F1 for each seed that both rows were run with."""
     before = results.get(after, {})
     return [by_task[task] - before[seed][task] for seed, by_task in results.get(row, {}).items() if seed in before]
 
 
 def in_percent(values: Sequence[float], sign: str = "-") -> str:
-    """The mean, with the standard deviation (of a sample) where there are several values; a dash for none."""
+    """The mean in per cent, with the standard deviation (of a sample) if there are several values; a dash for none."""
     if not values:
         return "–"
     deviation = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
@@ -224,8 +221,8 @@ def _after_problems(rows: Sequence[LadderRow]) -> list[str]:
         for task, name in row.after.items():
             of_task = [other.name for other in earlier.values() if task in other.tasks]
             if name not in of_task:
-                mend = f"an earlier row of {task}: {', '.join(of_task) or '(none; leave `after` out)'}"
-                problems.append(f"row {row.name!r}: after.{task}: expected {mend}; found {name!r}")
+                expected = f"an earlier row of {task}: {', '.join(of_task) or '(none; leave `after` out)'}"
+                problems.append(f"row {row.name!r}: after.{task}: expected {expected}; found {name!r}")
         earlier[row.name] = row
     return problems
 
@@ -243,7 +240,9 @@ def _of_tasks(row: LadderRow, tasks: Iterable[str]) -> LadderRow:
 
 
 def _param_problems(row: LadderRow, params: Mapping[str, Any]) -> list[str]:
-    problems = [f"row {row.name!r}: set.{path}: {wrong}" for path in row.set if (wrong := _wrong(path, params))]
+    problems = [
+        f"row {row.name!r}: set.{path}: {problem}" for path in row.set if (problem := _path_problem(path, params))
+    ]
     if problems:
         return problems
     try:
@@ -253,8 +252,8 @@ def _param_problems(row: LadderRow, params: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _wrong(path: str, params: Mapping[str, Any]) -> str | None:
-    """Why `path` is none that a row can set."""
+def _path_problem(path: str, params: Mapping[str, Any]) -> str | None:
+    """Why a row can't set `path`; None if it can."""
     if path == "seed":
         return "give the seeds of a row as `seeds`"
     value: Any = params
@@ -270,7 +269,7 @@ def _wrong(path: str, params: Mapping[str, Any]) -> str | None:
 
 
 def with_values(params: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of `params` with `values`, whose keys are dotted paths, put in."""
+    """A copy of `params` with `values` by dotted path."""
     result = dict(params)
     for path, value in values.items():
         key, _, rest = path.partition(".")
