@@ -10,7 +10,7 @@ from babelshelf.data_report.params import DataReportParams
 from babelshelf.data_report.tables import SPLITS, Finding, TaskTables
 from babelshelf.page import figures
 from babelshelf.page.cells import NONE, percent
-from babelshelf.page.document import Block, Document, Figure, Section, Table
+from babelshelf.page.document import Block, Document, Figure, ReportSection, Table
 from babelshelf.page.prepared import language_table, split_table
 from babelshelf.text.language_id import Tolerance
 
@@ -44,13 +44,13 @@ def document(tasks: Sequence[TaskTables], found: Mapping[str, Mapping[str, Findi
     """The page."""
     leaks = found[ALL]["leaks"]
     sections = [
-        Section("overview", "Overview", [_overview(found)]),
-        Section("leaks", leaks.title, leaks.blocks),
+        ReportSection("overview", "Overview", [_overview(found)]),
+        ReportSection("leaks", leaks.title, leaks.blocks),
     ]
     for data in tasks:
-        sections += [Section(data.task, f"Task {data.task}", _sizes(data))]
+        sections += [ReportSection(data.task, f"Task {data.task}", _sizes(data))]
         sections += [
-            Section(f"{data.task}-{name}", f"{part.title}, {data.task}", part.blocks, level=3)
+            ReportSection(f"{data.task}-{name}", f"{part.title}, {data.task}", part.blocks, level=3)
             for name, part in found[data.task].items()
         ]
     lead = [

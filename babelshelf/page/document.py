@@ -54,7 +54,7 @@ Block = Text | Table | Figure
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A section with a heading of level 2 or 3; `anchor` is unique in the document."""
 
     anchor: str
@@ -69,7 +69,7 @@ class Document:
 
     title: str
     lead: Sequence[str]
-    sections: Sequence[Section]
+    sections: Sequence[ReportSection]
 
     def figures(self) -> list[Figure]:
         """All figures."""

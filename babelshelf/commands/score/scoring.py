@@ -40,7 +40,7 @@ MARGIN = 64  # tokens: for the name of the language, and what a tokenizer puts b
 
 
 @dataclass(frozen=True)
-class Trained:
+class ModelFiles:
     """What scores.
 
     Attributes:
@@ -93,7 +93,7 @@ class Looked:
         return [f"{total}; the first {len(self.lines)}:", *self.lines]
 
 
-def run(pairs: PairFile, out: Path, trained: Trained, max_bad_share: float) -> Iterator[str]:
+def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -> Iterator[str]:
     """Score a file, and write `out`.
 
     Args:
