@@ -11,6 +11,9 @@ Rows that were derived from a dropped row:
   dropped only if its own score contradicts its label, as in the paper.
 - A *mined negative* has label 0 because its candidate differs from that of its parent, not because the parent's label
   is right. It is judged by its own score under both policies.
+- At most `max_dropped_share` of the rows of a class in a language are dropped: if the model contradicts more, it has
+  hardly learned the class, and without its rows the next model would never predict it. The rows that the model
+  contradicts with the most confidence are dropped first, then translations of dropped rows.
 - A parent is not dropped for its translations: the error may be in the translation.
 """
 
@@ -48,6 +51,16 @@ class Filtered:
     dropped: pl.DataFrame
     metrics: dict[str, Any]
 
+    @property
+    def warnings(self) -> list[str]:
+        """A line for each class of a language of which `max_dropped_share` kept some rows."""
+        return [
+            f"check: the filter would drop {cell['marked']:,} of the {cell['read']:,} rows of {language} with label "
+            f"{label}; max_dropped_share keeps {cell['kept_by_cap']:,} of them: the model has hardly learned this class"
+            for language, labels in self.metrics["capped"].items()
+            for label, cell in labels.items()
+        ]
+
 
 def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings: FilterParams) -> Filtered:
     """Drop the rows that the model contradicts; the module's docstring describes the policy.
@@ -57,21 +70,25 @@ def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings
         scores: `id` and `p_yes`, one for each row.
         truth: ground truth, for the metrics only.
         settings: with `confidence` c, p(yes) <= 1 - c contradicts label 1 and p(yes) >= c contradicts label 0.
+            `max_dropped_share` limits the dropped rows of each class in each language.
 
     Raises:
         InputError: the scores are not one for each row, or all rows would be dropped.
     """
-    marked = _with_scores(rows, scores).with_columns(
+    scored = _with_scores(rows, scores).with_columns(
         reason=pl.when(_contradicted(settings.confidence)).then(pl.lit(CONTRADICTED))
     )
+    marked = _capped(scored, settings.max_dropped_share)
     if settings.derived == "drop":
-        marked = _drop_translations(marked)
+        scored = _drop_translations(scored)
+        marked = _capped(_drop_translations(marked), settings.max_dropped_share)
     dropped = marked.filter(pl.col("reason").is_not_null())
     if dropped.height == marked.height:
         raise InputError(f"the filter dropped all {marked.height} rows: raise tasks.<task>.filter.confidence")
     kept = marked.filter(pl.col("reason").is_null()).select(ROW_SCHEMA.names())
     metrics = _counts(marked) | {
         "positive_share": {"before": positive_share(rows), "after": positive_share(kept)},
+        "capped": _kept_by_cap(scored, marked),
         "noise": _noise(marked, truth),
     }
     return Filtered(kept=kept, dropped=dropped, metrics=metrics)
@@ -80,6 +97,35 @@ def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings
 def _contradicted(confidence: float) -> pl.Expr:
     p_yes, label = pl.col("p_yes"), pl.col("label")
     return ((label == 1) & (1 - p_yes >= confidence)) | ((label == 0) & (p_yes >= confidence))
+
+
+def _capped(marked: pl.DataFrame, share: float) -> pl.DataFrame:
+    """At most `share` of the rows of each class in each language keep their reason to be dropped."""
+    wrong = pl.when(pl.col("label") == 1).then(1 - pl.col("p_yes")).otherwise("p_yes")  # confidence in the other label
+    cell = ["language", "label"]
+    placed = marked.with_row_index("row").sort(
+        pl.col("reason").is_null(), pl.col("reason") == PARENT_DROPPED, -wrong, "id", maintain_order=True
+    )
+    place = pl.int_range(pl.len()).over(cell)
+    room = (pl.len().over(cell) * share + 1e-9).floor()
+    return placed.with_columns(reason=pl.when(place < room).then("reason")).sort("row").drop("row")
+
+
+def _kept_by_cap(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
+    """`{language: {label: {read, marked, kept_by_cap}}}` where the cap kept rows."""
+    cells = (
+        before.select("language", "label", marked=pl.col("reason").is_not_null())
+        .with_columns(dropped=after["reason"].is_not_null())
+        .group_by("language", "label")
+        .agg(read=pl.len(), marked=pl.col("marked").sum(), kept_by_cap=(pl.col("marked") & ~pl.col("dropped")).sum())
+        .filter(pl.col("kept_by_cap") > 0)
+        .sort("language", "label")
+    )
+    capped: dict[str, dict[str, dict[str, int]]] = {}
+    for row in cells.iter_rows(named=True):
+        counts = {name: row[name] for name in ("read", "marked", "kept_by_cap")}
+        capped.setdefault(row["language"], {})[str(row["label"])] = counts
+    return capped
 
 
 def _drop_translations(marked: pl.DataFrame) -> pl.DataFrame:
