@@ -128,13 +128,15 @@ def init(
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("submission"), help="Folder to write; default: submission."
 )
-def submit(*, out: Path) -> None:
+@click.option("--final", is_flag=True, help="Of the models that were also trained on dev and test (predict_final).")
+def submit(*, out: Path, final: bool) -> None:
     """Write, check and zip the competition's submission; before: dvc repro predict@qc predict@qi."""
     from babelshelf.commands.submit import submit as write_submissions  # noqa: PLC0415
     from babelshelf.core.params import load  # noqa: PLC0415
     from babelshelf.prepare.params import PrepareParams  # noqa: PLC0415
 
-    for line in write_submissions(load(PrepareParams, "prepare"), Path("data/predictions/submission"), out):
+    stage, folder = ("predict_final", "final") if final else ("predict", "submission")
+    for line in write_submissions(load(PrepareParams, "prepare"), Path("data/predictions", folder), out, stage):
         click.echo(line)
 
 
