@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from babelshelf.base_model import nano_embedder, nano_lm
-from babelshelf.base_model.params import BaseModelParams, BaseLmParams
+from babelshelf.base_model.params import BaseLmParams, BaseModelParams
 from babelshelf.core.files import replacing
 from babelshelf.core.params import load, load_seed
 from babelshelf.core.partial_work import partial_work
