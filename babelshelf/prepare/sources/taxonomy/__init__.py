@@ -12,16 +12,13 @@ It reads `<folder>/<locale>/categories.txt` in the format in which Shopify publi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from babelshelf.core.errors import InputError
-from babelshelf.core.languages import normalize
 from babelshelf.core.rows import ROW_SCHEMA
 from babelshelf.prepare.label_noise import clean_share, with_noise
 from babelshelf.prepare.marketplace import Inputs, Marketplace, TaskData, single
@@ -29,7 +26,7 @@ from babelshelf.prepare.sources.taxonomy.categories import Category, read_catego
 from babelshelf.prepare.sources.taxonomy.params import SECTION, Params
 from babelshelf.prepare.sources.taxonomy.tree import draw_negatives, shells
 from babelshelf.tables.truth import FACTS_SCHEMA, Truth
-from babelshelf.text.keys import key, stored
+from babelshelf.text.keys import key
 
 __all__ = ["SECTION", "TASKS", "Params", "read"]
 TASKS = ("qc",)

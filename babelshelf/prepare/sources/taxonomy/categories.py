@@ -1,4 +1,4 @@
-"""Reads the files of a category tree, `<locale>/categories.txt`, and checks that the locales have the same categories."""
+"""Reads a category tree, `<locale>/categories.txt`, and checks that all locales have the same categories."""
 
 from __future__ import annotations
 
