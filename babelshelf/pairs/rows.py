@@ -137,7 +137,7 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
         for role, name in getattr(settings, task).columns
     ]
     mends = [
-        {"task": task, "drop": problem, "mend": getattr(settings, task).mends.rows.get(problem, mend)}
+        {"task": task, "drop": problem, "mend": getattr(settings, task).hints.rows.get(problem, mend)}
         for task in settings.tasks
         for problem, (_, _, mend) in PROBLEMS.items()
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from babelshelf.pairs.hints import PUBLISHED, Mends
+from babelshelf.pairs.hints import PUBLISHED, Hints
 from babelshelf.pairs.params import ColumnsParams, FileParams, FilesParams, LabelsParams, SplitParams
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ PLAIN_LABELS = {"positive": ["1"], "negative": ["0"]}
 class PublishedFile(FileParams):
     """The files of one task; no param of the user's says how they are written."""
 
-    mends: ClassVar[Mends] = PUBLISHED
+    hints: ClassVar[Hints] = PUBLISHED
 
 
 def published_file(
@@ -44,6 +44,9 @@ def published_file(
         format=form,
         delimiter=",",
         quote="",
+        escape="",
+        skip_lines=0,
+        header=[],
         encoding="utf-8",
         columns=ColumnsParams(**columns),
         language="",
