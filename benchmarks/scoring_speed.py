@@ -40,7 +40,7 @@ from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import answer_ids, encode, load_template
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import Scorer, load_scorer, score_pairs
-from babelshelf.trainer.fit import save
+from babelshelf.trainer.models import save
 from benchmarks import shapes
 
 TEMPLATE = load_template(Path("prompts/short/qc.txt"))

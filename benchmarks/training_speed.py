@@ -32,8 +32,10 @@ from babelshelf.core.rows import read_rows
 from babelshelf.llm.prompts import Template, answer_ids, encode, load_template
 from babelshelf.sft.fine_tuning import with_lora
 from babelshelf.sft.params import LoraParams
-from babelshelf.trainer.fit import Schedule, answered, fit
+from babelshelf.trainer.batches import with_labels
+from babelshelf.trainer.schedule import CHECKPOINTING, Schedule
 from babelshelf.trainer.trainers import AnswerTrainer
+from babelshelf.trainer.training import Training
 from benchmarks import shapes
 
 LORA = LoraParams(r=32, alpha=64, dropout=0.1, target_modules="all-linear", modules_to_save=[])
@@ -87,7 +89,7 @@ def _like_ours(shape: str) -> dict[str, Any]:
     return {
         "per_device_train_batch_size": batch_size,
         "bf16": precision == "bf16",
-        "gradient_checkpointing": False,
+        CHECKPOINTING: False,
         "train_sampling_strategy": "group_by_length",
     }
 
@@ -128,9 +130,9 @@ def _ours(
             return result
 
     encoded = encode(rows, template, tokenizer, 512)
-    examples = answered(encoded, rows["label"].to_list(), answer_ids(template, tokenizer))
+    examples = with_labels(encoded.ids, rows["label"].to_list(), answer_ids(template, tokenizer))
     with tempfile.TemporaryDirectory() as folder:
-        fit(model, tokenizer, examples, _schedule(shape), checkpoints=Path(folder) / "run", trainer_class=Timed)
+        Training(examples, _schedule(shape), Path(folder) / "run", Timed).fit(model, tokenizer)
     return taken[0]
 
 

@@ -19,8 +19,9 @@ from babelshelf.core.rows import read_table
 from babelshelf.llm import base_model
 from babelshelf.llm.params import NANO, NEWEST, SourceParams, is_folder
 from babelshelf.llm.prompts import load_template
-from babelshelf.preflight import requirements
-from babelshelf.runtime.stage_log import recorded
+from babelshelf.llm.versions import EMBEDDER_PACKAGES, write_versions
+from babelshelf.runtime import screen
+from babelshelf.runtime.stage import stage
 
 
 @click.command(help=__doc__)
@@ -28,9 +29,8 @@ from babelshelf.runtime.stage_log import recorded
 @click.option("--prompts", type=click.Path(path_type=Path), required=True)
 @click.option("--lm", type=click.Path(path_type=Path), required=True)
 @click.option("--embedder", type=click.Path(path_type=Path), required=True)
-@recorded
-def main(*, catalogue: Path, prompts: Path, lm: Path, embedder: Path) -> None:
-    requirements.require("base_model")
+@stage("base_model", writes="lm")
+def main(*, catalogue: Path, prompts: Path, lm: Path, embedder: Path) -> str:
     settings, seed = load(BaseModelParams, "base_model"), load_seed()
     text = catalogue / "text.parquet"
     if settings.lm.model == NANO:
@@ -40,8 +40,10 @@ def main(*, catalogue: Path, prompts: Path, lm: Path, embedder: Path) -> None:
     if settings.embedder.model == NANO:
         with replacing(embedder) as folder:
             nano_embedder.build(read_table(text), settings.embedder.nano, seed).save(str(folder))
+            write_versions(folder, EMBEDDER_PACKAGES)
     else:
         point("embedder", settings.embedder, embedder)
+    return f"LM {settings.lm.model}, embedder {settings.embedder.model}"
 
 
 def make_lm(text: Path, prompts: Path, settings: LmParams, seed: int, out: Path) -> None:
@@ -53,6 +55,7 @@ def make_lm(text: Path, prompts: Path, settings: LmParams, seed: int, out: Path)
         with replacing(out) as folder:
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
+            write_versions(folder)
 
 
 def point(name: str, source: SourceParams, out: Path) -> None:
@@ -60,10 +63,10 @@ def point(name: str, source: SourceParams, out: Path) -> None:
     if is_folder(source.model):
         base_model.write(out, base_model.to_folder(source.model))
         return
-    found = base_model.to_hub(source.model, None if source.revision == NEWEST else source.revision)
-    base_model.write(out, found)
+    pointer = base_model.to_hub(source.model, None if source.revision == NEWEST else source.revision)
+    base_model.write(out, pointer)
     if source.revision == NEWEST:
-        click.echo(f"{source.model} is not pinned: set base_model.{name}.revision to {found['revision']}")
+        screen.echo(f"{source.model} is not pinned: set base_model.{name}.revision to {pointer['revision']}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Choose a task's threshold on dev, or each language's, or take the fixed one.
 
 \b
-    python -m stages.calibrate qc --predictions data/predictions/test/qc/dev.parquet ... (dvc.yaml has all of it)
+    python -m stages.calibrate qc --predictions data/predictions/held_out/qc/dev.parquet ... (dvc.yaml has all of it)
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from babelshelf.calibrate.thresholds import calibrate, curve
 from babelshelf.core.files import write_json
 from babelshelf.core.params import load, load_seed
 from babelshelf.core.rows import write_csv
-from babelshelf.runtime.stage_log import recorded
+from babelshelf.runtime.stage import stage
 from babelshelf.tables.predictions import read_predictions
 
 
@@ -24,12 +24,14 @@ from babelshelf.tables.predictions import read_predictions
 @click.option("--predictions", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
 @click.option("--curve", "curve_path", type=click.Path(path_type=Path), required=True)
-@recorded
-def main(*, task: str, predictions: Path, metrics: Path, curve_path: Path) -> None:
+@stage("calibrate", writes="metrics")
+def main(*, task: str, predictions: Path, metrics: Path, curve_path: Path) -> str:
     settings, seed = load(CalibrateParams, "calibrate", task), load_seed()
     dev = read_predictions(predictions, "dev")
-    write_json(metrics, calibrate(dev, settings, seed))
+    calibrated = calibrate(dev, settings, seed)
+    write_json(metrics, calibrated)
     write_csv(curve_path, curve(dev))
+    return f"threshold {calibrated['threshold']:.3f}"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from babelshelf.data_report import build
 from babelshelf.data_report.params import DataReportParams
 from babelshelf.data_report.tables import read
 from babelshelf.page.document import html
-from babelshelf.runtime.stage_log import recorded
+from babelshelf.runtime.stage import stage
 
 
 @click.command(help=__doc__)
@@ -26,14 +26,15 @@ from babelshelf.runtime.stage_log import recorded
 @click.option("--prepared", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--page", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
-@recorded
-def main(*, original: Path, prepared: Path, page: Path, metrics: Path) -> None:
+@stage("data_report", writes="page")
+def main(*, original: Path, prepared: Path, page: Path, metrics: Path) -> str:
     settings, seed = load(DataReportParams, "data_report"), load_seed()
     tasks = read(original, read_json(prepared))
-    found = build.findings(tasks, settings, seed)
+    findings = build.findings(tasks, settings, seed)
     with replacing(page) as temporary:
-        temporary.write_text(html(build.document(tasks, found)), encoding="utf-8")
-    write_json(metrics, build.metrics(found))
+        temporary.write_text(html(build.document(tasks, findings)), encoding="utf-8")
+    write_json(metrics, build.metrics(findings))
+    return f"{', '.join(tasks)}"
 
 
 if __name__ == "__main__":

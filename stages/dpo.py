@@ -11,18 +11,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import polars as pl
 
-from babelshelf.core.files import read_json, replacing, write_json
+from babelshelf.core.files import read_json
 from babelshelf.core.params import load, load_seed
-from babelshelf.core.rows import read_rows, write_csv
+from babelshelf.core.rows import read_labelled
 from babelshelf.dpo import preference
 from babelshelf.dpo.params import DpoParams
 from babelshelf.llm import base_model
-from babelshelf.preflight import requirements
-from babelshelf.runtime.stage_log import recorded
-from babelshelf.trainer import distributed
-from babelshelf.trainer.fit import save
+from babelshelf.runtime.stage import stage
+from babelshelf.trainer.outputs import Outputs, train_and_write
+from babelshelf.trainer.training import TrainedModel
 
 
 @click.command(help=__doc__)
@@ -34,26 +32,26 @@ from babelshelf.trainer.fit import save
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
 @click.option("--curve", type=click.Path(path_type=Path), required=True)
 @click.option("--accelerate", type=click.Path(path_type=Path), required=True)
-@recorded
+@stage("dpo", writes="out")
 def main(
     *, task: str, train: Path, base: Path, model: Path, out: Path, metrics: Path, curve: Path, accelerate: Path
-) -> None:
-    distributed.choose_gpu(accelerate)
-    requirements.require("dpo", task, accelerate)
+) -> str:
     settings, seed = load(DpoParams, "dpo", task), load_seed()
     base_model.check_base(base, model)
-    batch = {"batch_size": settings.batch_size, "micro_batch_size": settings.micro_batch_size}
-    if distributed.launched(accelerate, "stages.dpo", **batch):
-        return
-    rows = read_rows(train).filter(pl.col("label").is_not_null())
-    with distributed.shared_work("dpo", train, base, model, settings, seed) as checkpoints:
-        tuned = preference.optimize(rows, base, model, settings=settings, seed=seed, checkpoints=checkpoints)
-        if distributed.is_main():
-            with replacing(out) as folder:
-                save(tuned.model, folder, read_json(model / "prompt.json"), tuned.trained.state)
-    if distributed.is_main():
-        write_json(metrics, tuned.counts)
-        write_csv(curve, pl.DataFrame(tuned.trained.curve))
+
+    def train_model(checkpoints: Path) -> TrainedModel:
+        rows = read_labelled(train)
+        return preference.optimize(rows, base, model, settings=settings, seed=seed, checkpoints=checkpoints)
+
+    return train_and_write(
+        "dpo",
+        train_model,
+        work=(train, base, model, settings, seed),
+        prompt=read_json(model / "prompt.json"),
+        settings=settings,
+        accelerate=accelerate,
+        outputs=Outputs(out, metrics, curve),
+    )
 
 
 if __name__ == "__main__":

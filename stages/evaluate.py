@@ -1,7 +1,7 @@
 """Measure a task's predictions on test, with the threshold that was chosen on dev.
 
 \b
-    python -m stages.evaluate qc --predictions data/predictions/test/qc/test.parquet ... (dvc.yaml has all of it)
+    python -m stages.evaluate qc --predictions data/predictions/held_out/qc/test.parquet ... (dvc.yaml has all of it)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from babelshelf.core.rows import read_rows, write_csv
 from babelshelf.evaluate.metrics import evaluate, language_f1, languages_in_train, precision_recall
 from babelshelf.evaluate.params import EvaluateParams
 from babelshelf.evaluate.reliability import reliability
-from babelshelf.runtime.stage_log import recorded
+from babelshelf.runtime.stage import stage
 from babelshelf.tables.predictions import Thresholds, arrays, labelled, read_predictions
 
 
@@ -29,7 +29,7 @@ from babelshelf.tables.predictions import Thresholds, arrays, labelled, read_pre
 @click.option("--precision-recall", "curve", type=click.Path(path_type=Path), required=True)
 @click.option("--reliability", "reliability_path", type=click.Path(path_type=Path), required=True)
 @click.option("--languages", type=click.Path(path_type=Path), required=True)
-@recorded
+@stage("evaluate", writes="metrics")
 def main(
     *,
     task: str,
@@ -40,7 +40,7 @@ def main(
     curve: Path,
     reliability_path: Path,
     languages: Path,
-) -> None:
+) -> str:
     settings = load(EvaluateParams, "evaluate")
     test = read_predictions(predictions, "test")
     in_train = languages_in_train(read_rows(train), settings.in_train_share)
@@ -49,6 +49,7 @@ def main(
     write_csv(curve, precision_recall(labelled(test)))
     write_csv(reliability_path, reliability(*arrays(labelled(test)), settings.reliability_bins))
     write_csv(languages, language_f1(result))
+    return f"F1 {result['all']['f1']:.3f} on {result['all']['rows']:,} rows"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 \b
     python -m stages.filter qi --train data/translated/qi/train.parquet ... (dvc.yaml has all of it)
 
-Writes the complete training set that remains (train.parquet) and every dropped row with its score (flagged.parquet).
+Writes the complete training set that remains (train.parquet) and every dropped row with its score (dropped.parquet).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from babelshelf.core.params import load
 from babelshelf.core.rows import read_rows, read_table, write_rows, write_table
 from babelshelf.filter.params import FilterParams
 from babelshelf.filter.self_validation import filter_rows
-from babelshelf.runtime.stage_log import recorded
+from babelshelf.runtime.stage import stage
 from babelshelf.tables.truth import read_truth
 
 
@@ -28,13 +28,14 @@ from babelshelf.tables.truth import read_truth
 @click.option("--truth", type=click.Path(path_type=Path), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
-@recorded
-def main(*, task: str, train: Path, scores: Path, truth: Path, out: Path, metrics: Path) -> None:
+@stage("filter", writes="out")
+def main(*, task: str, train: Path, scores: Path, truth: Path, out: Path, metrics: Path) -> str:
     settings = load(FilterParams, "filter", task)
     filtered = filter_rows(read_rows(train), read_table(scores / "scores.parquet"), read_truth(truth), settings)
     write_rows(out / "train.parquet", filtered.kept)
-    write_table(out / "flagged.parquet", filtered.flagged)
+    write_table(out / "dropped.parquet", filtered.dropped)
     write_json(metrics, filtered.metrics)
+    return f"{filtered.kept.height:,} rows kept, {filtered.dropped.height:,} dropped"
 
 
 if __name__ == "__main__":

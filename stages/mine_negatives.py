@@ -4,7 +4,8 @@
     python -m stages.mine_negatives qc --train data/translated/qc/train.parquet ... (dvc.yaml has all of it)
 
 Killed, it goes on from the vectors that were finished.
-Writes the complete training set (train.parquet) and examples of what the guards refused (refused.parquet).
+Writes the complete training set (train.parquet) and examples of the draws that the guards dropped
+(dropped.parquet).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from babelshelf.encoder.embedder import encode, load_embedder
 from babelshelf.encoder.params import EncoderParams
 from babelshelf.mine_negatives.mining import false_negatives, mine
 from babelshelf.mine_negatives.params import MineNegativesParams
-from babelshelf.runtime.stage_log import recorded
+from babelshelf.runtime.stage import stage
 from babelshelf.tables.truth import read_truth
 
 
@@ -33,8 +34,8 @@ from babelshelf.tables.truth import read_truth
 @click.option("--truth", type=click.Path(path_type=Path), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
-@recorded
-def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Path, out: Path, metrics: Path) -> None:
+@stage("mine_negatives", writes="out")
+def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Path, out: Path, metrics: Path) -> str:
     settings, seed = load(MineNegativesParams, "mine_negatives", task), load_seed()
     rows = read_rows(train)
     texts = read_table(candidates).filter("in_train")["candidate"].to_list()
@@ -52,10 +53,11 @@ def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Pat
         )
         written = concat(rows, mined.rows)
         write_rows(out / "train.parquet", written)
-        write_table(out / "refused.parquet", mined.refused)
+        write_table(out / "dropped.parquet", mined.dropped)
     false = false_negatives(mined.rows, read_truth(truth))
     shares = {"before": positive_share(rows), "after": positive_share(written)}
     write_json(metrics, mined.counts | ({"false_negatives": false} if false else {}) | {"positive_share": shares})
+    return f"{written.height:,} rows, {mined.rows.height:,} of them mined negatives"
 
 
 if __name__ == "__main__":

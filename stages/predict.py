@@ -15,12 +15,10 @@ import polars as pl
 
 from babelshelf.core.files import read_json
 from babelshelf.core.params import load
-from babelshelf.core.partial_work import partial_work
 from babelshelf.core.rows import write_table
-from babelshelf.preflight import requirements
-from babelshelf.runtime.stage_log import recorded
+from babelshelf.runtime.stage import stage
 from babelshelf.score.params import ScoreParams
-from babelshelf.score.scorer import load_scorer, score_pairs
+from babelshelf.score.scorer import score_tables
 from babelshelf.tables.prediction_sets import SCORABLE, answers, read_unlabelled
 from babelshelf.tables.predictions import Thresholds
 
@@ -32,20 +30,22 @@ from babelshelf.tables.predictions import Thresholds
 @click.option("--model", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--calibrated", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-@recorded
-def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Path, out: Path) -> None:
-    requirements.require("score")
-    settings = load(ScoreParams, "score")
-    rows = read_unlabelled(unlabelled)
-    known = rows.filter(SCORABLE)
-    thresholds = Thresholds.of(read_json(calibrated))
-    with (
-        load_scorer(base, model, settings) as scorer,
-        partial_work("predict", task, unlabelled, base, model, settings) as done,
-    ):
-        p_yes = pl.Series(score_pairs(known, scorer, done), dtype=pl.Float64)
-        scored = thresholds.answer(known.with_columns(p_yes=p_yes))
-        write_table(out / "predictions.parquet", answers(rows, scored.select("id", "p_yes", "yes")))
+@stage("predict", writes="out")
+def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Path, out: Path) -> str:
+    rows, thresholds = read_unlabelled(unlabelled), Thresholds.of(read_json(calibrated))
+
+    def write(_: Path, scored: pl.DataFrame) -> None:
+        answered = thresholds.answer(scored).select("id", "p_yes", "is_relevant")
+        write_table(out / "predictions.parquet", answers(rows, answered))
+
+    return score_tables(
+        {unlabelled: rows.filter(SCORABLE)},
+        write,
+        base=base,
+        model=model,
+        settings=load(ScoreParams, "score"),
+        key=("predict", task),
+    )
 
 
 if __name__ == "__main__":

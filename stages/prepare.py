@@ -7,7 +7,7 @@ Nothing is written before all checks have passed, the train/test leak check amon
 <original>/<task>/{train,dev,test}.parquet, unlabelled.parquet (rows to predict; few sources have some) and
 truth/{groups,candidates}.parquet (for measuring only), and <catalogue>/<task>.parquet (all candidates); for all tasks
 <catalogue>/text.parquet (unlabelled text of the train side), held_out.parquet (keys of the queries that must not be
-trained on) and, if the source has them, glossary.tsv and <original>/rejects.csv (bad rows of the input).
+trained on) and, if the source has them, glossary.tsv and <original>/dropped.csv (bad rows of the input).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from babelshelf.prepare.leak_checks import check, held_out_keys
 from babelshelf.prepare.marketplace import Marketplace, TaskData
 from babelshelf.prepare.params import PrepareParams
 from babelshelf.prepare.statistics import statistics
-from babelshelf.runtime.stage_log import recorded
+from babelshelf.runtime.stage import stage
 from babelshelf.tables.truth import write_truth
 
 
@@ -34,8 +34,8 @@ from babelshelf.tables.truth import write_truth
 @click.option("--original", type=click.Path(path_type=Path), required=True)
 @click.option("--catalogue", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
-@recorded
-def main(*, qc: Path, qi: Path, original: Path, catalogue: Path, metrics: Path) -> None:
+@stage("prepare", writes="original")
+def main(*, qc: Path, qi: Path, original: Path, catalogue: Path, metrics: Path) -> str:
     settings, seed = load(PrepareParams, "prepare"), load_seed()
     source = importlib.import_module(f"babelshelf.prepare.sources.{settings.source}")  # only the chosen one
     inputs = {"qc": qc, "qi": qi}
@@ -45,9 +45,13 @@ def main(*, qc: Path, qi: Path, original: Path, catalogue: Path, metrics: Path) 
         write_task(original / task, data)
         write_table(catalogue / f"{task}.parquet", data.candidates)
     if marketplace.rejects is not None:
-        write_csv(original / "rejects.csv", marketplace.rejects)
+        write_csv(original / "dropped.csv", marketplace.rejects)
     write_catalogue(catalogue, marketplace)
     write_json(metrics, statistics(marketplace))
+    return "; ".join(
+        f"{task}: {data.train.height:,} rows in train, {data.dev.height:,} in dev, {data.test.height:,} in test"
+        for task, data in marketplace.tasks.items()
+    )
 
 
 def write_task(folder: Path, data: TaskData) -> None:

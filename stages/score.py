@@ -12,12 +12,10 @@ import click
 import polars as pl
 
 from babelshelf.core.params import load
-from babelshelf.core.partial_work import partial_work
 from babelshelf.core.rows import read_rows, write_table
-from babelshelf.preflight import requirements
-from babelshelf.runtime.stage_log import recorded
+from babelshelf.runtime.stage import stage
 from babelshelf.score.params import ScoreParams
-from babelshelf.score.scorer import load_scorer, score_pairs
+from babelshelf.score.scorer import score_tables
 
 
 @click.command(help=__doc__)
@@ -27,17 +25,21 @@ from babelshelf.score.scorer import load_scorer, score_pairs
 @click.option("--base", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--model", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-@recorded
-def main(*, task: str, dev: Path, test: Path, base: Path, model: Path, out: Path) -> None:
-    requirements.require("score")
-    settings = load(ScoreParams, "score")
-    with load_scorer(base, model, settings) as scorer:
-        for split, path in (("dev", dev), ("test", test)):
-            rows = read_rows(path)
-            with partial_work("score", task, path, base, model, settings) as done:
-                scores = score_pairs(rows, scorer, done)
-                p_yes = pl.Series(scores, dtype=pl.Float64)
-                write_table(out / path.name, rows.with_columns(p_yes=p_yes, split=pl.lit(split)))
+@stage("score", writes="out")
+def main(*, task: str, dev: Path, test: Path, base: Path, model: Path, out: Path) -> str:
+    splits = {dev: "dev", test: "test"}
+
+    def write(file: Path, scored: pl.DataFrame) -> None:
+        write_table(out / file.name, scored.with_columns(split=pl.lit(splits[file])))
+
+    return score_tables(
+        {file: read_rows(file) for file in splits},
+        write,
+        base=base,
+        model=model,
+        settings=load(ScoreParams, "score"),
+        key=(task,),
+    )
 
 
 if __name__ == "__main__":

@@ -9,15 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import polars as pl
 
 from babelshelf.core.params import load
-from babelshelf.core.partial_work import partial_work
 from babelshelf.core.rows import read_rows, write_table
-from babelshelf.preflight import requirements
-from babelshelf.runtime.stage_log import recorded
+from babelshelf.runtime.stage import stage
 from babelshelf.score.params import ScoreParams
-from babelshelf.score.scorer import load_scorer, score_pairs
+from babelshelf.score.scorer import score_tables
 
 
 @click.command(help=__doc__)
@@ -26,17 +23,16 @@ from babelshelf.score.scorer import load_scorer, score_pairs
 @click.option("--base", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--model", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-@recorded
-def main(*, task: str, pairs: Path, base: Path, model: Path, out: Path) -> None:
-    requirements.require("score")
-    settings = load(ScoreParams, "score")
-    rows = read_rows(pairs)
-    with (
-        load_scorer(base, model, settings) as scorer,
-        partial_work("score", task, pairs, base, model, settings) as done,
-    ):
-        scores = score_pairs(rows, scorer, done)
-        write_table(out / "scores.parquet", rows.select("id", p_yes=pl.Series(scores, dtype=pl.Float64)))
+@stage("score_train", writes="out")
+def main(*, task: str, pairs: Path, base: Path, model: Path, out: Path) -> str:
+    return score_tables(
+        {pairs: read_rows(pairs)},
+        lambda _, scored: write_table(out / "scores.parquet", scored.select("id", "p_yes")),
+        base=base,
+        model=model,
+        settings=load(ScoreParams, "score"),
+        key=(task,),
+    )
 
 
 if __name__ == "__main__":

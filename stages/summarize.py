@@ -12,16 +12,18 @@ import click
 
 from babelshelf.core.files import write_json
 from babelshelf.core.params import PARAMS_FILE, read
-from babelshelf.runtime.stage_log import recorded
+from babelshelf.runtime.stage import stage
 from babelshelf.summarize.summary import summarize
 
 
 @click.command(help=__doc__)
 @click.option("--evaluated", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
-@recorded
-def main(*, evaluated: Path, metrics: Path) -> None:
-    write_json(metrics, summarize(evaluated, tasks=read(PARAMS_FILE)["tasks"]))
+@stage("summarize", writes="metrics")
+def main(*, evaluated: Path, metrics: Path) -> str:
+    summary = summarize(evaluated, tasks=read(PARAMS_FILE)["tasks"])
+    write_json(metrics, summary)
+    return f"F1 average {summary['f1_average']:.3f}"
 
 
 if __name__ == "__main__":

@@ -17,8 +17,7 @@ from babelshelf.core.files import work_dir, write_json
 from babelshelf.core.params import load, load_seed
 from babelshelf.core.rows import positive_share, read_rows, read_table, write_rows, write_table
 from babelshelf.core.work_cache import WorkCache
-from babelshelf.preflight import requirements
-from babelshelf.runtime.stage_log import recorded
+from babelshelf.runtime.stage import stage
 from babelshelf.translate.params import TranslateParams
 from babelshelf.translate.translation import translate_rows
 from babelshelf.translate.translator import load_translator
@@ -31,20 +30,20 @@ from babelshelf.translate.translator import load_translator
 @click.option("--glossary", type=click.Path(path_type=Path), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--metrics", type=click.Path(path_type=Path), required=True)
-@recorded
-def main(*, task: str, train: Path, held_out: Path, glossary: Path, out: Path, metrics: Path) -> None:
-    requirements.require("translate", task)
+@stage("translate", writes="out")
+def main(*, task: str, train: Path, held_out: Path, glossary: Path, out: Path, metrics: Path) -> str:
     settings = load(TranslateParams, "translate", task)
     cache = WorkCache(work_dir() / "translate")
     rows, held_out_keys = read_rows(train), read_table(held_out)["key"]
     with closing(load_translator(settings, glossary)) as translator:
-        made = translate_rows(
+        translated = translate_rows(
             rows, held_out_keys, translator=translator, cache=cache, settings=settings, seed=load_seed()
         )
-    write_rows(out / "train.parquet", made.rows)
-    write_table(out / "dropped.parquet", made.dropped)
-    shares = {"before": positive_share(rows), "after": positive_share(made.rows)}
-    write_json(metrics, made.counts | {"positive_share": shares})
+    write_rows(out / "train.parquet", translated.rows)
+    write_table(out / "dropped.parquet", translated.dropped)
+    shares = {"before": positive_share(rows), "after": positive_share(translated.rows)}
+    write_json(metrics, translated.counts | {"positive_share": shares})
+    return f"{translated.rows.height:,} rows, {translated.rows.height - rows.height:,} of them translations"
 
 
 if __name__ == "__main__":

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from tests.helpers.workspace import Workspace, copy_sources, score_in_small_chunks
 
 HAS_VLLM = find_spec("vllm") is not None
+
+# `make test-slow` tries more examples: --hypothesis-profile thorough. A time limit would fail on a busy machine.
+RELAXED = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=25, **RELAXED)
+settings.register_profile("thorough", max_examples=150, **RELAXED)
+settings.load_profile("quick")
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "DVC_NO_ANALYTICS": "1"}
 
@@ -30,21 +41,40 @@ def root() -> Path:
     return Path(__file__).parents[1]
 
 
+@contextmanager
+def _made_once(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A folder that all workers of pytest-xdist share, while no other of them is in it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(shared.with_suffix(".lock")):
+        shared.mkdir(exist_ok=True)
+        yield shared
+
+
 @pytest.fixture(scope="session")
 def unbuilt(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A clone on the tiny setting in which nothing has run."""
-    workspace = Workspace(tmp_path_factory.mktemp("unbuilt"), tmp_path_factory.mktemp("dvc"))
-    copy_sources(root, workspace.folder)
-    workspace.set_params((root / "tests" / "fixtures" / "tiny.yaml").read_text(encoding="utf-8"))
-    score_in_small_chunks(workspace.folder / "babelshelf" / "score" / "scorer.py")
+    """A clone on the tiny setting in which nothing has run; not to be changed."""
+    with _made_once(tmp_path_factory, "unbuilt") as shared:
+        workspace = Workspace(shared / "repository", shared / "dvc")
+        if not (shared / "done").exists():
+            copy_sources(root, workspace.folder)
+            workspace.set_params((root / "tests" / "fixtures" / "tiny.yaml").read_text(encoding="utf-8"))
+            score_in_small_chunks(workspace.folder / "babelshelf" / "score" / "scorer.py")
+            (shared / "done").touch()
     return workspace
 
 
 @pytest.fixture(scope="session")
 def first_run(unbuilt: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, list[str]]:
     """The clone after `dvc repro summarize`, and the stages that ran; not to be changed."""
-    workspace = unbuilt.copy(tmp_path_factory.mktemp("built") / "repository")
-    return workspace, workspace.repro("summarize")
+    with _made_once(tmp_path_factory, "built") as shared:
+        workspace = Workspace(shared / "repository", Path(unbuilt.environment["DVC_SITE_CACHE_DIR"]))
+        workspace.environment |= {"OMP_NUM_THREADS": "2"}  # which is not the param `threads`
+        ran = shared / "ran.json"
+        if not ran.exists():
+            unbuilt.copy(workspace.folder)
+            ran.write_text(json.dumps(workspace.repro("summarize")), encoding="utf-8")
+        return workspace, json.loads(ran.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")

@@ -89,3 +89,9 @@ def test_commands_exist_with_their_options(page: Path) -> None:
         elif program == "python" and arguments[0] == "-m":
             module = ROOT / arguments[1].replace(".", "/")
             assert module.is_dir() or module.with_suffix(".py").is_file() or arguments[1] == "venv", command
+
+
+def test_the_index_lists_every_page(root: Path) -> None:
+    index = (root / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = {str(page.relative_to(root / "docs")) for page in PAGES if page.is_relative_to(root / "docs")}
+    assert {page for page in pages - {"README.md"} if f"]({page})" not in index} == set()

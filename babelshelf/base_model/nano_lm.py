@@ -17,8 +17,9 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from babelshelf.base_model.matching_questions import Questions, matching_questions
 from babelshelf.llm.prompts import Template
 from babelshelf.trainer.batches import Examples
-from babelshelf.trainer.fit import Schedule, fit
+from babelshelf.trainer.schedule import Schedule
 from babelshelf.trainer.trainers import AnswerTrainer
+from babelshelf.trainer.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,7 +67,7 @@ def pretrain(
         templates: the prompt's template of each task, `{"qc": ..., "qi": ...}`.
         settings: its size and training.
         seed: of the weights, the questions and their order.
-        checkpoints: folder of this run's checkpoints (see `training.fit`).
+        checkpoints: folder of this run's checkpoints (see `trainer.training.Training`).
     """
     asked = matching_questions(texts, settings.texts, settings.questions, seed)
     sample = ("".join(_sample(one, templates[one.task])) for one in asked[:TOKENIZER_SAMPLE])
@@ -85,14 +86,8 @@ def pretrain(
         gradient_checkpointing=False,
         seed=seed,
     )
-    fit(
-        model,
-        tokenizer,
-        encode_questions(asked, tokenizer, templates),
-        schedule,
-        checkpoints=checkpoints,
-        trainer_class=QuestionTrainer,
-    )
+    examples = encode_questions(asked, tokenizer, templates)
+    Training(examples, schedule, checkpoints, QuestionTrainer).fit(model, tokenizer)
     return model, tokenizer
 
 

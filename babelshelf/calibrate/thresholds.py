@@ -44,7 +44,7 @@ def calibrate(predictions: pl.DataFrame, settings: CalibrateParams, seed: int) -
     return {
         "threshold": thresholds.shared,
         **({"thresholds": thresholds.by_language} if thresholds.by_language else {}),
-        "f1": _f1(labels, thresholds.answer(rows)["yes"].to_numpy()),
+        "f1": _f1(labels, thresholds.answer(rows)["is_relevant"].to_numpy()),
         "f1_at_half": _f1(labels, p_yes >= 0.5),
         "all_yes_f1": all_yes_f1(labels),
         "average_precision": float(average_precision_score(labels, p_yes)),
@@ -89,7 +89,7 @@ def cross_validated(rows: pl.DataFrame, settings: CalibrateParams, seed: int) ->
     for rest, held_out in folds.split(rows, groups=rows["group"].to_numpy()):
         for name, shrinkage in zip(answers, (None, settings.shrinkage), strict=True):
             if rows[rest]["label"].sum():
-                answers[name][held_out] = tuned(rows[rest], shrinkage).answer(rows[held_out])["yes"].to_numpy()
+                answers[name][held_out] = tuned(rows[rest], shrinkage).answer(rows[held_out])["is_relevant"].to_numpy()
     return answers
 
 

@@ -14,6 +14,7 @@ from babelshelf.base_model.params import BaseModelParams
 from babelshelf.calibrate.params import CalibrateParams
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, Section, load_seed, load_threads, read, section
+from babelshelf.core.variants import BeforeFilter, BeforeNegatives, Variant
 from babelshelf.data_report.params import DataReportParams
 from babelshelf.dpo.params import DpoParams
 from babelshelf.evaluate.params import EvaluateParams
@@ -51,10 +52,10 @@ class RecipeParams(Section):
     `filtered` is made from one of the others, and `negatives` from one of those before it, so that there is no cycle.
     """
 
-    train_on: Literal["original", "translated", "negatives", "filtered"]
+    train_on: Variant
     method: Literal["sft", "dpo"]
-    negatives_on: Literal["original", "translated"]
-    filter_on: Literal["original", "translated", "negatives"]
+    negatives_on: BeforeNegatives
+    filter_on: BeforeFilter
 
 
 def check(file: Path = PARAMS_FILE) -> None:

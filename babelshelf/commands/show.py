@@ -7,37 +7,20 @@ is always what the last run measured.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich import box
 from rich.table import Table
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
+from babelshelf.evaluate.metric_names import HEADINGS
 from babelshelf.summarize.summary import read_evaluated
 
 BEGIN = "<!-- results: begin -->"
-
-
 END = "<!-- results: end -->"
 
-
 PARTS = {"all": "all", "in_train": "in train", "absent": "absent"}  # from train
-
-
-class Row(NamedTuple):
-    """One line of the table, its numbers as text."""
-
-    task: str
-    languages: str
-    f1: str
-    interval: str
-    precision: str
-    recall: str
-    average_precision: str
-    mcc: str
-    all_yes_f1: str
-    threshold: str
 
 
 def table(metrics: Path) -> Table:
@@ -48,7 +31,7 @@ def table(metrics: Path) -> Table:
     for name in _headings(metrics):
         result.add_column(name, justify="left" if name in {"Task", "Languages"} else "right")
     for i, line in enumerate(lines):
-        result.add_row(*line, end_section=i + 1 < len(lines) and lines[i + 1].task != line.task)
+        result.add_row(*line, end_section=i + 1 < len(lines) and lines[i + 1][0] != line[0])
     return result
 
 
@@ -73,37 +56,33 @@ def with_results(readme: str, metrics: Path) -> str:
     return f"{before}{BEGIN}\n\n{markdown(metrics)}\n\n{END}{after}"
 
 
-def rows(metrics: Path) -> list[Row]:
+def rows(metrics: Path) -> list[list[str]]:
     """The lines of the table: `task_rows` of each task."""
     return [row for task, values in _all_evaluated(metrics).items() for row in task_rows(task, values)]
 
 
-def task_rows(task: str, evaluated: dict[str, Any]) -> list[Row]:
+def task_rows(task: str, evaluated: dict[str, Any]) -> list[list[str]]:
     """A line each for all languages, those in train and those absent from it, of what `evaluate` wrote."""
     return [
         _row(task, name, evaluated[part], evaluated["threshold"]) for part, name in PARTS.items() if part in evaluated
     ]
 
 
-def _row(task: str, languages: str, values: dict[str, float], threshold: float) -> Row:
-    return Row(
-        task,
-        languages,
-        _percent(values["f1"]),
-        f"{_percent(values['f1_low'])}–{_percent(values['f1_high'])}",
-        _percent(values["precision"]),
-        _percent(values["recall"]),
-        _percent(values["average_precision"]),
-        _percent(values["mcc"]),
-        _percent(values["all_yes_f1"]),
-        f"{threshold:.3f}",
-    )
+def _row(task: str, languages: str, values: dict[str, float], threshold: float) -> list[str]:
+    f1, *others = (_percent(values[name]) for name in HEADINGS)
+    interval = f"{_percent(values['f1_low'])}–{_percent(values['f1_high'])}"
+    return [task, languages, f1, interval, *others, f"{threshold:.3f}"]
+
+
+def score_headings(confidence: float) -> list[str]:
+    """Headings of the numbers of `task_rows`: `confidence` is that of the interval of F1, such as 0.95."""
+    f1, *others = HEADINGS.values()
+    return [f1, f"{100 * confidence:g} % interval", *others, "Threshold"]
 
 
 def _headings(metrics: Path) -> list[str]:
     confidence = next(iter(_all_evaluated(metrics).values()))["confidence"]
-    interval = f"{100 * confidence:g} % interval"
-    return ["Task", "Languages", "F1", interval, "Precision", "Recall", "AP", "MCC", 'All "yes" F1', "Threshold"]
+    return ["Task", "Languages", *score_headings(confidence)]
 
 
 def _all_evaluated(metrics: Path) -> dict[str, dict[str, Any]]:

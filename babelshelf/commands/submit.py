@@ -71,7 +71,7 @@ def _submit_set(split: str, folders: Mapping[str, Path], predictions: Path, out:
         folder.mkdir()
         for task, path in there.items():
             answers = _answers(task, split, path, predictions)
-            write_submission(path, answers["prediction"].to_list(), folder / path.name)
+            write_submission(path, answers["is_relevant"].to_list(), folder / path.name)
             check_submission(path, folder / path.name)
             lines.append(f"{out / split / path.name}: {_told(answers)}")
     _zip(out / split, out / f"{split}.zip")
@@ -89,7 +89,7 @@ def _answers(task: str, split: str, path: Path, predictions: Path) -> pl.DataFra
     return answers
 
 
-def write_submission(given: Path, answers: Sequence[int], submission: Path) -> None:
+def write_submission(given: Path, answers: Sequence[bool], submission: Path) -> None:
     """Write the rows of a file of JSON objects, one a line, with `prediction` put to the end of each.
 
     All else stays, byte by byte; blank lines and a byte order mark are left out.
@@ -172,7 +172,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
 
 
 def _told(answers: pl.DataFrame) -> str:
-    yes, unscored = int(answers["prediction"].sum()), answers["p_yes"].null_count()
+    yes, unscored = int(answers["is_relevant"].sum()), answers["p_yes"].null_count()
     share = yes / answers.height if answers.height else 0.0
     rest = f", {unscored:,} without a text, which count as yes" if unscored else ""
     return f"{answers.height:,} rows, {yes:,} yes ({share:.1%}){rest}"

@@ -45,6 +45,10 @@ ALIASES = {
     "jw": "jv",
     "mo": "ro",
     "fil": "tl",
+    "yue": "zh",
+    "nan": "zh",
+    "hak": "zh",
+    "wuu": "zh",
 }
 
 # The first word of the Unicode names of the letters of each script (ISO 15924); all others count as Latin.

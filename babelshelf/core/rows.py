@@ -38,6 +38,11 @@ def read_rows(path: Path) -> pl.DataFrame:
     return rows.select(ROW_SCHEMA.names())
 
 
+def read_labelled(path: Path) -> pl.DataFrame:
+    """Like `read_rows`, but only the rows that have a label."""
+    return read_rows(path).filter(pl.col("label").is_not_null())
+
+
 def write_rows(path: Path, rows: pl.DataFrame) -> None:
     """Check `rows` against the contract and write them; nothing is written if they break it."""
     check_rows(rows, str(path))

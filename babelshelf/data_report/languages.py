@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from tqdm import tqdm
 
 from babelshelf.core.languages import number
 from babelshelf.data_report.tables import SPLITS, Count, Finding, TaskData
 from babelshelf.page.cells import EXAMPLES, cell, percent
 from babelshelf.page.document import Block, Table, Text
+from babelshelf.runtime.screen import progress
 from babelshelf.text.language_id import Tolerance, identify, supported
 
 CHUNK = 2048  # queries that are identified between two steps of the progress bar
@@ -78,7 +78,7 @@ def judge(queries: pl.DataFrame, choice: Sequence[str], tolerance: Tolerance, na
 def _judged(
     queries: pl.DataFrame, choice: Sequence[str], tolerance: Tolerance, name: str
 ) -> Iterator[tuple[str | None, float | None, float | None, bool]]:
-    with tqdm(total=queries.height, desc=f"languages of {name}", unit=" queries") as bar:
+    with progress(total=queries.height, desc=f"languages of {name}", unit="query") as bar:
         for part in queries.iter_slices(CHUNK):
             for declared, one in zip(part["language"], identify(part["query"].to_list(), choice), strict=True):
                 if one is None:

@@ -79,7 +79,7 @@ def read(original: Path, prepared: Mapping[str, Any]) -> list[TaskData]:
     tasks = [task for task in ("qc", "qi") if (original / task).is_dir()]
     if not tasks:
         raise InputError(f"{original}: no data of any task; run `dvc repro prepare`")
-    rejects = original / "rejects.csv"
+    rejects = original / "dropped.csv"
     bad = pl.read_csv(rejects, infer_schema=False) if rejects.is_file() else None
     return [
         TaskData(

@@ -108,7 +108,7 @@ def left_out(data: TaskData) -> Finding:
     blocks: list[Block] = [Table(read, ["Reason", "Meaning", "Rows", "Of those read, %"], rows, text_columns=2)]
     if data.rejects is not None and data.rejects.height:
         columns = {"file": "File", "row": "Row", "column": "Column", "value": "Value", "mend": "Mend"}
-        for (problem,), found in data.rejects.group_by("problem", maintain_order=True):
+        for (problem,), found in data.rejects.group_by("reason", maintain_order=True):
             blocks.append(examples_of(f"{data.task}: {problem}", found, columns))
     metrics = {name: counts[name] for name in ("read", "kept", "bad", "dropped", "noticed")}
     lost = Count("rows of the input that prepare dropped", counts["read"] - counts["kept"], counts["read"])

@@ -23,21 +23,11 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import answer_ids, encode, parse
-from babelshelf.trainer.batches import IGNORED, Batch, Collator, Examples, answers_of, at_answer, collator
-from babelshelf.trainer.fit import (
-    CURVE,
-    FineTuned,
-    Schedule,
-    Trained,
-    answered,
-    counts,
-    load_model,
-    run,
-    schedule_of,
-    trained_in_fp32,
-    trainer_arguments,
-)
+from babelshelf.trainer.batches import IGNORED, Batch, Collator, Examples, answers_of, at_answer, collator, with_labels
+from babelshelf.trainer.models import load_model, trained_in_fp32
+from babelshelf.trainer.schedule import Schedule
 from babelshelf.trainer.trainers import ScheduledTrainer
+from babelshelf.trainer.training import CURVE, TrainedModel, TrainingResult, run, training_counts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,7 +42,7 @@ COLUMNS = {key: key for key in CURVE} | {"reward_margin": "rewards/margins", "re
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PreferencePairs:
     """Preference pairs.
 
     Attributes:
@@ -145,7 +135,7 @@ def load_tuned(base: Path, model: Path, attention: str, dtype: str) -> PreTraine
     Args:
         base: folder of the base model.
         model: folder that `sft` wrote.
-        attention: see `training.load_model`.
+        attention: see `models.load_model`.
         dtype: of the base model's weights under an adapter.
 
     Raises:
@@ -164,13 +154,13 @@ def fit_preferences(
     policy: PreTrainedModel,
     reference: PreTrainedModel | None,
     tokenizer: PreTrainedTokenizerBase,
-    pairs: Pairs,
+    pairs: PreferencePairs,
     schedule: Schedule,
     *,
     beta: float,
     checkpoints: Path,
     trainer_class: type[PreferenceTrainer] = PreferenceTrainer,
-) -> Trained:
+) -> TrainingResult:
     """Train `policy` in place, without dropout.
 
     Args:
@@ -181,32 +171,32 @@ def fit_preferences(
         pairs: prompts, each with a chosen and a rejected answer.
         schedule: batch size, learning rate, epochs.
         beta: of eq. 7.
-        checkpoints: see `training.fit`.
-        trainer_class: what takes the loss.
+        checkpoints: see `training.Training`.
+        trainer_class: defines the loss.
 
     Returns:
-        See `training.fit`; `loss` is that of eq. 7, and the curve has `reward_margin` and `reward_accuracy`, means
+        See `TrainingResult`; `loss` is that of eq. 7, and the curve has `reward_margin` and `reward_accuracy`, means
         since the point before.
     """
-    arguments = trainer_arguments(schedule, checkpoints, len(pairs.rejected), trainer_class.sampling)
+    arguments = schedule.arguments(len(pairs.rejected), trainer_class.sampling, checkpoints)
     trainer = trainer_class(
         model=policy,
         ref_model=reference,
         args=DPOConfig(**arguments, beta=beta),
         data_collator=PairCollator(collator(schedule.packing, tokenizer.pad_token_id)),
-        train_dataset=_dataset(pairs),
+        train_dataset=pairs.chosen.to_dataset(rejected=pairs.rejected),
         processing_class=tokenizer,
         embedding_learning_rate=schedule.embedding_learning_rate,
     )
-    trained = run(trainer, checkpoints, COLUMNS)
+    result = run(trainer, COLUMNS)
     if reference is None:
         policy.delete_adapter(REFERENCE)
-    return trained
+    return result
 
 
 def optimize(
     rows: pl.DataFrame, base: Path, model: Path, *, settings: DpoParams, seed: int, checkpoints: Path
-) -> FineTuned:
+) -> TrainedModel:
     """Train a fine-tuned model on the preferences that labels state.
 
     Args:
@@ -215,30 +205,17 @@ def optimize(
         model: folder of the fine-tuned model, with its `prompt.json`: where the policy starts, and the reference.
         settings: beta and schedule.
         seed: of the order of the rows.
-        checkpoints: see `training.fit`.
+        checkpoints: see `training.Training`.
     """
     tokenizer = load_tokenizer(base)
     written = read_json(model / "prompt.json")
     prompt = parse(written["template"], str(model / "prompt.json"))
     encoded = encode(rows, prompt, tokenizer, written["max_length"])
     labels, (no, yes) = rows["label"].to_list(), answer_ids(prompt, tokenizer)
-    pairs = Pairs(answered(encoded, labels, (no, yes)), [no if label else yes for label in labels])
+    pairs = PreferencePairs(with_labels(encoded.ids, labels, (no, yes)), [no if label else yes for label in labels])
     policy = load_tuned(base, model, settings.attention, settings.weights)
     adapted = hasattr(policy, "peft_config")
     reference = None if adapted else load_tuned(base, model, settings.attention, settings.weights)
-    schedule = schedule_of(settings, seed)
-    trained = fit_preferences(
-        policy, reference, tokenizer, pairs, schedule, beta=settings.beta, checkpoints=checkpoints
-    )
-    return FineTuned(policy, trained, counts(encoded, schedule))
-
-
-def _dataset(pairs: Pairs) -> Dataset:
-    return Dataset.from_dict(
-        {
-            "input_ids": pairs.chosen.prompts,
-            "labels": pairs.chosen.labels,
-            "rejected": pairs.rejected,
-            "length": [len(prompt) for prompt in pairs.chosen.prompts],
-        }
-    )
+    schedule = Schedule.of(settings, seed)
+    result = fit_preferences(policy, reference, tokenizer, pairs, schedule, beta=settings.beta, checkpoints=checkpoints)
+    return TrainedModel(policy, result, training_counts(encoded, schedule))

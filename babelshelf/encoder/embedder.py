@@ -16,12 +16,12 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
-from tqdm import tqdm
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import replacing
 from babelshelf.llm.base_model import DTYPES, weights
 from babelshelf.runtime.child_process import end_with_parent
+from babelshelf.runtime.screen import progress
 
 if TYPE_CHECKING:
     from babelshelf.encoder.params import EncoderParams
@@ -112,7 +112,7 @@ def _encode_rest(
     run: Callable[[Sequence[str]], FloatArray], texts: Sequence[str], vectors: np.memmap, finished: int, state: Path
 ) -> None:
     """Fill `vectors` from row `finished` on; `state` holds how many rows are."""
-    with tqdm(total=len(texts), initial=finished, desc="embed", unit="text") as bar:
+    with progress(total=len(texts), initial=finished, desc="embed", unit="text") as bar:
         for start in range(finished, len(texts), CHUNK):
             part = texts[start : start + CHUNK]
             vectors[start : start + len(part)] = run(part)

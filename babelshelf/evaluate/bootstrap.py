@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from babelshelf.core.errors import InputError
-
-METRICS = ("f1", "average_precision", "mcc")
+from babelshelf.evaluate.metric_names import RESAMPLED
+from babelshelf.runtime.screen import progress
 
 STREAM = 9  # this module's own stream of random numbers among those of the pipeline's seed
 CELLS = 2**24  # resamples x groups that are held at a time: 64 MiB, and twice that while they are drawn
@@ -32,7 +31,7 @@ class Pair:
     """Two runs' answers for the same rows of one task.
 
     Attributes:
-        a, b: columns `id`, `language`, `group`, `label`, `p_yes` and `yes`, in any order of rows.
+        a, b: columns `id`, `language`, `group`, `label`, `p_yes` and `is_relevant`, in any order of rows.
     """
 
     a: pl.DataFrame
@@ -41,7 +40,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Sample:
-    """`METRICS` of one run, or of a mean of runs.
+    """`RESAMPLED` of one run, or of a mean of runs.
 
     Attributes:
         value: on the rows as they are, shape (n_metrics,).
@@ -70,10 +69,10 @@ class Difference:
 
 
 def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: int) -> dict[str, float]:
-    """`{<metric>_low: ..., <metric>_high: ...}` of each of `METRICS`.
+    """`{<metric>_low: ..., <metric>_high: ...}` of each of `RESAMPLED`.
 
     Args:
-        rows: labelled rows, columns `group`, `label`, `p_yes`, `yes`.
+        rows: labelled rows, columns `group`, `label`, `p_yes`, `is_relevant`.
         resamples: how often the groups are drawn.
         confidence: of the interval, as 0.95.
         seed: the pipeline's.
@@ -81,7 +80,7 @@ def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: in
     low, high = np.quantile(_samples([_Run.of(rows)], resamples, seed)[0].draws, _bounds(confidence), axis=1)
     return {
         f"{metric}_{name}": float(bound[i])
-        for i, metric in enumerate(METRICS)
+        for i, metric in enumerate(RESAMPLED)
         for name, bound in (("low", low), ("high", high))
     }
 
@@ -89,7 +88,7 @@ def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: in
 def paired_difference(
     pair: Pair, *, resamples: int, confidence: float, seed: int, languages: Sequence[str] | None = None
 ) -> dict[str, Difference]:
-    """What b gains over a in each of `METRICS`, on rows of `languages` (all where None).
+    """What b gains over a in each of `RESAMPLED`, on rows of `languages` (all where None).
 
     Raises:
         InputError: the two runs do not have the same rows and labels, or there is no labelled row.
@@ -135,12 +134,12 @@ def mean_sample(samples: Sequence[Sample]) -> Sample:
 
 
 def difference(before: Sample, after: Sample, confidence: float) -> dict[str, Difference]:
-    """What `after` gains in each of `METRICS`; both samples must be of the same draws."""
+    """What `after` gains in each of `RESAMPLED`; both samples must be of the same draws."""
     value, draws = after.value - before.value, after.draws - before.draws
     low, high = np.quantile(draws, _bounds(confidence), axis=1)
     rarer = np.minimum((draws <= 0).sum(axis=1), (draws >= 0).sum(axis=1))
     p = np.minimum(1, 2 * (rarer + 1) / (draws.shape[1] + 1))
-    return {m: Difference(*map(float, parts)) for m, *parts in zip(METRICS, value, low, high, p, strict=True)}
+    return {m: Difference(*map(float, parts)) for m, *parts in zip(RESAMPLED, value, low, high, p, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ class _Run:
     @classmethod
     def of(cls, rows: pl.DataFrame) -> _Run:
         names, group = np.unique(rows["group"].to_numpy(), return_inverse=True)
-        positive, p_yes, yes = rows["label"].to_numpy() == 1, rows["p_yes"].to_numpy(), rows["yes"].to_numpy()
+        positive, p_yes, yes = rows["label"].to_numpy() == 1, rows["p_yes"].to_numpy(), rows["is_relevant"].to_numpy()
         cells = (positive & yes, ~positive & yes, positive & ~yes, ~positive & ~yes)
         confusion = np.stack([np.bincount(group, weights=cell, minlength=len(names)) for cell in cells])
         order = np.argsort(-p_yes, kind="stable")
@@ -188,7 +187,7 @@ def _samples(runs: Sequence[_Run], resamples: int, seed: int, data: int = 0) -> 
     n_groups = runs[0].confusion.shape[1]
     step = max(1, min(MOST, CELLS // n_groups))
     parts: list[list[Floats]] = [[] for _ in runs]
-    with tqdm(total=resamples, desc="bootstrap", unit=" resamples", delay=2, leave=False) as bar:
+    with progress(total=resamples, desc="bootstrap", unit="resample") as bar:
         for start in range(0, resamples, step):
             size = min(step, resamples - start)
             drawn = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=size)
@@ -204,7 +203,7 @@ def _samples(runs: Sequence[_Run], resamples: int, seed: int, data: int = 0) -> 
 
 
 def _statistics(weights: Counts, run: _Run) -> Floats:
-    """`METRICS` for each resample; `weights` (n_groups, n_resamples) says how often each group was drawn."""
+    """`RESAMPLED` for each resample; `weights` (n_groups, n_resamples) says how often each group was drawn."""
     tp, fp, fn, tn = (run.confusion @ weights).astype(np.float64)
     f1 = _divide(2 * tp, 2 * tp + fp + fn)
     mcc = _divide(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))

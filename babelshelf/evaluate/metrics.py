@@ -18,6 +18,7 @@ from sklearn.metrics import (
 )
 
 from babelshelf.evaluate.bootstrap import intervals
+from babelshelf.evaluate.metric_names import RESAMPLED
 from babelshelf.evaluate.reliability import expected_calibration_error, reliability
 from babelshelf.tables.predictions import Thresholds, all_yes_f1, arrays, labelled
 
@@ -30,10 +31,10 @@ CURVE_POINTS = 200
 def point_metrics(rows: pl.DataFrame) -> dict[str, float]:
     """F1, precision, recall and Matthews correlation of the answers, and average precision.
 
-    `rows` are labelled, columns `label`, `p_yes` and `yes`. What is not defined (precision without a "yes", anything
-    without a positive) is 0.
+    `rows` are labelled, columns `label`, `p_yes` and `is_relevant`. What is not defined (precision without a predicted
+    positive, anything without a positive) is 0.
     """
-    (labels, p_yes), yes = arrays(rows), rows["yes"].to_numpy()
+    (labels, p_yes), yes = arrays(rows), rows["is_relevant"].to_numpy()
     precision, recall, f1, _ = precision_recall_fscore_support(labels, yes, average="binary", zero_division=0)
     return {
         "f1": float(f1),
@@ -109,6 +110,6 @@ def _by_language(rows: pl.DataFrame, in_train: list[str]) -> dict[str, Any]:
     for language in sorted(rows["language"].unique()):
         part = rows.filter(pl.col("language") == language)
         metrics = point_metrics(part)
-        result[language] = {name: metrics[name] for name in ("f1", "average_precision", "mcc")}
+        result[language] = {name: metrics[name] for name in RESAMPLED}
         result[language] |= {"rows": part.height, "in_train": language in in_train}
     return result

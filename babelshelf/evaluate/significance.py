@@ -35,18 +35,18 @@ def mcnemar(a: pl.DataFrame, b: pl.DataFrame) -> McNemar:
     groups has the last word.
 
     Args:
-        a: columns `id`, `label` and `yes`; rows without a label are left out.
+        a: columns `id`, `label` and `is_relevant`; rows without a label are left out.
         b: like `a`, in any order.
 
     Raises:
         InputError: the runs do not have the same labelled rows.
     """
-    left, right = (run.filter(pl.col("label").is_not_null()).select("id", "label", "yes") for run in (a, b))
+    left, right = (run.filter(pl.col("label").is_not_null()).select("id", "label", "is_relevant") for run in (a, b))
     both = left.join(right, on=["id", "label"], suffix="_b")
     if not left.height == right.height == both.height:
         raise InputError(f"the two runs need the same labelled rows ({left.height} and {right.height} found)")
     label = pl.col("label") == 1
-    right_a, right_b = both.select(a=pl.col("yes") == label, b=pl.col("yes_b") == label)
+    right_a, right_b = both.select(a=pl.col("is_relevant") == label, b=pl.col("is_relevant_b") == label)
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     return McNemar(only_a, only_b, mid_p(only_a, only_b))
 

@@ -40,12 +40,14 @@ class Filtered:
 
     Attributes:
         kept: the complete training set that remains, `ROW_SCHEMA`, in the order it was read.
-        flagged: the dropped rows, `ROW_SCHEMA` with `p_yes` and `reason` (`contradicted` or `parent_dropped`).
-        metrics: what was read, flagged (contradicted by its own score), dropped and kept, and what is known of noise.
+        dropped: the rows that were left out, `ROW_SCHEMA` with `p_yes` and `reason` (`contradicted` or
+            `parent_dropped`).
+        metrics: numbers of rows read, contradicted (by their own score), dropped and kept, and the label noise where
+            the source knows the true labels.
     """
 
     kept: pl.DataFrame
-    flagged: pl.DataFrame
+    dropped: pl.DataFrame
     metrics: dict[str, Any]
 
 
@@ -74,7 +76,7 @@ def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings
         "positive_share": {"before": positive_share(rows), "after": positive_share(kept)},
         "noise": _noise(marked, truth),
     }
-    return Filtered(kept=kept, flagged=dropped, metrics=metrics)
+    return Filtered(kept=kept, dropped=dropped, metrics=metrics)
 
 
 def _contradicted(confidence: float) -> pl.Expr:
@@ -108,12 +110,12 @@ def _counts(marked: pl.DataFrame) -> dict[str, Any]:
 
 
 def _count(marked: pl.DataFrame, key: pl.Expr) -> dict[str, dict[str, int]]:
-    """`{key: {read, flagged, dropped, kept}}`, sorted by key."""
+    """`{key: {read, contradicted, dropped, kept}}`, sorted by key."""
     counts = (
         marked.group_by(key=key)
         .agg(
             read=pl.len(),
-            flagged=(pl.col("reason") == CONTRADICTED).sum(),
+            contradicted=(pl.col("reason") == CONTRADICTED).sum(),
             dropped=pl.col("reason").is_not_null().sum(),
             kept=pl.col("reason").is_null().sum(),
         )

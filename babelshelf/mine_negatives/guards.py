@@ -70,13 +70,13 @@ def _unique_candidates(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFr
 
 def _with_path(candidates: pl.DataFrame) -> pl.DataFrame:
     """The table with each candidate's `levels` from the root, as they are compared, and all in one: `path`."""
-    split = candidates.select(_levels(pl.col("candidate"))).to_series()
+    split = candidates.select(category_levels(pl.col("candidate"))).to_series()
     names = split.explode().unique()
     levels = split.list.eval(pl.element().replace_strict(names, keys(names)))  # many paths share a level's name
     return candidates.with_columns(levels=levels, path=levels.list.join(LEVEL_END))
 
 
-def _levels(path: pl.Expr) -> pl.Expr:
+def category_levels(path: pl.Expr) -> pl.Expr:
     """The levels of a category path, which " > " ends, or a comma without a space after it; spaces may end a level."""
     ended = path.str.replace_all(" > ", f" {LEVEL_END}", literal=True)  # a comma before it keeps its space
     protected = ended.str.replace_all(", ", NO_LEVEL_END, literal=True)

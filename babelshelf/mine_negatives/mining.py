@@ -36,13 +36,13 @@ class Mined:
 
     Attributes:
         rows: the new rows, `tables.ROW_SCHEMA`.
-        refused: up to `EXAMPLES` refused draws of each guard, at random: columns `guard`, `language`, `query`,
-            `positive` (the anchor's candidate) and `candidate` (the refused one).
-        counts: what was made and refused.
+        dropped: a random sample of up to `EXAMPLES` dropped draws of each guard: columns `reason` (the guard),
+            `language`, `query`, `positive` (the anchor's candidate) and `candidate` (the dropped one).
+        counts: numbers of negatives and of dropped draws, the metrics of the stage.
     """
 
     rows: pl.DataFrame
-    refused: pl.DataFrame
+    dropped: pl.DataFrame
     counts: dict[str, Any]
 
 
@@ -80,8 +80,8 @@ def mine(
     windows = rank_windows(candidates, anchors["number"].to_numpy(), embed, settings, seed)
     rng = np.random.default_rng([seed, STREAM])
     guards = forbidden(settings.guards, rows, pool)
-    drawn, refused = _draw(windows, anchors, guards | {"known_pair": known_pairs(rows, pool)}, rng)
-    examples = _examples(refused, anchors, pool, np.random.default_rng([seed, STREAM, 1]))
+    drawn, dropped = _draw(windows, anchors, guards | {"known_pair": known_pairs(rows, pool)}, rng)
+    examples = _examples(dropped, anchors, pool, np.random.default_rng([seed, STREAM, 1]))
     found = anchors.with_columns(number=drawn).filter(drawn >= 0)
     distinct = found.unique(["query", "number"], keep="first", maintain_order=True)
     wanted = wanted_negatives(rows, settings.positive_share)
@@ -91,7 +91,7 @@ def mine(
         "rank_window": [settings.rank_window[0], settings.rank_window[0] + windows.shape[1]],
         "anchors": anchors.height,
         "anchors_without_negative": anchors.height - found.height,
-        "refused_draws": {guard: table.height for guard, table in refused.items()},
+        "dropped_draws": {guard: table.height for guard, table in dropped.items()},
         "same_pair_twice": found.height - distinct.height,
         **_by_language(kept, wanted),
     }
@@ -99,10 +99,10 @@ def mine(
 
 
 def _by_language(kept: pl.DataFrame, wanted: dict[str, int]) -> dict[str, dict[str, int]]:
-    """How many negatives were `wanted`, `made` and `missing`, by language."""
+    """Numbers of negatives by language: `target`, `mined` and `missing`."""
     made = {language: kept.filter(pl.col("language") == language).height for language in wanted}
     missing = {language: number - made[language] for language, number in wanted.items()}
-    return {"wanted": wanted, "made": made, "missing": missing}
+    return {"target": wanted, "mined": made, "missing": missing}
 
 
 def check_window(window: tuple[int, int], candidates: int) -> None:
@@ -224,18 +224,18 @@ def _draw(
 def _examples(
     refused: Mapping[str, pl.DataFrame], anchors: pl.DataFrame, pool: pl.DataFrame, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """The table `Mined.refused`."""
+    """The table `Mined.dropped`."""
     queries = anchors.select("language", "query", positive="candidate").with_row_index("anchor")
     parts = []
     for guard, draws in refused.items():
         some = draws[np.sort(rng.permutation(draws.height)[:EXAMPLES])]
-        parts.append(some.cast({"anchor": pl.UInt32, "number": pl.Int64}).with_columns(guard=pl.lit(guard)))
+        parts.append(some.cast({"anchor": pl.UInt32, "number": pl.Int64}).with_columns(reason=pl.lit(guard)))
     joined = (
         pl.concat(parts)
         .join(queries, on="anchor", maintain_order="left")
         .join(pool, on="number", maintain_order="left")
     )
-    return joined.select("guard", "language", "query", "positive", "candidate")
+    return joined.select("reason", "language", "query", "positive", "candidate")
 
 
 def _in_pairs(draws: IntArray, anchors: pl.DataFrame, pairs: pl.DataFrame) -> npt.NDArray[np.bool_]:

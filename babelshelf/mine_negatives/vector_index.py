@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import faiss
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from babelshelf.core.errors import InputError
+from babelshelf.runtime.screen import progress
 
 if TYPE_CHECKING:
     from babelshelf.mine_negatives.params import MineNegativesParams
@@ -69,11 +69,11 @@ def nearest(
 def search(index: faiss.Index, queries: FloatArray, rows: IntArray, vectors: FloatArray, k: int) -> IntArray:
     """Like `nearest`, of the index that `build_index` made of `vectors`."""
     found = np.empty((len(rows), k), dtype=np.int64)
-    with tqdm(total=len(rows), desc="nearest candidates", unit="query") as progress:
+    with progress(total=len(rows), desc="find neighbours", unit="query") as bar:
         for start in range(0, len(rows), SEARCH_BLOCK):
             block = np.ascontiguousarray(queries[rows[start : start + SEARCH_BLOCK]])
             found[start : start + len(block)] = _complete(_search(index, block, k, TIE_SLACK), block, vectors)
-            progress.update(len(block))
+            bar.update(len(block))
     return found
 
 
@@ -113,11 +113,11 @@ def _add(index: faiss.Index, vectors: FloatArray, *, one_thread: bool) -> None:
     if one_thread:
         faiss.omp_set_num_threads(1)
     try:
-        with tqdm(total=len(vectors), desc="index", unit="vector") as progress:
+        with progress(total=len(vectors), desc="index", unit="vector") as bar:
             for start in range(0, len(vectors), ADD_BLOCK):
                 block = np.ascontiguousarray(vectors[start : start + ADD_BLOCK])
                 index.add(block)
-                progress.update(len(block))
+                bar.update(len(block))
     finally:
         faiss.omp_set_num_threads(threads)
 

@@ -1,171 +1,354 @@
-"""Guess which column of a stranger's table is the query, the candidate, the label, and so on.
+"""Guess which column of a table is the query, the candidate, the label, and so on, each with its evidence.
 
-By name first (in English, close spellings too), then by what the values look like; for `babelshelf init`.
+A name that is exactly what a role is called wins; then come similar names, then what the values look like over all
+rows. Where two columns fit as well, or only the values speak, the guess is to be checked or asked (`pairs.guesses`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 import polars as pl
 
-from babelshelf.core.languages import find
-from babelshelf.text.keys import key
+from babelshelf.pairs import column_names
+from babelshelf.pairs.column_levels import level_columns
+from babelshelf.pairs.column_names import CLOSE, EXACT, MARKET, OTHER_NOUNS, OTHER_TEXTS, SYNONYMS, closeness, words_of
+from babelshelf.pairs.column_profiles import ColumnProfile
+from babelshelf.pairs.guesses import Guess, Outcome
+from babelshelf.pairs.label_meaning import Kind, kind
+from babelshelf.pairs.language_values import are_languages, guess_languages
+from babelshelf.pairs.separators import guess_separator
 
-SYNONYMS = {
-    "query": ["query", "origin query", "search term", "search query", "keyword", "keywords", "term", "q", "user query"],
-    "qc": ["category path", "category", "categories", "path", "taxonomy", "category name", "breadcrumb", "candidate"],
-    "qi": ["item title", "title", "product title", "item", "product", "product name", "item name", "name", "candidate"],
-    "label": [
-        *("label", "relevance", "relevant", "is relevant", "target", "y", "class", "score", "rating", "grade"),
-        *("judgment", "judgement", "match", "gold", "answer", "esci label"),
-    ],
-    "language": ["language", "lang", "locale", "query language", "language code", "query locale", "product locale"],
-    "split": ["split", "set", "fold", "partition", "subset"],
-    "id": ["id", "row id", "uid", "pair id", "example id", "record id"],
-}
-POSITIVE = ("1", "true", "yes", "y", "t", "relevant", "positive", "pos", "exact", "e", "match", "good")
-NEGATIVE = ("0", "false", "no", "n", "f", "irrelevant", "not relevant", "negative", "neg", "i", "no match", "bad", "-1")
-GRADES = ("substitute", "complement", "s", "c")  # of Amazon's ESCI, beside exact and irrelevant
-SEPARATORS = (">", "»", "/", "|", "\\", "::", ",")  # between the levels of a category path, the likeliest first
-CLOSE = 0.8  # of two names
-MOST = 0.9  # of the values
-MANY_LABELS = 20
-MANY_LANGUAGES = 80
+MOST = 0.9  # of the rows with a value
+HALF = 0.5
+CATEGORY_WORDS = {"category", "categories", "categorie", "kategorie", "path", "breadcrumb", "taxonomy", "kategoria"}
+FEW_SPLITS = 10  # different values of a column of splits, at most
+# Of a language column, whose language it is, if not the query's.
+NOT_OF_QUERIES = {"title", "item", "product", "candidate", "ui", "user", "interface", "seller", "titel", "produkt"}
+OPTIONAL = ("language", "split", "id")
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of a sample.
+class Table:
+    """What is known of a table before its columns have roles.
 
     Attributes:
-        name: as in the file.
-        values: its texts, those that are not missing.
-        share: of rows that have one.
-        splits: what splits are called.
+        profiles: of all columns.
+        task: `qc` or `qi`: what a candidate is.
+        named: `{role: columns}` that the user named; none for a role that the user took away.
+        splits: what splits are called, in lower case.
+        where: the file, for messages.
     """
 
-    name: str
-    values: pl.Series
-    share: float
+    profiles: Sequence[ColumnProfile]
+    task: str
+    named: Mapping[str, Sequence[str]]
     splits: Collection[str]
+    where: str
 
-    @property
-    def distinct(self) -> pl.Series:
-        """Unique values, folded."""
-        return self.values.str.strip_chars().str.to_lowercase().unique()
+    def profile(self, name: str) -> ColumnProfile:
+        """Of a column that is there."""
+        return next(profile for profile in self.profiles if profile.name == name)
 
 
-def guess(sample: pl.DataFrame, task: str, known: dict[str, str], splits: Collection[str]) -> dict[str, str]:
-    """`{role: column}` for the roles that are found.
+@dataclass(frozen=True)
+class Roles:
+    """`{role: columns}`, without the roles that no column has, and the guesses of them."""
+
+    columns: dict[str, list[str]]
+    guesses: list[Guess]
+
+
+def guess_roles(table: Table, roles: Sequence[str]) -> Roles:
+    """Which columns have these roles.
 
     Args:
-        sample: rows of the file, all columns as texts, null where a value is missing.
-        task: `qc` or `qi`: what a candidate is.
-        known: roles that the user named.
-        splits: what splits are called.
+        table: what is known.
+        roles: of `query`, `candidate`, `label`, `language`, `split` and `id`.
     """
-    columns = [_column(sample[name], splits) for name in sample.columns]
-    found = dict(known)
-    for role, looks in LOOKS.items():
-        names = SYNONYMS[task if role == "candidate" else role]
-        free = [column for column in columns if column.name not in found.values() and len(column.values)]
-        scored = [(_closeness(column.name, names), column) for column in free if looks(column)]
-        sure = [(score, column) for score, column in scored if score >= CLOSE]
-        if role not in found and sure:
-            found[role] = max(sure, key=lambda pair: pair[0])[1].name
-    return _by_looks(columns, task, found)
+    columns = {role: list(names) for role, names in table.named.items() if role in roles}
+    guesses = [guess for role, names in columns.items() for guess in _of_named(table, role, names)]
+    for role in ("split", "language", "candidate", "query", "label", "id"):
+        if role in roles and role not in columns:
+            taken = {name for names in columns.values() for name in names}
+            free = [profile for profile in table.profiles if profile.name not in taken and profile.present]
+            found, guess = GUESSERS[role](table, free)
+            if found:
+                columns[role] = found
+            guesses += [guess] if guess else []
+    order = [role for role in ("query", "candidate", "label", "language", "id", "split") if columns.get(role)]
+    guesses.sort(key=lambda guess: [f"{role} column" for role in (*order, *roles)].index(guess.subject))
+    return Roles({role: columns[role] for role in order}, guesses)
 
 
-def separator(candidates: pl.Series) -> str:
-    """What stands between the levels of most category paths; "" where nothing does."""
-    shares = {mark: _share(candidates.str.contains(mark, literal=True)) for mark in SEPARATORS}
-    return next((mark for mark, share in shares.items() if share >= 0.5), "")
+def guess_language_values(
+    table: Table, roles: Roles, sample: pl.DataFrame, language: str, mapping: Mapping[str, str]
+) -> tuple[list[Guess], dict[str, str]]:
+    """The guesses about the values of the language column, and the mapping that reads them.
+
+    Args:
+        table: what is known.
+        roles: of its columns.
+        sample: rows with all columns.
+        language: of all rows, where the user named it.
+        mapping: `{value: language}` that the user gave, values in lower case.
+    """
+    if language:
+        return [Guess("language of all rows", language, Outcome.SURE)], {}
+    if not roles.columns.get("language"):
+        option = "--language CODE, or --column language=NAME"
+        reason = "no column says the language"
+        return [Guess("language", None, Outcome.UNSURE, 1.0, reason, (), option, table.where)], {}
+    (name,) = roles.columns["language"]
+    profile = table.profile(name)
+    if profile.counts is None:
+        reason, option = f"{name!r} has too many different values for languages", "--column language=NAME"
+        return [Guess("language", None, Outcome.UNSURE, 1.0, reason, tuple(profile.values), option, table.where)], {}
+    rows = sample.select(query=roles.columns["query"][0], language=name)
+    named = bool(table.named.get("language"))
+    guess, read = guess_languages(name, profile.counts, rows, mapping, named=named, where=table.where)
+    return [guess], read
 
 
-def is_split(column: Column) -> bool:
-    """Whether the values are names of splits."""
-    return set(column.distinct) <= set(column.splits)
+def is_text(profile: ColumnProfile) -> bool:
+    """Whether most values have letters, and they are no ids, locations or languages."""
+    other = max(profile.shares["ids"], profile.shares["locations"], profile.shares["numbers"])
+    return profile.shares["letters"] >= HALF and other < HALF and not are_languages(profile.counts)
 
 
-def is_language(column: Column) -> bool:
-    """Whether nearly all values name a language, and they are few."""
-    counts = column.values.value_counts()
-    few = counts.height <= MANY_LANGUAGES + 0.05 * len(column.values)
-    known = counts.filter(
-        pl.Series([find(value) is not None for value in counts[column.values.name]], dtype=pl.Boolean)
+Found = tuple[list[str], Guess | None]
+
+
+def _of_named(table: Table, role: str, names: Sequence[str]) -> list[Guess]:
+    """A column that the user named is sure, unless it holds ids in place of texts."""
+    if not names:
+        return []
+    value, outcome, reason, examples = ", ".join(names), Outcome.SURE, "", _examples(table.profile(names[0]))
+    if role in {"query", "candidate"} and all(table.profile(name).shares["ids"] >= MOST for name in names):
+        outcome, reason = Outcome.CHECK, "its values look like ids, not like texts: a model would learn the ids"
+    return [Guess(f"{role} column", value, outcome, 1.0, reason, examples, f"--column {role}=NAME", table.where)]
+
+
+def _guess_text(role: str, table: Table, free: list[ColumnProfile]) -> Found:
+    """The query or the candidate: by name, then the one text column that is left."""
+    if role == "candidate" and table.task == "qc" and (levels := level_columns(free)):
+        profile = next(one for one in free if one.name == levels[0])
+        reason = f"{len(levels)} columns of levels are joined to a path"
+        examples = _examples(profile)
+        return levels, Guess(
+            f"{role} column",
+            ", ".join(levels),
+            Outcome.CHECK,
+            1.0,
+            reason,
+            examples,
+            f"--column {role}=NAME",
+            table.where,
+        )
+    synonyms = SYNONYMS[table.task if role == "candidate" else role]
+    scored = sorted(
+        ((closeness(one.name, synonyms), one) for one in free if _may_be_called(one, role, table.task)),
+        key=lambda pair: pair[0],
+        reverse=True,
     )
-    return few and known["count"].sum() >= MOST * len(column.values)
+    named = [(score, one) for score, one in scored if score >= CLOSE and (score == EXACT or is_text(one))]
+    if named:
+        score, best = named[0]
+        if best.shares["ids"] >= MOST:
+            return [], _refused_ids(role, best, table)
+        tied = [one.name for other, one in named[1:] if other == score]
+        outcome = Outcome.CHECK if tied else Outcome.SURE
+        return [best.name], _guess(role, best, outcome, table, f"{', '.join(tied)} would fit as well" if tied else "")
+    texts = [one for one in free if is_text(one) and not _is_other(one.name) and kind(one.counts, 0) < Kind.TWO_VALUES]
+    if role == "candidate":
+        texts = [one for one in texts if closeness(one.name, SYNONYMS["query"]) < CLOSE] or texts
+        if table.task == "qc":
+            texts = [one for one in texts if _has_levels(one)] or texts
+    if not texts:
+        return [], _no_text(role, free, table)
+    texts.sort(key=lambda one: one.characters, reverse=role == "candidate")
+    if len(texts) == 1:
+        return [texts[0].name], _guess(role, texts[0], Outcome.CHECK, table, "the only text column that is left")
+    names = ", ".join(one.name for one in texts)
+    reason = f"which column is the {role}? {names} hold texts, and no name tells"
+    return [texts[0].name], _guess(role, texts[0], Outcome.UNSURE, table, reason)
 
 
-def is_label(column: Column) -> bool:
-    """Whether nearly all values are words of relevance, or few numbers."""
-    words = {*POSITIVE, *NEGATIVE, *GRADES}
-    folded = column.values.str.strip_chars().str.to_lowercase()
-    numbers = folded.cast(pl.Float64, strict=False)
-    said = _share(folded.is_in(list(words))) >= MOST
-    graded = _share(numbers.is_not_null()) >= MOST and numbers.drop_nulls().n_unique() <= MANY_LABELS
-    return said or graded or len(column.distinct) == 2
+def _may_be_called(profile: ColumnProfile, role: str, task: str) -> bool:
+    """Whether a name may be matched with the synonyms of a text: exactly, or without words of something else."""
+    synonyms = SYNONYMS[task if role == "candidate" else role]
+    if closeness(profile.name, synonyms) == EXACT:
+        return True
+    words = words_of(profile.name)
+    other = CATEGORY_WORDS if task == "qi" or role == "query" else {"title", "name", "description"}
+    return not (column_names.is_id_name(profile.name) or _is_other(profile.name) or words & (other | {"label", "lang"}))
 
 
-def is_id(column: Column) -> bool:
-    """Whether each row has a value of its own, without spaces."""
-    unique = column.values.n_unique() == len(column.values)
-    return unique and column.share == 1 and not column.values.str.contains(r"\s").any()
+def _has_levels(profile: ColumnProfile) -> bool:
+    counts = profile.sample.drop_nulls().alias("value").value_counts(name="count")
+    guess = guess_separator(counts)
+    return bool(guess.value) and guess.share >= HALF
 
 
-def is_text(column: Column) -> bool:
-    """Whether most values have letters, and there are more of them than of classes."""
-    letters = _share(column.values.str.contains(r"\p{L}{2}"))
-    return letters >= 0.5 and not is_language(column) and not is_split(column)
+def _is_other(name: str) -> bool:
+    return bool(words_of(name) & (OTHER_TEXTS | {"language", "locale"}))
 
 
-# What the values of a role look like, in the order in which roles are given away.
-LOOKS: dict[str, Callable[[Column], bool]] = {
-    "split": is_split,
-    "language": is_language,
-    "candidate": is_text,
-    "query": is_text,
-    "label": lambda column: len(column.distinct) >= 2,
-    "id": is_id,
+def _refused_ids(role: str, profile: ColumnProfile, table: Table) -> Guess:
+    reason = (
+        f"{profile.name!r} holds ids, not texts, and a model would learn the ids: join the table that has the {role} "
+        f"texts on {profile.name!r}, and give the joined file; or name another column"
+    )
+    return Guess(
+        f"{role} column", None, Outcome.UNSURE, 1.0, reason, _examples(profile), f"--column {role}=NAME", table.where
+    )
+
+
+def _no_text(role: str, free: list[ColumnProfile], table: Table) -> Guess:
+    """No column can be the text: an error; where there are ids of it, it names the join that is missing."""
+    synonyms = SYNONYMS["query" if role == "query" else "qi"] + (SYNONYMS["qc"] if table.task == "qc" else [])
+    ids = [one for one in free if column_names.is_id_name(one.name) or one.shares["ids"] >= MOST]
+    of_role = [one for one in ids if closeness(one.name, synonyms) >= CLOSE] or (ids if role == "candidate" else [])
+    if of_role:
+        return _refused_ids(role, of_role[0], table)
+    there = ", ".join(one.name for one in table.profiles)
+    reason = f"which column is the {role}? No column looks like it; there are {there}"
+    return Guess(f"{role} column", None, Outcome.UNSURE, 1.0, reason, (), f"--column {role}=NAME", table.where)
+
+
+def _guess_label(table: Table, free: list[ColumnProfile]) -> Found:
+    """The label: by values first (words, two values, grades, numbers), then by name."""
+    kinds = {one.name: kind(one.counts, one.shares["numbers"]) for one in free}
+    # of "category label" the values must be words of relevance, or it names categories
+    fits = [
+        one
+        for one in free
+        if closeness(one.name, SYNONYMS["label"]) >= CLOSE
+        and not column_names.is_id_name(one.name)
+        and (kinds[one.name] == Kind.WORDS or not words_of(one.name) & OTHER_NOUNS)
+        and (kinds[one.name] > Kind.OTHER or one.counts is not None)
+    ]
+    good = [one for one in fits if kinds[one.name] >= Kind.FEW_NUMBERS]
+    inverse = [one for one in free if column_names.is_negated(one.name) or column_names.is_rank(one.name)]
+    plain = [one for one in good if one not in inverse]
+    plain.sort(key=lambda one: closeness(one.name, SYNONYMS["label"]), reverse=True)
+    if len(plain) > 1:
+        names = ", ".join(one.name for one in plain)
+        return [plain[0].name], _guess(
+            "label", plain[0], Outcome.UNSURE, table, f"which is the label? {names} could be"
+        )
+    if plain:
+        return [plain[0].name], _guess("label", plain[0], Outcome.SURE, table)
+    if inverse:
+        one = inverse[0]
+        what = "a rank" if column_names.is_rank(one.name) else "the opposite of relevance"
+        reason = f"the name {one.name!r} says {what}: if it is the label, name it, and the values that mean relevant"
+        option = f"--column label={one.name} --positive VALUE"
+        return [], Guess("label column", None, Outcome.UNSURE, 1.0, reason, _examples(one), option, table.where)
+    if fits:
+        one = max(fits, key=lambda fit: (kinds[fit.name], closeness(fit.name, SYNONYMS["label"])))
+        return [one.name], _guess("label", one, Outcome.SURE, table)
+    looks = [one for one in free if kinds[one.name] == Kind.WORDS and not are_languages_only(one)]
+    looks = looks or [one for one in free if kinds[one.name] == Kind.TWO_VALUES and not is_text(one)]
+    if len(looks) == 1 and not words_of(looks[0].name) & OTHER_NOUNS:
+        return [looks[0].name], _guess("label", looks[0], Outcome.CHECK, table, "by its values; its name doesn't tell")
+    there = ", ".join(one.name for one in table.profiles)
+    likeliest = [looks[0].name] if looks else []
+    reason = f"which column is the label? There are {there}"
+    return likeliest, Guess(
+        "label column",
+        looks[0].name if looks else None,
+        Outcome.UNSURE,
+        1.0,
+        reason,
+        (),
+        "--column label=NAME",
+        table.where,
+    )
+
+
+def are_languages_only(profile: ColumnProfile) -> bool:
+    """Whether the values are languages and no words of relevance (`no` is both)."""
+    return are_languages(profile.counts) and len(profile.values) > 2
+
+
+def _guess_language(table: Table, free: list[ColumnProfile]) -> Found:
+    """The column of languages: by values; names with `query` first, those of titles last."""
+    fits = [one for one in free if are_languages(one.counts)]
+
+    def fit(one: ColumnProfile) -> tuple[float, ...]:
+        words = words_of(one.name)
+        score = closeness(one.name, SYNONYMS["language"])
+        of_query = bool(words & {"query", "search", "q"} or not words & NOT_OF_QUERIES)
+        return (score >= CLOSE, "query" in words, of_query, closeness(one.name, MARKET) >= CLOSE, score)
+
+    fits = [one for one in fits if fit(one)[0] or fit(one)[3] or kind(one.counts, 0) < Kind.TWO_VALUES]
+    if not fits:
+        return [], None
+    fits.sort(key=fit, reverse=True)
+    best, is_named, is_query = fits[0], fit(fits[0])[0], fit(fits[0])[2]
+    if not is_named and not fit(best)[3]:
+        if len(fits) > 1:
+            return [], None
+        return [best.name], _guess("language", best, Outcome.CHECK, table, "by its values; its name doesn't tell")
+    if not is_query:
+        return [best.name], _guess(
+            "language", best, Outcome.CHECK, table, "its name is not that of the query's language"
+        )
+    return [best.name], _guess("language", best, Outcome.SURE, table)
+
+
+def _guess_split(table: Table, free: list[ColumnProfile]) -> Found:
+    """The column of splits: all values are names of splits; by its name, a single unknown value is a question."""
+    for one in sorted(free, key=lambda one: closeness(one.name, SYNONYMS["split"]), reverse=True):
+        if one.counts is None or len(one.values) > FEW_SPLITS:
+            continue
+        values = {value.strip().lower() for value in one.values}
+        unknown = sorted(values - set(table.splits))
+        is_called = closeness(one.name, SYNONYMS["split"]) >= CLOSE
+        if not unknown and (is_called or len(values) > 1):
+            return [one.name], _guess("split", one, Outcome.SURE if is_called else Outcome.CHECK, table)
+        if unknown and (closeness(one.name, SYNONYMS["split"]) == EXACT or values & set(table.splits)):
+            if not is_called and len(values & set(table.splits)) == 1 and len(values) > 3:
+                continue  # a category may be called "train"
+            shown = ", ".join(repr(value) for value in unknown)
+            reason = (
+                f"{one.name!r} has {shown}, which prepare.files.split.names does not know: is it train, dev or test?"
+            )
+            option = f"--split-name dev={unknown[0]} (or train, test), or --column split= to cut the rows anew"
+            return [], Guess("split column", None, Outcome.UNSURE, 1.0, reason, tuple(unknown), option, table.where)
+    return [], None
+
+
+def _guess_id(table: Table, free: list[ColumnProfile]) -> Found:
+    """Ids of the rows: each has one of its own, without spaces, and the name says so."""
+    fits = [
+        one
+        for one in free
+        if closeness(one.name, SYNONYMS["id"]) >= CLOSE and one.is_unique and not one.shares["words"]
+    ]
+    fits.sort(key=lambda one: closeness(one.name, SYNONYMS["id"]), reverse=True)
+    return ([fits[0].name], _guess("id", fits[0], Outcome.SURE, table)) if fits else ([], None)
+
+
+def _guess(role: str, profile: ColumnProfile, outcome: Outcome, table: Table, reason: str = "") -> Guess:
+    share = profile.present / max(profile.rows, 1)
+    return Guess(
+        *(f"{role} column", profile.name, outcome, share, reason, _examples(profile)),
+        *(f"--column {role}=NAME", table.where),
+    )
+
+
+def _examples(profile: ColumnProfile) -> tuple[str, ...]:
+    return tuple(profile.sample.drop_nulls().unique(maintain_order=True).head(3))
+
+
+GUESSERS = {
+    "split": _guess_split,
+    "language": _guess_language,
+    "candidate": lambda table, free: _guess_text("candidate", table, free),
+    "query": lambda table, free: _guess_text("query", table, free),
+    "label": _guess_label,
+    "id": _guess_id,
 }
-
-
-def _by_looks(columns: list[Column], task: str, found: dict[str, str]) -> dict[str, str]:
-    """Give the roles that no name told to columns that look like it, if just one does."""
-    found = dict(found)
-    for role, looks in (("language", is_language), ("label", is_label)):
-        like = [column.name for column in columns if column.name not in found.values() and looks(column)]
-        if role not in found and len(like) == 1:
-            found[role] = like[0]
-    texts = [c for c in columns if c.name not in found.values() and is_text(c) and not is_label(c)]
-    for role in ("candidate", "query"):
-        if role not in found and texts:
-            texts.sort(key=lambda column: _candidate_like(column, task))
-            found[role] = texts.pop(-1 if role == "candidate" else 0).name
-    return found
-
-
-def _candidate_like(column: Column, task: str) -> float:
-    length = float(column.values.str.len_chars().sum()) / max(len(column.values), 1)
-    return length + (1000 if task == "qc" and separator(column.values) else 0)
-
-
-def _share(true: pl.Series) -> float:
-    return float(true.sum()) / max(len(true), 1)
-
-
-def _column(values: pl.Series, splits: Collection[str]) -> Column:
-    return Column(values.name, values.drop_nulls(), 1 - values.null_count() / max(len(values), 1), splits)
-
-
-def _closeness(name: str, synonyms: Collection[str]) -> float:
-    """From 0 to 1; 1 for a synonym, a little less for one among other words."""
-    plain = key(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " "))
-    words = f" {plain} "
-    scores = [SequenceMatcher(None, plain, synonym).ratio() for synonym in synonyms]
-    within = [0.85 + len(synonym) / 1000 for synonym in synonyms if len(synonym) > 1 and f" {synonym} " in words]
-    return max([*scores, *within])

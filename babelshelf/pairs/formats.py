@@ -113,12 +113,21 @@ class DetectedFile(FileParams):
     hints: ClassVar[Hints] = DETECTED
 
 
-def as_params(how: Mapping[str, Any], columns: Mapping[str, str]) -> DetectedFile:
+def as_params(how: Mapping[str, Any], columns: Mapping[str, str | list[str]]) -> DetectedFile:
     """Params that say how a file is written (`how`: of FileParams), and of what is in it just what the columns are."""
     roles = {"query": "?", "candidate": "?", "label": "?", "language": "", "id": "", "split": "", **columns}
     patterns = {"rows": "*", "train": "", "dev": "", "test": ""}
     labels = {"positive": ["1"], "negative": ["0"], "positive_from": "none", "missing": "bad"}
-    values = {**PLAIN, **patterns, "columns": roles, "language": "en", "labels": labels, "path_separator": "", **how}
+    values = {
+        **PLAIN,
+        **patterns,
+        "columns": roles,
+        "language": "en",
+        "language_map": {},
+        "labels": labels,
+        "path_separator": "",
+        **how,
+    }
     return section(DetectedFile, {"files": values}, "files", None, PROPOSED)
 
 

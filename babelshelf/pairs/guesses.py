@@ -62,7 +62,7 @@ class Guess:
     def line(self) -> str:
         """The guess in one line; one that is not sure begins with `check:` and names the option."""
         if self.outcome is Outcome.SURE:
-            return f"  {self.subject}: {self._answer}{self._evidence}"
+            return f"  {self.subject}: {self._answer}{self._evidence}{self._shown}"
         return f"check: {self.subject}: {self._answer}{self._evidence}{self._shown}{self._change}"
 
     @property

@@ -21,15 +21,24 @@ def _each_once(tasks: list[str]) -> list[str]:
 Tasks = Annotated[list[Literal["qc", "qi"]], Field(min_length=1), AfterValidator(_each_once)]
 
 
+ColumnName = Annotated[str, Field(min_length=1)]
+
+
 class ColumnsParams(Section):
     """Names of the columns (CSV, Parquet) or keys (JSON lines); "" is none."""
 
     query: str = Field(min_length=1)
-    candidate: str = Field(min_length=1)
+    candidate: ColumnName | list[ColumnName] = Field(min_length=1)  # several: levels of a path, or parts of a title
     label: str = Field(min_length=1)
     language: str
     id: str  # none: ids are made from row numbers
     split: str
+
+    def names(self) -> dict[str, list[str]]:
+        """The columns of each role that has one, in the order of the roles."""
+        roles = ("query", "candidate", "label", "language", "id", "split")
+        values = {role: getattr(self, role) for role in roles}
+        return {role: value if isinstance(value, list) else [value] for role, value in values.items() if value}
 
 
 class LabelsParams(Section):
@@ -67,6 +76,7 @@ class FileParams(Section):
     encoding: str  # of csv and jsonl
     columns: ColumnsParams
     language: str  # of all rows, where there is no column of languages
+    language_map: dict[str, str]  # values of that column that are no languages, such as a country: us: en
     labels: LabelsParams
     path_separator: str  # what stands between the levels of a category path, which becomes " > "; "" is none
 
@@ -79,6 +89,14 @@ class FileParams(Section):
         except (LookupError, ValueError, TypeError) as error:
             raise ValueError("Python knows no such encoding of text; utf-8 and cp1252 are the usual ones") from error
         return encoding
+
+    @field_validator("language_map")
+    @classmethod
+    def _codes(cls, mapping: dict[str, str]) -> dict[str, str]:
+        for value, code in mapping.items():
+            if not is_code(code):
+                raise ValueError(f"{value}: {code!r} is no code of ISO 639-1, such as de")
+        return {value.strip().lower(): code for value, code in mapping.items()}
 
     @field_validator("delimiter", "quote")
     @classmethod

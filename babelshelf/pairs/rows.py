@@ -10,18 +10,19 @@ which text it is (polars' Categorical). What is done to a text is done once for 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 import polars.selectors as cs
-from tqdm import tqdm
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.languages import find
 from babelshelf.pairs.folders import task_files
 from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_blocks
+from babelshelf.pairs.separators import LEVEL, unwrapped
+from babelshelf.runtime.screen import progress
 from babelshelf.text.keys import each_once, keys
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ REJECTS = pl.Schema(
         "file": pl.String,
         "row": pl.Int64,
         "line": pl.Int64,
-        "problem": pl.String,
+        "reason": pl.String,
         "column": pl.String,
         "value": pl.String,
         "mend": pl.String,
@@ -89,13 +90,13 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
         InputError: there are no files, or a file can't be read or lacks columns: of all files.
     """
     own: FileParams = getattr(settings, task)
-    named = {role: name for role, name in own.columns if name}
+    named = own.columns.names()
     tables, problems = [], []
     for file, split in task_files(path, own):
-        wanted = {role: name for role, name in named.items() if not (split and role == "split")}
+        wanted = {role: names for role, names in named.items() if not (split and role == "split")}
         name = str(file.relative_to(path)) if path.is_dir() else file.name
         try:
-            raw = _read_coded(file, own, wanted)
+            raw = _read_coded(file, own, wanted, task)
         except InputError as error:
             problems.append(error.message)
             continue
@@ -106,14 +107,38 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
     return identified(rows, has_ids="id" in named, one_file=not path.is_dir())
 
 
-def _read_coded(file: Path, own: FileParams, wanted: Mapping[str, str]) -> pl.DataFrame:
+def _read_coded(file: Path, own: FileParams, wanted: Mapping[str, Sequence[str]], task: str) -> pl.DataFrame:
     """The records of a file, texts `CODED`."""
     tables = []
-    with tqdm(desc=f"read {file.name}", unit=" rows", delay=2, leave=False) as bar:
-        for block in read_blocks(file, own, wanted):
-            tables.append(coded(block))
+    columns = single_columns(wanted)
+    with progress(total=None, desc=f"read {file.name}", unit="row") as bar:
+        for block in read_blocks(file, own, columns):
+            tables.append(coded(joined_columns(block, wanted, task)))
             bar.update(block.height)
     return pl.concat(tables, rechunk=True)
+
+
+def single_columns(wanted: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """`{role: name}` for the readers, where a role may have several columns: the further ones are `<role>.1`, ..."""
+    return {
+        f"{role}.{number}" if number else role: name
+        for role, names in wanted.items()
+        for number, name in enumerate(names)
+    }
+
+
+def joined_columns(rows: pl.DataFrame, wanted: Mapping[str, Sequence[str]], task: str) -> pl.DataFrame:
+    """The rows with one text for each role of `wanted`: parts that are there are joined, levels of a path by " > "."""
+    mark = LEVEL if task == "qc" else " "
+    several = {role: [role, *(f"{role}.{n}" for n in range(1, len(names)))] for role, names in wanted.items()}
+    several = {role: parts for role, parts in several.items() if len(parts) > 1}
+    texts = {
+        role: pl.concat_str(
+            [pl.col(part).str.strip_chars().replace("", None) for part in parts], separator=mark, ignore_nulls=True
+        ).replace("", None)
+        for role, parts in several.items()
+    }
+    return rows.with_columns(**texts).drop(part for parts in several.values() for part in parts[1:])
 
 
 def coded(rows: pl.DataFrame) -> pl.DataFrame:
@@ -132,9 +157,9 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
     bad = rows.filter(pl.col("drop").is_in(list(PROBLEMS))).with_columns(cs.categorical().cast(pl.String))
     columns = {problem: role for problem, (role, _, _) in PROBLEMS.items() if role}
     names = [
-        {"task": task, "role": role, "column": name}
+        {"task": task, "role": role, "column": " + ".join(columns)}
         for task in settings.tasks
-        for role, name in getattr(settings, task).columns
+        for role, columns in getattr(settings, task).columns.names().items()
     ]
     mends = [
         {"task": task, "drop": problem, "mend": getattr(settings, task).hints.rows.get(problem, mend)}
@@ -146,7 +171,7 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
         .join(pl.DataFrame(names), on=["task", "role"], how="left", maintain_order="left")
         .join(pl.DataFrame(mends), on=["task", "drop"], how="left", maintain_order="left")
         .with_columns(
-            problem="drop",
+            reason="drop",
             value=pl.col("value").str.replace_all(BROKEN, "\ufffd", literal=True).str.slice(0, LONGEST_VALUE),
         )
         .select(REJECTS.names())
@@ -160,7 +185,7 @@ def described(rejects: pl.DataFrame) -> list[str]:
     for bad in rejects.iter_rows(named=True):
         where = f"{bad['file']}, row {bad['row']}" + (f" (line {bad['line']})" if bad["line"] is not None else "")
         column = f", column {bad['column']!r}" if bad["column"] else ""
-        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['problem']][1]}: {bad['mend']}")
+        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['reason']][1]}: {bad['mend']}")
     return lines
 
 
@@ -209,7 +234,9 @@ def _understood(
     rows = rows.with_columns(id=_stripped(pl.col("id")), **plain)
     rows = rows.with_columns(
         label_read=each_once(rows["label"], lambda labels: _label(labels, own)),
-        language_read=each_once(rows["language"], _languages) if own.columns.language else pl.lit(own.language, CODED),
+        language_read=each_once(rows["language"], lambda texts: _languages(texts, own.language_map))
+        if own.columns.language
+        else pl.lit(own.language, CODED),
         given=each_once(rows["split"], lambda names: _splits(names, settings)),
         **{flag: _any(pl.col(f"{text}_{flag}") for text in TEXTS) for flag in FLAGS},
     )
@@ -238,7 +265,7 @@ def _clean(texts: pl.DataFrame, levels: str, longest: int) -> pl.DataFrame:
     raw, plain = pl.col("raw"), pl.col("plain")
     known = texts.select(raw.cast(pl.String)).with_columns(plain=_plain(raw)).with_columns(cleaned=raw != plain)
     if levels:
-        apart = plain.str.replace_all(rf"\s*{re.escape(levels)}\s*", " > ")
+        apart = unwrapped(plain).str.replace_all(rf"\s*{re.escape(levels)}\s*", LEVEL)
         known = known.with_columns(plain=apart.str.strip_chars(" >"))
     flagged = known.with_columns(
         keys(known["plain"]).cast(CODED),
@@ -281,8 +308,9 @@ def label_keys(labels: Iterable[str | None]) -> pl.Series:
     return texts.str.strip_chars().str.to_lowercase().str.replace(r"^([+-]?\d+)\.0+$", "$1")
 
 
-def _languages(texts: pl.Series) -> pl.Series:
-    return pl.Series([find(text) for text in texts], dtype=CODED)  # some dozens, one would hope
+def _languages(texts: pl.Series, mapping: Mapping[str, str]) -> pl.Series:
+    codes = [mapping.get(text.lower()) or find(text) for text in texts]  # some dozens, one would hope
+    return pl.Series(codes, dtype=CODED)
 
 
 def _splits(texts: pl.Series, settings: FilesParams) -> pl.Series:

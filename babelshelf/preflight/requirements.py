@@ -156,7 +156,7 @@ def lacking(
     if stage == "base_model":
         return [line for source in (base.lm, base.embedder) for line in _source("base_model", source, machine)]
     tuning = section(SftParams, values, "sft", task or next(iter(values["tasks"])))
-    if stage == "score":
+    if stage in {"score", "score_train", "predict"}:
         return list(_scoring(section(ScoreParams, values, "score", None), tuning, shape, machine))
     schedule = section(DpoParams, values, "dpo", task) if stage == "dpo" else tuning
     named = ACCELERATE / f"{schedule.accelerate}.yaml"

@@ -96,8 +96,8 @@ def assembled(
         InputError: a split lacks a class.
     """
     tasks: dict[str, TaskData] = {task: _task_data(settled.filter(KEPT, task=task)) for task in names}
-    for task, data in tasks.items():
-        _check_splits(task, data)
+    for task in names:
+        check_splits(task, settled.filter(KEPT, task=task))
     return Marketplace(
         tasks=tasks,
         texts=_texts(settled.filter(KEPT, split="train")),
@@ -161,11 +161,13 @@ def _task_data(rows: pl.DataFrame) -> TaskData:
     return TaskData(train=train, dev=dev, test=test, candidates=as_texts(candidates), truth=no_truth())
 
 
-def _check_splits(task: str, data: TaskData) -> None:
-    for split, table in (("train", data.train), ("dev", data.dev), ("test", data.test)):
-        if table["label"].n_unique() < 2:
+def check_splits(task: str, rows: pl.DataFrame) -> None:
+    """Raise InputError where train, dev or test of a task's rows (with `split` and `label`) lacks a class."""
+    for split in SPLITS:
+        labels = rows.filter(split=split)["label"]
+        if labels.n_unique() < 2:
             raise InputError(
-                f"{task}: {split} has {table.height} rows, and not both relevant and irrelevant pairs: give more rows, "
+                f"{task}: {split} has {len(labels)} rows, and not both relevant and irrelevant pairs: give more rows, "
                 "correct the mapping of labels, or change the shares of the section's split"
             )
 

@@ -51,6 +51,7 @@ def published_file(
         columns=ColumnsParams(**columns),
         language="",
         labels=LabelsParams(**labels, positive_from="none", missing="bad"),
+        language_map={},
         path_separator="",
     )
 

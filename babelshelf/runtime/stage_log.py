@@ -1,30 +1,21 @@
 """Time and peak memory of each stage, kept in `.cache` and not in metrics: they differ from run to run.
 
-A stage's `main` is decorated with `recorded`; `babelshelf report` shows what `read_resources` finds. The decorator also
-makes one line of what a full disk does to the libraries that write.
+`runtime.stage` calls `log_resources` when a stage has succeeded; `babelshelf report` shows what `read_resources` finds.
 """
 
 from __future__ import annotations
 
-import errno
-import functools
 import json
 import os
 import re
-import shutil
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import polars as pl
 import psutil
-from polars.exceptions import PolarsError
-from safetensors import SafetensorError
 
-from babelshelf.core.errors import InputError
 from babelshelf.core.files import work_dir
 
 if sys.platform != "win32":
@@ -40,38 +31,10 @@ RESOURCES_SCHEMA = pl.Schema(
     }
 )
 
-# What libraries raise when a disk is full: Python and pyarrow the first, torch, Polars and safetensors their own.
-WRITE_ERRORS = (OSError, RuntimeError, PolarsError, SafetensorError)
-NO_SPACE = os.strerror(errno.ENOSPC)
-FULL = 2**20  # bytes: with less than this left, nothing that a stage writes would fit
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def recorded(main: Callable[P, R]) -> Callable[P, R]:
-    """Add a line to `<work_dir>/resources.jsonl` when the stage has succeeded; stages at a time do not mix lines.
-
-    A process that `accelerate launch` started adds none: it is one of several, and the stage that started them does.
-    """
-
-    @functools.wraps(main)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            result = main(*args, **kwargs)
-        except WRITE_ERRORS as error:
-            if full := full_disks(error):
-                raise InputError(
-                    f"no space left on the disk of {', '.join(map(str, full))}: make room and run again; what was "
-                    "finished is kept, and nothing is half-written"
-                ) from error
-            raise
-        if "TORCHELASTIC_RUN_ID" in os.environ:  # as torch.distributed.is_torchelastic_launched, without torch
-            return result
-        _append(work_dir() / "resources.jsonl", _measured())
-        return result
-
-    return wrapped
+def log_resources() -> None:
+    """Add a line to `<work_dir>/resources.jsonl`; stages that run at the same time do not mix lines."""
+    _append(work_dir() / "resources.jsonl", _measured())
 
 
 def read_resources(file: Path) -> pl.DataFrame:
@@ -81,14 +44,6 @@ def read_resources(file: Path) -> pl.DataFrame:
         record = json.loads(line)
         records[record["stage"], record["experiment"]] = record
     return pl.DataFrame(list(records.values()), schema=RESOURCES_SCHEMA)
-
-
-def full_disks(error: BaseException) -> list[Path]:
-    """Where `error` comes of a full disk: of the repository, or of the partial work; none if it has another reason."""
-    places = [place for place in (Path.cwd(), work_dir()) if place.is_dir()]
-    full = [place for place in places if shutil.disk_usage(place).free < FULL]
-    said = getattr(error, "errno", None) == errno.ENOSPC or NO_SPACE in str(error)
-    return full or (places[:1] if said else [])
 
 
 def _measured() -> dict[str, str | float | None]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import polars as pl
-from tqdm import tqdm
 
 from babelshelf.core.files import replacing
+from babelshelf.core.partial_work import partial_work
 from babelshelf.llm.base_model import check_base
+from babelshelf.runtime.screen import progress
 
 if TYPE_CHECKING:
     from babelshelf.score.params import ScoreParams
@@ -54,11 +56,41 @@ def load_scorer(base: Path, model: Path, settings: ScoreParams) -> AbstractConte
     return scorer
 
 
+def score_tables(
+    tables: Mapping[Path, pl.DataFrame],
+    write: Callable[[Path, pl.DataFrame], None],
+    *,
+    base: Path,
+    model: Path,
+    settings: ScoreParams,
+    key: Sequence[object],
+) -> str:
+    """Score tables with one model: the common part of the stages `score`, `score_train` and `predict`.
+
+    Args:
+        tables: rows of `ROW_SCHEMA`, by the file that they were read from.
+        write: called with the file and its rows with the column `p_yes`; a table's partial work is kept until then.
+        base: folder of the base model.
+        model: folder of the trained model.
+        settings: backend, batch size, precision.
+        key: what else tells this partial work from another, see `partial_work`.
+
+    Returns:
+        What came out, for the screen.
+    """
+    with load_scorer(base, model, settings) as scorer:
+        for file, rows in tables.items():
+            with partial_work("score", *key, file, base, model, settings) as folder:
+                scores = score_pairs(rows, scorer, folder)
+                write(file, rows.with_columns(p_yes=pl.Series(scores, dtype=pl.Float64)))
+    return f"{sum(rows.height for rows in tables.values()):,} pairs"
+
+
 def score_pairs(rows: pl.DataFrame, scorer: Scorer, done: Path) -> np.ndarray:
     """p(yes) of all rows, in their order.
 
     Args:
-        rows: a table of `tables.ROW_SCHEMA`.
+        rows: a table of `ROW_SCHEMA`.
         scorer: the model.
         done: folder for this very run's finished chunks: a run that was killed goes on from them, with the same
             result, as the chunks do not depend on what was done before.
@@ -69,7 +101,7 @@ def score_pairs(rows: pl.DataFrame, scorer: Scorer, done: Path) -> np.ndarray:
     prompts = scorer.encode(rows)
     order = scorer.order(prompts)
     scores = np.empty(rows.height)
-    with tqdm(total=rows.height, unit="pair", desc="score") as bar:
+    with progress(total=rows.height, desc="score", unit="pair") as bar:
         for start in range(0, rows.height, scorer.chunk):
             part = order[start : start + scorer.chunk]
             scores[part] = _chunk(prompts[part], scorer, done / f"{start}.npy")

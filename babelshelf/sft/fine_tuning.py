@@ -10,17 +10,11 @@ from transformers import PreTrainedModel
 
 from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import Template, answer_ids, encode
-from babelshelf.trainer.fit import (
-    FineTuned,
-    answered,
-    configuration,
-    counts,
-    fit_with,
-    load_model,
-    schedule_of,
-    trained_in_fp32,
-)
+from babelshelf.trainer.batches import with_labels
+from babelshelf.trainer.models import load_model, trained_in_fp32
+from babelshelf.trainer.schedule import Schedule
 from babelshelf.trainer.trainers import AnswerTrainer
+from babelshelf.trainer.training import TrainedModel, Training, training_counts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,7 +48,7 @@ def fine_tune(
     seed: int,
     checkpoints: Path,
     trainer_class: type[AnswerTrainer] = AnswerTrainer,
-) -> FineTuned:
+) -> TrainedModel:
     """Fine-tune the base model on labelled rows.
 
     Args:
@@ -63,17 +57,15 @@ def fine_tune(
         template: of the prompts.
         settings: adapter, prompt length, schedule.
         seed: of the adapter's weights and the order of the rows.
-        checkpoints: see `fit`.
-        trainer_class: what takes the loss.
+        checkpoints: see `Training`.
+        trainer_class: defines the loss.
     """
     tokenizer = load_tokenizer(base)
     encoded = encode(rows, template, tokenizer, settings.max_length)
-    examples = answered(encoded, rows["label"].to_list(), answer_ids(template, tokenizer))
-    schedule = schedule_of(settings, seed)
-    # Before the model: ZeRO-3 shards it as it is loaded.
-    config = configuration(schedule, checkpoints, examples, trainer_class)
+    examples = with_labels(encoded.ids, rows["label"].to_list(), answer_ids(template, tokenizer))
+    schedule = Schedule.of(settings, seed)
+    training = Training(examples, schedule, checkpoints, trainer_class)
     model = load_model(base, settings.attention, settings.weights)
     if settings.adapter == "lora":
         model = with_lora(model, settings.lora, seed)
-    trained = fit_with(model, tokenizer, examples, schedule, config=config, trainer_class=trainer_class)
-    return FineTuned(model, trained, counts(encoded, schedule))
+    return TrainedModel(model, training.fit(model, tokenizer), training_counts(encoded, schedule))

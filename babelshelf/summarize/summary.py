@@ -8,6 +8,7 @@ from typing import Any
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
+from babelshelf.evaluate.metric_names import SUMMARY
 
 
 def summarize(evaluated: Path, tasks: Iterable[str]) -> dict[str, Any]:
@@ -22,9 +23,8 @@ def summarize(evaluated: Path, tasks: Iterable[str]) -> dict[str, Any]:
 
 def _summary(values: dict[str, Any]) -> dict[str, float]:
     everything = values["all"]
-    names = ("f1", "f1_low", "f1_high", "average_precision", "mcc", "all_yes_f1")
     by_part = {f"f1_{part}": values[part]["f1"] for part in ("in_train", "absent") if part in values}
-    return {name: everything[name] for name in names} | by_part | {"threshold": values["threshold"]}
+    return {name: everything[name] for name in SUMMARY} | by_part | {"threshold": values["threshold"]}
 
 
 def read_evaluated(folder: Path, task: str) -> dict[str, Any]:

@@ -12,10 +12,15 @@ from babelshelf.core.rows import ROW_SCHEMA, check_schema, read_table
 # The data contract with the set (dev or test) in front; labels are null, and so is a text that the input lacks.
 UNLABELLED_SCHEMA = pl.Schema([("split", pl.String()), *ROW_SCHEMA.items()])
 ANSWER_SCHEMA = pl.Schema(
-    {"split": pl.String, "id": pl.String, "p_yes": pl.Float64, "prediction": pl.Int8}  # p_yes: null where not scored
+    {
+        "split": pl.String,
+        "id": pl.String,
+        "p_yes": pl.Float64,
+        "is_relevant": pl.Boolean,
+    }  # p_yes: null where not scored
 )
 SCORABLE = pl.col("query").is_not_null() & pl.col("candidate").is_not_null()
-UNSCORED = 1  # most pairs are relevant, and "yes" raises F1 wherever it is right more often than F1 / 2
+UNSCORED = True  # most pairs are relevant, and "yes" raises F1 wherever it is right more often than F1 / 2
 
 
 def no_unlabelled() -> pl.DataFrame:
@@ -56,10 +61,10 @@ def answers(rows: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         rows: of `UNLABELLED_SCHEMA`.
-        scored: columns `id`, `p_yes` and `yes` of those that are `SCORABLE`.
+        scored: columns `id`, `p_yes` and `is_relevant` of those that are `SCORABLE`.
 
     Returns:
         A table of `ANSWER_SCHEMA` in the rows' order; `UNSCORED` where a row is not in `scored`.
     """
     joined = rows.join(scored, on="id", how="left", maintain_order="left")
-    return joined.with_columns(prediction=pl.col("yes").cast(pl.Int8).fill_null(UNSCORED)).select(ANSWER_SCHEMA.names())
+    return joined.with_columns(pl.col("is_relevant").fill_null(UNSCORED)).select(ANSWER_SCHEMA.names())

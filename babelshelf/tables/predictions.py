@@ -39,12 +39,12 @@ class Thresholds:
         return cls(calibrated["threshold"], calibrated.get("thresholds", {}))
 
     def answer(self, predictions: FrameT) -> FrameT:
-        """The predictions with the column `yes`, null where `p_yes` is."""
+        """The predictions with the column `is_relevant`, null where `p_yes` is."""
         threshold = pl.lit(self.shared)
         if self.by_language:
             own = pl.col("language").replace_strict(dict(self.by_language), default=None, return_dtype=pl.Float64)
             threshold = pl.coalesce(own, threshold)
-        return predictions.with_columns(yes=pl.col("p_yes") >= threshold)
+        return predictions.with_columns(is_relevant=pl.col("p_yes") >= threshold)
 
 
 def read_predictions(path: Path, split: str) -> pl.DataFrame:

@@ -6,6 +6,7 @@ importing accelerate.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,22 @@ def read(file: Path) -> dict[str, Any]:
     return values
 
 
+def choose_gpu(file: Path) -> None:
+    """Show this process just the GPU that a configuration of one process names (`gpu_ids`).
+
+    Call it before anything asks for GPUs: CUDA reads the variable once. A variable that is already set stays.
+
+    Args:
+        file: see `read`.
+
+    Raises:
+        InputError: see `read`.
+    """
+    values = read(file)
+    if values["distributed_type"] == "NO" and values.get("gpu_ids", "all") not in (None, "all"):
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(values["gpu_ids"]))
+
+
 def accumulation(batch_size: int, micro_batch_size: int, processes: int) -> int:
     """How many parts of a global batch a process takes one after another.
 
@@ -54,14 +71,11 @@ def accumulation(batch_size: int, micro_batch_size: int, processes: int) -> int:
     """
     steps, left = divmod(batch_size, micro_batch_size * processes)
     if left:
+        fix = f"choose a micro_batch_size that divides {batch_size // processes}"
+        if batch_size % processes:
+            fix = f"choose a number of processes that divides {batch_size}, or another batch_size"
         raise InputError(
             f"batch_size: {batch_size} rows are no multiple of {micro_batch_size} (micro_batch_size) x {processes} "
-            f"(processes): {_mend(batch_size, processes)}"
+            f"(processes): {fix}"
         )
     return steps
-
-
-def _mend(batch_size: int, processes: int) -> str:
-    if batch_size % processes:
-        return f"choose a number of processes that divides {batch_size}, or another batch_size"
-    return f"choose a micro_batch_size that divides {batch_size // processes}"

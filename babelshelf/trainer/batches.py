@@ -32,6 +32,17 @@ class Examples:
     prompts: Sequence[list[int]]
     labels: Sequence[list[int]]
 
+    def to_dataset(self, **columns: Sequence[int]) -> Dataset:
+        """A row a prompt: `input_ids`, `labels`, `length` in tokens, and further columns."""
+        lengths = [len(prompt) for prompt in self.prompts]
+        return Dataset.from_dict({"input_ids": self.prompts, "labels": self.labels, "length": lengths, **columns})
+
+
+def with_labels(prompts: Sequence[list[int]], labels: Sequence[int], answers: tuple[int, int]) -> Examples:
+    """Prompts with the right answer after the last token of each; `answers` are the ids of "no" and "yes"."""
+    targets = [[IGNORED] * (len(ids) - 1) + [answers[label]] for ids, label in zip(prompts, labels, strict=True)]
+    return Examples(prompts, targets)
+
 
 @dataclass(frozen=True)
 class LeftPadding:

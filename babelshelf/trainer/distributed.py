@@ -6,7 +6,6 @@ stage that is called as usual starts itself under `accelerate launch` where the 
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from accelerate.utils import DistributedType, broadcast_object_list, parse_flag_
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.partial_work import partial_work
+from babelshelf.runtime import screen
 from babelshelf.trainer import accelerate_config
 from babelshelf.trainer.accelerate_config import accumulation
 
@@ -39,26 +39,7 @@ def is_main() -> bool:
     return bool(state().is_main_process)
 
 
-def choose_gpu(config: Path) -> None:
-    """Show this process just the GPU that a configuration of one process names.
-
-    To be called before anything else asks for GPUs: CUDA looks at the variable once. A choice from outside stays.
-
-    Args:
-        config: see `launched`.
-
-    Raises:
-        InputError: there is no such configuration.
-    """
-    if torch.distributed.is_torchelastic_launched():
-        return
-    wanted = read_config(config)
-    named = getattr(wanted, "gpu_ids", None)
-    if wanted.distributed_type == DistributedType.NO and named not in (None, "all"):
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(named))
-
-
-def launched(config: Path, module: str, *, batch_size: int, micro_batch_size: int) -> bool:
+def launched(config: Path, module: str, batch_size: int, micro_batch_size: int) -> bool:
     """Run `python -m <module>` with this command's arguments in several processes, where `config` asks for them.
 
     Args:
@@ -94,7 +75,8 @@ def _run(launcher: list[str]) -> int:
     launcher (`subprocess.run` kills it a quarter of a second after Ctrl-C) they would train on, and keep their GPUs.
     """
     started: list[psutil.Process] = []
-    with subprocess.Popen(launcher, start_new_session=True) as process:
+    stdout, stderr = screen.streams()
+    with subprocess.Popen(launcher, start_new_session=True, stdout=stdout, stderr=stderr) as process:
 
         def end(*_: object) -> None:
             for number in ENDING:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from tqdm import tqdm
 
 from babelshelf.core.languages import number
 from babelshelf.core.partial_work import fingerprint
 from babelshelf.core.rows import ROW_SCHEMA, concat
 from babelshelf.core.work_cache import WorkCache
+from babelshelf.runtime.screen import progress
 from babelshelf.text.keys import stored
 from babelshelf.text.language_id import Identified, Tolerance, identify, supported
 from babelshelf.translate.checks import Case, Rules, countable, failed_check, find_names, made_checks
@@ -38,7 +38,8 @@ class Translated:
 
     Attributes:
         rows: a complete training set: all original rows, then the translated ones that passed the checks.
-        dropped: columns `target`, `language` (of the source), `query`, `translation`, `check`, `rows`.
+        dropped: columns `target`, `language` (of the source), `query`, `translation`, `reason` (the first
+            failed check), `rows`.
         counts: metrics, by target language.
     """
 
@@ -75,8 +76,8 @@ def translate_rows(
     kept = assemble(planned, checked)
     counted = _count(checked, settings.languages, made_checks(rules))
     counts = {"translator": dict(translator.counts), "names": len(rules.names), **counted}
-    dropped = checked.filter(pl.col("check").is_not_null())
-    return Translated(concat(rows, kept), dropped.select(*REQUEST, "translation", "check", "rows"), counts)
+    dropped = checked.filter(pl.col("reason").is_not_null())
+    return Translated(concat(rows, kept), dropped.select(*REQUEST, "translation", "reason", "rows"), counts)
 
 
 def plan(rows: pl.DataFrame, settings: TranslateParams, seed: int) -> pl.DataFrame:
@@ -106,7 +107,7 @@ def run(requests: pl.DataFrame, translator: Translator, cache: WorkCache, batch_
     keys = [fingerprint(translator.identity, *request) for request in asked]
     texts = cache.get_many(keys)
     missing = [(key, request) for key, request in zip(keys, asked, strict=True) if key not in texts]
-    with tqdm(total=len(missing), desc="translate", unit="query", disable=not missing) as bar:
+    with progress(total=len(missing), desc="translate", unit="query") as bar:
         for target, source, batch in _batches(missing, batch_size):
             batch_keys = [key for key, _ in batch]
             try:
@@ -125,8 +126,8 @@ def check(requests: pl.DataFrame, made: list[Translation], rules: Rules) -> pl.D
     """The requests with their translations and the first check that each failed.
 
     Returns:
-        `requests` with the columns `translation`, `check` (null where all passed), `words` (of the query that ask for a
-        translation) and `left` (how many of them the backend left as they were).
+        `requests` with the columns `translation`, `reason` (the failed check, null where all passed), `words` (of the
+        query that ask for a translation) and `left` (how many of them the backend left as they were).
     """
     texts = [stored(translation.text) for translation in made]
     identified = _identify(texts, rules)
@@ -136,10 +137,10 @@ def check(requests: pl.DataFrame, made: list[Translation], rules: Rules) -> pl.D
             requests.select("target", "query").iter_rows(), texts, made, identified, strict=True
         )
     ]
-    failed = [failed_check(case, rules) for case in tqdm(cases, desc="check", unit="query")]
+    failed = [failed_check(case, rules) for case in progress(cases, desc="check", unit="query")]
     return requests.with_columns(
         pl.Series("translation", [case.translation for case in cases], pl.String),
-        pl.Series("check", failed, pl.String),
+        pl.Series("reason", failed, pl.String),
         pl.Series("words", [len(countable(case.query_words, rules.names)) for case in cases], pl.Int64),
         pl.Series("left", [len(countable(case.untranslated, rules.names)) for case in cases], pl.Int64),
     )
@@ -169,7 +170,7 @@ def _identify(texts: list[str], rules: Rules) -> list[Identified | None]:
 
 def assemble(planned: pl.DataFrame, checked: pl.DataFrame) -> pl.DataFrame:
     """Rows (`tables.ROW_SCHEMA`) of the planned ones whose query's translation passed, in the plan's order."""
-    passed = checked.filter(pl.col("check").is_null()).select(*REQUEST, "translation")
+    passed = checked.filter(pl.col("reason").is_null()).select(*REQUEST, "translation")
     return (
         planned.join(passed, on=REQUEST, how="inner", maintain_order="left")
         .with_columns(
@@ -230,8 +231,8 @@ def _count(checked: pl.DataFrame, languages: list[str], checks: list[str]) -> di
 
     return {
         "planned": sizes(pl.lit(value=True)),
-        "kept": sizes(pl.col("check").is_null()),
-        "dropped": {name: sizes(pl.col("check") == name) for name in checks},
+        "kept": sizes(pl.col("reason").is_null()),
+        "dropped": {name: sizes(pl.col("reason") == name) for name in checks},
         "untranslated_share": {
             language: int(table["left"].sum()) / max(int(table["words"].sum()), 1) for language, table in tables.items()
         },

@@ -15,6 +15,8 @@ from babelshelf.sft.fine_tuning import with_lora
 from babelshelf.sft.params import LoraParams
 from benchmarks import lora_step, shapes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("packing", ["none", "padding_free"])
 def test_a_step_is_measured(tmp_path: Path, packing: str) -> None:

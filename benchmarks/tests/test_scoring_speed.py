@@ -19,6 +19,8 @@ from babelshelf.score.scorer import load_scorer
 from benchmarks import scoring_speed, shapes
 from tests.helpers import tiny_lm
 
+pytestmark = pytest.mark.slow
+
 ROWS = tiny_lm.rows()
 
 

@@ -169,11 +169,13 @@ def test_rows_are_answered_by_thresholds_of_other_groups() -> None:
     answers = cross_validated(rows, params(shrinkage=0, folds=30), 1)  # so that a fold is a group
     for name, shrinkage in (("shared_f1", None), ("per_language_f1", 0.0)):
         expected = [
-            tuned(rows.filter(pl.col("group") != row["group"][0]), shrinkage).answer(row)["yes"][0]
+            tuned(rows.filter(pl.col("group") != row["group"][0]), shrinkage).answer(row)["is_relevant"][0]
             for row in rows.iter_slices(1)
         ]
         assert answers[name].tolist() == expected
-        assert tuned(rows, shrinkage).answer(rows)["yes"].to_list() != expected  # as it would be with the own group
+        assert (
+            tuned(rows, shrinkage).answer(rows)["is_relevant"].to_list() != expected
+        )  # as it would be with the own group
 
 
 def test_too_few_groups_for_the_folds_are_not_cross_validated() -> None:

@@ -11,8 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 
 from babelshelf.cli import main
 from babelshelf.commands.check import check as check_params
@@ -78,7 +77,7 @@ def test_misnamed_columns_and_bad_rows() -> None:
     lines[20] = lines[20].replace(",0,", ",maybe,").replace(",1,", ",maybe,")
     Path("pairs.csv").write_text("\n".join(lines), encoding="utf-8")
     before = Path("params.yaml").read_text(encoding="utf-8")
-    result = init("--qc", "pairs.csv")
+    result = init("--qc", "pairs.csv", "--column", "language=market")
     assert result.exit_code == 0, result.output
     columns = {"query": "serach_term", "candidate": "catgory", "label": "is_relevant", "language": "market"}
     assert proposed()["columns"] == columns | {"id": "", "split": ""}
@@ -86,7 +85,7 @@ def test_misnamed_columns_and_bad_rows() -> None:
     market = works()
     assert market.counts["qc"]["dropped"] == {"bad_label": 1, "unknown_language": 1}
     for told in (
-        "query     <- serach_term (red shoes 0)",
+        "query column: serach_term; for example 'red shoes 0'",
         "600 rows read, 598 kept",
         "bad_label 1",
         "next: make repro",
@@ -156,7 +155,10 @@ def test_grades_get_a_cut() -> None:
     result = init("--qc", "graded.csv")
     assert result.exit_code == 0, result.output
     assert proposed()["labels"]["positive_from"] == 1.5
-    assert "check: labels from 1.5 on count as relevant" in result.output
+    assert (
+        "check: label values: relevant from 1.5 on (grades from 0 to 3; labels.positive_from is the middle)"
+        in result.output
+    )
     train = works().tasks["qc"].train
     assert train["label"].mean() == pytest.approx(0.5, abs=0.05)
 
@@ -303,12 +305,20 @@ def test_what_columns_are_called_can_be_said() -> None:
 @pytest.mark.parametrize(
     ("table", "arguments", "expected"),
     [
-        (pairs().select("q", "path", "lang"), [], "which column is the label? Say --column label=NAME; there are q,"),
-        (pairs().with_columns(y=pl.format("hm{}", "y")), [], "which values of 'y' mean relevant? Say --positive VALUE"),
+        (
+            pairs().select("q", "path", "lang"),
+            [],
+            "which column is the label? There are q, path, lang: say --column label=NAME",
+        ),
+        (
+            pairs().with_columns(y=pl.format("hm{}", "y")),
+            [],
+            "which values of 'y' mean relevant? There are hm0, hm1; for example",
+        ),
         (pairs(), ["--column", "query=term"], "no column 'term'; there are q, path, title, y, lang"),
         (pairs(), ["--column", "price=q"], "write ROLE=NAME; the roles are query, candidate"),
         (pairs(), ["--language", "xx"], "--language: unknown language code 'xx'"),
-        (pairs().head(0), [], "which column is the query? Say --column query=NAME"),
+        (pairs().head(0), [], "pairs.csv: no rows: give a file that has some"),
         (pairs().with_columns(q=pl.when(pl.int_range(pl.len()) % 9 > 0).then("q")), [], "(11.17%): is the mapping"),
     ],
 )
@@ -359,12 +369,11 @@ def test_profile_nano_leads_back(root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=BYTES)
 def test_no_file_makes_a_traceback_or_changes_params_for_nothing(name: str, data: bytes) -> None:
     before = Path("params.yaml").read_bytes()
     Path(name).write_bytes(data)
-    with at_most(20):
+    with at_most(120):
         result = init("--qc", name, "--language", "en")
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
     if result.exit_code:

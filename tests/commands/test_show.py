@@ -58,9 +58,9 @@ def test_summary_is_small_and_of_the_tasks_in_params_alone(metrics: Path) -> Non
 def test_table_has_a_line_for_each_part(metrics: Path) -> None:
     lines = rows(metrics)
     assert [line[:2] for line in lines] == [
-        ("qc", "all"), ("qc", "in train"), ("qc", "absent"), ("qi", "all"), ("qi", "in train"),
+        ["qc", "all"], ["qc", "in train"], ["qc", "absent"], ["qi", "all"], ["qi", "in train"],
     ]  # fmt: skip
-    assert lines[2][2:] == ("70.0", "68.0–72.0", "71.0", "72.0", "73.0", "74.0", "75.0", "0.432")
+    assert lines[2][2:] == ["70.0", "68.0–72.0", "71.0", "72.0", "73.0", "74.0", "75.0", "0.432"]
 
 
 def test_table_fits_a_screen_of_80_columns(metrics: Path) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +13,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from babelshelf.commands.submit import check_submission, submit, write_submission
@@ -27,7 +24,7 @@ from babelshelf.prepare.params import PrepareParams
 from babelshelf.prepare.sources import cikm2025
 from babelshelf.tables.prediction_sets import SCORABLE, answers, check_unlabelled
 from tests.helpers import profiles
-from tests.helpers.cikm2025_folder import made, write_folder, write_rows
+from tests.helpers.cikm2025_folder import write_folder, write_rows
 
 Row = dict[str, Any]
 LINES = [
@@ -66,7 +63,6 @@ VALUES = st.recursive(
 OBJECTS = st.dictionaries(st.text(max_size=5).filter(lambda key: key != "prediction"), VALUES, max_size=4)
 
 
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(objects=st.lists(st.tuples(OBJECTS, st.booleans(), st.integers(0, 1)), max_size=6))
 def test_whatever_the_rows_hold_what_is_written_passes_the_check(
     tmp_path: Path, objects: list[tuple[Row, bool, int]]
@@ -143,9 +139,9 @@ def test_an_input_that_has_predictions_is_refused(tmp_path: Path) -> None:
 
 def test_rows_without_a_text_are_answered_with_yes() -> None:
     ids = ["a", "b", "c"]
-    scored = pl.DataFrame({"id": ["c", "a"], "p_yes": [0.9, 0.1], "yes": [True, False]})
+    scored = pl.DataFrame({"id": ["c", "a"], "p_yes": [0.9, 0.1], "is_relevant": [True, False]})
     rows = cikm2025.UNLABELLED_SCHEMA.to_frame().clear(3).with_columns(id=pl.Series(ids), split=pl.lit("dev"))
-    assert answers(rows, scored).rows() == [("dev", "a", 0.1, 0), ("dev", "b", None, 1), ("dev", "c", 0.9, 1)]
+    assert answers(rows, scored).rows() == [("dev", "a", 0.1, False), ("dev", "b", None, True), ("dev", "c", 0.9, True)]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +176,7 @@ def predicted(tmp_path: Path) -> Path:
     market = cikm2025.read({"qc": folder, "qi": folder}, settings(folder).cikm2025, 1)
     for task, data in market.tasks.items():
         known = data.unlabelled.filter(SCORABLE).with_row_index("n")
-        scored = known.select("id", p_yes=pl.lit(0.5), yes=pl.col("n") % 3 > 0)
+        scored = known.select("id", p_yes=pl.lit(0.5), is_relevant=pl.col("n") % 3 > 0)
         write_table(tmp_path / "predictions" / task / "predictions.parquet", answers(data.unlabelled, scored))
     return tmp_path
 
@@ -243,12 +239,3 @@ def test_the_command_line_prints_what_was_written(root: Path, predicted: Path) -
     environment = os.environ | {"PYTHONPATH": str(root)}
     result = subprocess.run(command, cwd=predicted, env=environment, check=True, capture_output=True, text=True)
     assert result.stdout.splitlines()[2] == "submission/dev.zip: checked"
-
-
-def test_a_submission_of_100_000_rows_is_checked_in_5_seconds(tmp_path: Path) -> None:
-    block = made("qi", "test", 1000, random.Random(1))
-    write_rows(tmp_path / "in", [row | {"id": n * 1000 + row["id"]} for n in range(100) for row in block])
-    write_submission(tmp_path / "in", [1] * 100_000, tmp_path / "out")
-    start = time.process_time()
-    check_submission(tmp_path / "in", tmp_path / "out")
-    assert time.process_time() - start < 5

@@ -6,7 +6,6 @@ import string
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from babelshelf.core.errors import InputError
@@ -34,7 +33,6 @@ def test_what_names_none(text: str) -> None:
         normalize(text, "here")
 
 
-@hypothesis_settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_a_code_or_none(text: str) -> None:
     found = find(text)

@@ -212,6 +212,7 @@ def test_a_sample_is_of_unique_queries_and_depends_on_the_seed_alone() -> None:
     assert not drawn.equals(languages.sample(rows, 20, seed=2))
 
 
+@pytest.mark.slow
 def test_the_demos_wrong_codes_are_found_with_few_false_alarms(root: Path) -> None:
     """The demo declares 2 % of its train queries as another language; docs/data-report.md has the numbers of all."""
     settings = section(PrepareParams, read_params(NANO), "prepare", None).demo
@@ -294,7 +295,7 @@ def test_rows_that_prepare_left_out_are_shown_with_their_reason(
     write_table(Path("original/qc/unlabelled.parquet"), data.unlabelled)
     assert market.rejects is not None
     assert market.rejects.schema == REJECTS
-    write_csv(Path("original/rejects.csv"), market.rejects)
+    write_csv(Path("original/dropped.csv"), market.rejects)
     write_json(Path("prepare.json"), statistics(market))
     page, metrics = stage()
     left_out = metrics["qc"]["left_out"]

@@ -21,9 +21,8 @@ from babelshelf.core.errors import InputError
 from babelshelf.dpo.params import DpoParams
 from babelshelf.dpo.preference import (
     PairCollator,
-    Pairs,
+    PreferencePairs,
     PreferenceTrainer,
-    _dataset,
     fit_preferences,
     load_tuned,
     log_probs,
@@ -33,8 +32,9 @@ from babelshelf.llm.prompts import answer_ids, encode
 from babelshelf.score.backends.transformers import TransformersScorer
 from babelshelf.sft.fine_tuning import with_lora
 from babelshelf.sft.params import LoraParams
-from babelshelf.trainer.batches import LeftPadding, answers_of
-from babelshelf.trainer.fit import Schedule, answered, load_model, save, trainer_arguments
+from babelshelf.trainer.batches import LeftPadding, answers_of, with_labels
+from babelshelf.trainer.models import load_model, save
+from babelshelf.trainer.schedule import Schedule
 from tests.helpers import tiny_lm
 
 ROWS = tiny_lm.rows()
@@ -50,18 +50,18 @@ ADAPTERS = pytest.mark.parametrize(
 )
 
 
-def pairs(rows: pl.DataFrame = ROWS) -> Pairs:
+def pairs(rows: pl.DataFrame = ROWS) -> PreferencePairs:
     labels = rows["label"].to_list()
     encoded = encode(rows, tiny_lm.TEMPLATE, TOKENIZER, MAX_LENGTH)
-    return Pairs(answered(encoded, labels, (NO, YES)), [NO if label else YES for label in labels])
+    return PreferencePairs(with_labels(encoded.ids, labels, (NO, YES)), [NO if label else YES for label in labels])
 
 
 def flipped(rows: pl.DataFrame = ROWS) -> pl.DataFrame:
     return rows.with_columns(label=(1 - pl.col("label")).cast(pl.Int8))
 
 
-def batch_of(some: Pairs) -> dict[str, torch.Tensor]:
-    return PairCollator(LeftPadding(TOKENIZER.pad_token_id))(list(_dataset(some)))
+def batch_of(some: PreferencePairs) -> dict[str, torch.Tensor]:
+    return PairCollator(LeftPadding(TOKENIZER.pad_token_id))(list(some.chosen.to_dataset(rejected=some.rejected)))
 
 
 def schedule(**changes: float) -> Schedule:
@@ -118,15 +118,15 @@ def saved(folder: Path, adapter: str, modules_to_save: list[str] | None = None) 
 
 
 def trainer_of(
-    policy: PreTrainedModel, reference: PreTrainedModel | None, folder: Path, some: Pairs
+    policy: PreTrainedModel, reference: PreTrainedModel | None, folder: Path, some: PreferencePairs
 ) -> PreferenceTrainer:
-    arguments = trainer_arguments(schedule(), folder, len(some.rejected), "group_by_length")
+    arguments = schedule().arguments(len(some.rejected), "group_by_length", folder)
     return PreferenceTrainer(
         model=policy,
         ref_model=reference,
         args=DPOConfig(**arguments, beta=BETA),
         data_collator=PairCollator(LeftPadding(TOKENIZER.pad_token_id)),
-        train_dataset=_dataset(some),
+        train_dataset=some.chosen.to_dataset(rejected=some.rejected),
         processing_class=TOKENIZER,
         embedding_learning_rate=schedule().embedding_learning_rate,
     )
@@ -147,7 +147,7 @@ def step_away(policy: PreTrainedModel) -> None:
                 weight.add_(torch.randn_like(weight) * 0.05)
 
 
-def margins(policy: PreTrainedModel, some: Pairs) -> torch.Tensor:
+def margins(policy: PreTrainedModel, some: PreferencePairs) -> torch.Tensor:
     """Log-odds of the chosen answers, each row."""
     with torch.no_grad():
         chosen, rejected = log_probs(policy.eval(), batch_of(some))
@@ -207,7 +207,7 @@ def test_loss_and_rewards_are_those_of_trl_unmodified(tmp_path: Path, adapter: s
             "rejected_ids": [[answer] for answer in some.rejected],
         }
     )
-    arguments = trainer_arguments(schedule(), tmp_path / "trl", 7, "random")
+    arguments = schedule().arguments(7, "random", tmp_path / "trl")
     policy, reference = models(tmp_path / "again", adapter, modules_to_save)
     theirs = _PlainTrainer(
         model=policy,
@@ -380,14 +380,14 @@ def test_optimizing_counts_what_it_read_and_draws_a_curve(tmp_path: Path) -> Non
     tuned = optimize(ROWS, base, sft, settings=dpo_params(), seed=1, checkpoints=tmp_path / "run")
     tokens = sum(map(len, pairs().chosen.prompts))
     assert tuned.counts == {"rows": 30, "prompt_tokens": tokens, "shortened_candidates": 0, "steps": 16}
-    assert [point["step"] for point in tuned.trained.curve] == list(range(1, 17))
-    first, last = tuned.trained.curve[0], tuned.trained.curve[-1]
+    assert [point["step"] for point in tuned.result.curve] == list(range(1, 17))
+    first, last = tuned.result.curve[0], tuned.result.curve[-1]
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-4)
     assert first["reward_margin"] == pytest.approx(0, abs=1e-6)
     assert last["loss"] < first["loss"]
     assert last["reward_margin"] > 0
     assert last["reward_accuracy"] > 0.7
-    assert max(point["learning_rate"] for point in tuned.trained.curve) == pytest.approx(0.003)
+    assert max(point["learning_rate"] for point in tuned.result.curve) == pytest.approx(0.003)
 
 
 def test_frozen_weights_in_bf16_are_for_a_model_with_an_adapter(tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def test_bf16_runs_the_weights_in_bf16_and_gives_unit_vectors_of_fp32(folder: Pa
     np.testing.assert_allclose(vectors, reference(folder, TEXTS, dtype=torch.bfloat16), rtol=0, atol=0.03)
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_vectors_of_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 10)
     texts = [f"{text} {number}" for number in range(4) for text in TEXTS]
@@ -178,6 +179,7 @@ module.encode(embedder, TEXTS, settings(), Path(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 def test_kill_minus_nine_loses_no_finished_chunk(
     folder: Path, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +211,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_no_process_of_the_pool_outlives_kill_minus_nine(folder: Path) -> None:
     assert_none_outlives(POOL, folder, at_least=2)
 

@@ -1,7 +1,8 @@
-"""The pipeline end to end, in copies of the repository on a one-minute setting: what runs, when, and after a kill.
+"""The pipeline end to end, in copies of the repository on a tiny setting: what runs, when, and after a kill.
 
-One session-wide copy is built from nothing; each test that changes something takes a copy of that one, with its DVC
-cache. DVC's run cache is off everywhere: it would restore what these tests want to see run.
+One copy is built from nothing for all tests; each test that changes something takes a copy of that one, with its DVC
+cache. DVC's run cache is off everywhere: it would restore what these tests want to see run. A run costs mostly the
+imports of its stages, so one run shows the effects of several changes at once where they do not meet.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ import polars as pl
 import pytest
 
 from babelshelf.core.files import read_json
+from babelshelf.core.params import read
 from babelshelf.core.rows import check_rows, read_rows, read_table
-from tests.helpers import esci_folder
+from babelshelf.tables.predictions import read_predictions
+from tests.helpers import esci_folder, tiny_lm
 from tests.helpers.cikm2025_folder import write_folder
 from tests.helpers.workspace import MINUTES, Workspace
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
 
 RECIPE = {  # what tests/fixtures/tiny.yaml needs, and nothing else
     "prepare",
@@ -89,9 +92,38 @@ def test_every_variant_holds_the_one_that_it_was_made_from(built: Workspace, tas
         assert rows[before].join(rows[made], on=rows[before].columns, how="anti", nulls_equal=True).is_empty()
 
 
-def test_a_second_run_from_nothing_measures_the_same_bytes(built: Workspace, workspace: Workspace) -> None:
-    shutil.rmtree(workspace.folder / ".cache", ignore_errors=True)
-    assert sorted(workspace.repro("--force", "summarize")) == sorted(RECIPE)
+@pytest.mark.parametrize("task", ["qc"])
+def test_the_filters_scores_are_of_the_model_that_was_trained_on_what_it_filters(built: Workspace, task: str) -> None:
+    variant = read(built.folder / "params.yaml")["tasks"][task]["filter_on"]
+    rows = read_rows(built.folder / "data" / variant / task / "train.parquet")
+    scores = read_table(built.folder / "data" / "predictions" / "train" / task / "scores.parquet")
+    assert scores["id"].equals(rows["id"])
+    models = built.folder / "models"
+    settings = tiny_lm.score_params()
+    some = rows.head(50)
+    own = tiny_lm.scored(models / "base" / "lm", models / "sft" / variant / task, settings, some)
+    assert scores["p_yes"].head(50).to_numpy() == pytest.approx(own, abs=1e-4)
+    other = tiny_lm.scored(models / "base" / "lm", models / "sft" / "filtered" / task, settings, some)
+    assert scores["p_yes"].head(50).to_numpy() != pytest.approx(other, abs=1e-4)
+
+
+def test_predictions_say_their_split(built: Workspace) -> None:
+    for split in ("dev", "test"):
+        predictions = read_predictions(
+            built.folder / "data" / "predictions" / "test" / "qc" / f"{split}.parquet", split
+        )
+        assert predictions["id"].equals(read_rows(built.folder / "data/original/qc" / f"{split}.parquet")["id"])
+
+
+@pytest.mark.slow
+def test_a_run_from_empty_caches_measures_the_same_bytes_whatever_threads_the_environment_asks_for(
+    unbuilt: Workspace, built: Workspace, tmp_path: Path
+) -> None:
+    """The param `threads` decides; `built` was made with two threads in the environment."""
+    workspace = unbuilt.copy(tmp_path / "repository")
+    workspace.environment |= {"OMP_NUM_THREADS": "1"}
+    assert built.environment["OMP_NUM_THREADS"] == "2"
+    assert sorted(workspace.repro("summarize")) == sorted(RECIPE)
     assert workspace.metrics() == built.metrics()
     assert workspace.lock() == built.lock()
 
@@ -103,37 +135,46 @@ def test_without_a_change_nothing_runs(workspace: Workspace) -> None:
     assert workspace.repro("summarize") == []
 
 
-@pytest.mark.parametrize(
-    ("overlay", "expected"),
-    [
-        ("tasks: {qc: {calibrate: {threshold: 0.123}}}", {"calibrate@qc", "evaluate@qc", "summarize"}),
-        ("tasks: {qi: {mine_negatives: {rank_window: [3, 20]}}}", AFTER_MINING_QI),
-        ("prepare: {taxonomy: {rows_train: 11}}", {"prepare"}),  # of a source that is not in use: the same data again
-    ],
-    ids=["threshold", "rank_window", "unused"],
-)
-def test_a_changed_param_reruns_what_follows_it(workspace: Workspace, overlay: str, expected: set[str]) -> None:
-    workspace.set_params(overlay)
+CHANGES = """
+prepare: {taxonomy: {rows_train: 11}} # of a source that is not in use: the same data again
+tasks:
+  qc: {calibrate: {threshold: 0.123}}
+  qi: {method: dpo, mine_negatives: {rank_window: [3, 20]}}
+"""
+
+
+def test_changed_params_rerun_what_follows_them_and_dpo_goes_on_from_the_fine_tuned_model(
+    built: Workspace, workspace: Workspace
+) -> None:
+    workspace.set_params(CHANGES)
     ran = workspace.repro("summarize")
     assert len(ran) == len(set(ran))
-    assert set(ran) == expected
+    of_qc = {"calibrate@qc", "evaluate@qc"}
+    assert set(ran) == {"prepare", *of_qc, *AFTER_MINING_QI, "dpo@negatives-qi"}
+    assert ran.index("sft@negatives-qi") < ran.index("dpo@negatives-qi") < ran.index("score@qi")
+    dpo, sft = (workspace.folder / "models" / method / "negatives" / "qi" for method in ("dpo", "sft"))
+    assert sorted(file.name for file in dpo.iterdir()) == sorted(file.name for file in sft.iterdir())
+    predictions = [
+        read_table(one.folder / "data" / "predictions" / "test" / "qi" / "test.parquet") for one in (built, workspace)
+    ]
+    assert not predictions[0]["p_yes"].equals(predictions[1]["p_yes"])
+    assert read_json(workspace.folder / "metrics" / "calibrate" / "qc.json")["threshold"] == 0.123
 
 
-@pytest.mark.parametrize(
-    ("module", "expected"),
-    [
-        ("babelshelf/filter/self_validation.py", {"filter@qc"}),
-        ("babelshelf/calibrate/thresholds.py", {"calibrate@qc", "calibrate@qi"}),
-        ("babelshelf/translate/backends/lexicon.py", {"translate@qc", "translate@qi"}),
-        ("babelshelf/mine_negatives/mining.py", {"mine_negatives@qc", "mine_negatives@qi"}),
-        ("babelshelf/sources/demo/__init__.py", {"prepare"}),
-    ],
-)
-def test_a_comment_in_a_module_reruns_its_users_and_nothing_beyond(
-    workspace: Workspace, module: str, expected: set[str]
-) -> None:
-    workspace.append(module, "# a comment\n")
-    assert set(workspace.repro("summarize")) == expected
+COMMENTED = {  # a module, and the stages whose results it may change
+    "babelshelf/filter/self_validation.py": {"filter@qc"},
+    "babelshelf/calibrate/thresholds.py": {"calibrate@qc", "calibrate@qi"},
+    "babelshelf/translate/backends/lexicon.py": {"translate@qc", "translate@qi"},
+    "babelshelf/mine_negatives/mining.py": {"mine_negatives@qc", "mine_negatives@qi"},
+    "babelshelf/prepare/sources/demo/__init__.py": {"prepare"},
+}
+
+
+def test_a_comment_in_a_module_reruns_its_users_and_nothing_beyond(workspace: Workspace) -> None:
+    for module in COMMENTED:
+        workspace.append(module, "# a comment\n")
+    ran = workspace.repro("summarize")
+    assert sorted(ran) == sorted(stage for stages in COMMENTED.values() for stage in stages)
 
 
 # --- kill -9 ---
@@ -165,6 +206,7 @@ def _kill_in_the_middle(workspace: Workspace, stage: str) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["translate@qc", "sft@negatives-qc", "score@qc"])
 def test_a_killed_stage_goes_on_and_ends_as_if_undisturbed(built: Workspace, workspace: Workspace, stage: str) -> None:
     shutil.rmtree(workspace.folder / ".cache", ignore_errors=True)
@@ -178,28 +220,12 @@ def test_a_killed_stage_goes_on_and_ends_as_if_undisturbed(built: Workspace, wor
     assert workspace.metrics() == built.metrics()
 
 
-# --- the other method ---
-
-
-def test_dpo_goes_on_from_the_fine_tuned_model_and_nothing_is_trained_twice(
-    built: Workspace, workspace: Workspace
-) -> None:
-    workspace.set_params("tasks: {qi: {method: dpo}}")
-    ran = workspace.repro("summarize")
-    assert sorted(ran) == sorted(["dpo@negatives-qi", "score@qi", "calibrate@qi", "evaluate@qi", "summarize"])
-    dpo, sft = (workspace.folder / "models" / method / "negatives" / "qi" for method in ("dpo", "sft"))
-    assert sorted(file.name for file in dpo.iterdir()) == sorted(file.name for file in sft.iterdir())
-    before, after = (
-        read_table(one.folder / "data" / "predictions" / "test" / "qi" / "test.parquet") for one in (built, workspace)
-    )
-    assert not before["p_yes"].equals(after["p_yes"])
-
-
 # --- the other adapter ---
 
 
+@pytest.mark.slow
 def test_lora_end_to_end(built: Workspace, workspace: Workspace) -> None:
-    workspace.set_params("train: {adapter: lora}")
+    workspace.set_params("sft: {adapter: lora}")
     assert set(workspace.repro("evaluate@qc")) == {*AFTER_TRAINING_QC, "calibrate@qc", "evaluate@qc"}
     model = Path("models", "sft", "filtered", "qc")
     assert (workspace.folder / model / "adapter_config.json").is_file()
@@ -238,22 +264,20 @@ def read(*arguments):
 
 
 def _leaked_query(workspace: Workspace) -> None:
-    workspace.append("babelshelf/sources/demo/__init__.py", LEAK)
+    workspace.append("babelshelf/prepare/sources/demo/__init__.py", LEAK)
 
 
 def _unknown_source(workspace: Workspace) -> None:
-    source = workspace.folder / "babelshelf" / "sources"
-    shutil.copytree(source / "demo", source / "bazaar")  # DVC itself refuses a source whose package is not there
     workspace.set_params("prepare: {source: bazaar}")
 
 
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (_without_a_table, "brands.tsv"),
+        pytest.param(_without_a_table, "brands.tsv", marks=pytest.mark.slow),
         (_bad_line, "brands.tsv"),
         (_leaked_query, "whose query is also in train (a train/test leak)"),
-        (_unknown_source, "prepare.source"),
+        pytest.param(_unknown_source, "prepare.source", marks=pytest.mark.slow),
     ],
 )
 def test_bad_input_is_one_clear_error(
@@ -357,6 +381,7 @@ def climbed(built: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return before, after, *_ladder(after)
 
 
+@pytest.mark.slow
 def test_a_failing_row_is_told_and_the_others_are_run(climbed: tuple[Workspace, Workspace, int, str]) -> None:
     _, after, status, output = climbed
     assert status == 1, output
@@ -372,6 +397,7 @@ def test_a_failing_row_is_told_and_the_others_are_run(climbed: tuple[Workspace, 
         assert '"f1_average"' in summary
 
 
+@pytest.mark.slow
 def test_an_experiment_holds_the_users_changes_and_no_others_metrics(
     climbed: tuple[Workspace, Workspace, int, str],
 ) -> None:
@@ -384,12 +410,14 @@ def test_an_experiment_holds_the_users_changes_and_no_others_metrics(
     assert _git(after, "show", f"refs/exps/{_baseline(after)}/fixed:README.md").endswith("staged\nnot staged\n")
 
 
+@pytest.mark.slow
 def test_the_ladder_changes_no_file_of_the_user(climbed: tuple[Workspace, Workspace, int, str]) -> None:
     before, after, _, _ = climbed
     assert _files(after) == _files(before)
     assert not (after.folder / ".dvc" / "tmp" / "ladder").exists()
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_run_again(climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path) -> None:
     workspace = climbed[1].copy(tmp_path / "repository")
     workspace.append("README.md", "no stage reads this\n")
@@ -402,6 +430,7 @@ def test_only_what_changed_is_run_again(climbed: tuple[Workspace, Workspace, int
     assert sorted(ran) == ["calibrate@qc", "calibrate@qi"]  # DVC may take either first
 
 
+@pytest.mark.slow
 def test_a_killed_ladder_goes_on_to_the_same_numbers(
     climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path
 ) -> None:
@@ -426,6 +455,7 @@ def test_a_killed_ladder_goes_on_to_the_same_numbers(
 # --- a user's own pairs ---
 
 
+@pytest.mark.slow
 def test_own_pairs_with_bad_rows_from_init_to_metrics(unbuilt: Workspace, tmp_path: Path) -> None:
     workspace = unbuilt.copy(tmp_path / "repository")
     goods = ["red shoes", "desk lamp", "phone case", "garden hose", "tea pot", "wool hat"]
@@ -447,7 +477,7 @@ def test_own_pairs_with_bad_rows_from_init_to_metrics(unbuilt: Workspace, tmp_pa
     left_out = read_json(metrics / "prepare.json")["left_out"]["qc"]
     assert left_out["bad"] == 3
     assert left_out["read"] == 603 == left_out["kept"] + sum(left_out["dropped"].values())
-    assert pl.read_csv(workspace.folder / "data" / "original" / "rejects.csv").height == 3
+    assert pl.read_csv(workspace.folder / "data" / "original" / "dropped.csv").height == 3
     assert read_json(metrics / "summarize.json")["tasks"].keys() == {"qc"}
     assert workspace.repro("summarize") == []
 
@@ -469,11 +499,15 @@ def test_the_data_report_is_made_when_asked_for(unbuilt: Workspace, tmp_path: Pa
 
 # --- the competition's folder ---
 
+TRAINED_ON_ORIGINAL = "tasks: {qc: {train_on: original}, qi: {train_on: original}}"
 
+
+@pytest.mark.slow
 def test_the_competitions_folder_from_prepare_to_a_submission(unbuilt: Workspace, tmp_path: Path) -> None:
     workspace = unbuilt.copy(tmp_path / "repository")
     write_folder(workspace.folder / "data" / "cikm2025", 800, 60)
     workspace.set_params((workspace.folder / "profiles" / "cikm2025.yaml").read_text(encoding="utf-8"))
+    workspace.set_params(TRAINED_ON_ORIGINAL)
     assert [stage for stage in workspace.repro("summarize") if stage.startswith("predict")] == []
     assert sorted(workspace.repro("predict@qc", "predict@qi")) == ["predict@qc", "predict@qi"]
     submit = [sys.executable, "-m", "babelshelf.cli", "submit"]
@@ -481,8 +515,8 @@ def test_the_competitions_folder_from_prepare_to_a_submission(unbuilt: Workspace
     for task in ("qc", "qi"):
         answered = read_table(workspace.folder / f"data/predictions/submission/{task}/predictions.parquet")
         threshold = read_json(workspace.folder / "metrics" / "calibrate" / f"{task}.json")["threshold"]
-        expected = answered.select((pl.col("p_yes") >= threshold).cast(pl.Int8).fill_null(1)).to_series()
-        assert answered["prediction"].to_list() == expected.to_list()
+        expected = answered.select((pl.col("p_yes") >= threshold).fill_null(value=True)).to_series()
+        assert answered["is_relevant"].to_list() == expected.to_list()
         assert answered["p_yes"].n_unique() > 20  # scored, and not all alike
     assert sorted(file.name for file in (workspace.folder / "submission").iterdir()) == [
         *("dev", "dev.zip", "test", "test.zip"),
@@ -498,17 +532,20 @@ def test_without_prediction_sets_nothing_is_predicted(workspace: Workspace) -> N
 # --- ESCI, and several sources ---
 
 
+@pytest.mark.slow
 def test_esci_from_prepare_to_metrics(unbuilt: Workspace, tmp_path: Path) -> None:
     workspace = unbuilt.copy(tmp_path / "repository")
     esci_folder.write_folder(workspace.folder / "data" / "esci", 120)
     workspace.set_params((workspace.folder / "profiles" / "esci.yaml").read_text(encoding="utf-8"))
-    assert "filter@qi" in workspace.repro("summarize")
+    workspace.set_params("tasks: {qi: {train_on: original}}")
+    assert "sft@original-qi" in workspace.repro("summarize")
     metrics = workspace.folder / "metrics"
     assert read_json(metrics / "evaluate" / "qi.json")["languages"].keys() == {"en", "es", "ja"}
     assert read_json(metrics / "summarize.json")["tasks"].keys() == {"qi"}
     assert workspace.repro("summarize") == []
 
 
+@pytest.mark.slow
 def test_prepare_runs_again_when_the_input_of_any_part_changes(unbuilt: Workspace, tmp_path: Path) -> None:
     workspace = unbuilt.copy(tmp_path / "repository")
     data = workspace.folder / "data"

@@ -69,7 +69,7 @@ def test_average_precision_does_not_depend_on_the_order_of_tied_rows() -> None:
 def test_a_language_with_a_threshold_of_its_own_is_answered_by_it() -> None:
     thresholds = Thresholds(0.45, {"de": 0.6, "pl": 0.0})
     answered = thresholds.answer(example())
-    assert answered.filter(pl.col("language") == "de")["yes"].to_list() == [False, True, False, True]
+    assert answered.filter(pl.col("language") == "de")["is_relevant"].to_list() == [False, True, False, True]
     others = pl.col("language") != "de"
     assert answered.filter(others).equals(Thresholds(0.45).answer(example()).filter(others))
     shared, own = (evaluate(example(), ["en", "fr"], t, SETTINGS, 1) for t in (Thresholds(0.45), thresholds))

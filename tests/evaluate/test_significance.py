@@ -13,7 +13,7 @@ from babelshelf.evaluate.significance import holm, mcnemar, mid_p
 
 def answers(yes: list[bool], labels: list[int | None]) -> pl.DataFrame:
     ids = [str(i) for i in range(len(yes))]
-    return pl.DataFrame({"id": ids, "label": labels, "yes": yes}, schema_overrides={"label": pl.Int8})
+    return pl.DataFrame({"id": ids, "label": labels, "is_relevant": yes}, schema_overrides={"label": pl.Int8})
 
 
 def test_mid_p_is_that_of_the_paper() -> None:

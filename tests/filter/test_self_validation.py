@@ -53,7 +53,7 @@ def run(derived: str, confidence: float = 0.9, known: Truth | None = None) -> Fi
 
 
 def reasons(filtered: Filtered) -> dict[str, str]:
-    return dict(filtered.flagged.select("id", "reason").iter_rows())
+    return dict(filtered.dropped.select("id", "reason").iter_rows())
 
 
 CONTRADICTED = dict.fromkeys(["2", "4", "5", "1/pl", "1/neg"], "contradicted")
@@ -74,20 +74,20 @@ def test_the_confidence_decides() -> None:
 def test_kept_and_flagged_are_the_whole_set_in_its_order() -> None:
     filtered = run("drop")
     rows, scores = table()
-    dropped = set(filtered.flagged["id"])
+    dropped = set(filtered.dropped["id"])
     assert filtered.kept.equals(rows.filter(~pl.col("id").is_in(dropped)))
-    assert filtered.flagged.drop("p_yes", "reason").equals(rows.filter(pl.col("id").is_in(dropped)))
-    assert dict(filtered.flagged.select("id", "p_yes").iter_rows()).items() <= dict(scores.iter_rows()).items()
+    assert filtered.dropped.drop("p_yes", "reason").equals(rows.filter(pl.col("id").is_in(dropped)))
+    assert dict(filtered.dropped.select("id", "p_yes").iter_rows()).items() <= dict(scores.iter_rows()).items()
 
 
 def test_everything_is_counted() -> None:
     metrics = run("drop").metrics
-    assert {key: metrics[key] for key in ("read", "flagged", "dropped", "kept")} == {
-        "read": 11, "flagged": 5, "dropped": 6, "kept": 5,
+    assert {key: metrics[key] for key in ("read", "contradicted", "dropped", "kept")} == {
+        "read": 11, "contradicted": 5, "dropped": 6, "kept": 5,
     }  # fmt: skip
-    assert metrics["by_origin"]["translated"] == {"read": 3, "flagged": 1, "dropped": 2, "kept": 1}
-    assert metrics["by_language"]["de"] == {"read": 3, "flagged": 1, "dropped": 2, "kept": 1}
-    assert metrics["by_label"]["unlabelled"] == {"read": 1, "flagged": 0, "dropped": 0, "kept": 1}
+    assert metrics["by_origin"]["translated"] == {"read": 3, "contradicted": 1, "dropped": 2, "kept": 1}
+    assert metrics["by_language"]["de"] == {"read": 3, "contradicted": 1, "dropped": 2, "kept": 1}
+    assert metrics["by_label"]["unlabelled"] == {"read": 1, "contradicted": 0, "dropped": 0, "kept": 1}
     for name in ("by_origin", "by_language", "by_label"):
         assert sum(part["dropped"] for part in metrics[name].values()) == metrics["dropped"]
     assert metrics["positive_share"]["before"]["all"]["all"] == pytest.approx(7 / 10)
@@ -153,4 +153,4 @@ def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatc
     ]
     assert CliRunner().invoke(main, ["qc", *options], catch_exceptions=False).exit_code == 0
     assert read_rows(Path("out/train.parquet")).height == 5
-    assert pl.read_parquet("out/flagged.parquet").height == read_json(Path("m.json"))["dropped"] == 6
+    assert pl.read_parquet("out/dropped.parquet").height == read_json(Path("m.json"))["dropped"] == 6

@@ -131,7 +131,9 @@ def _measured(
     steps = np.arange(1, 61)
     loss = 0.4 + np.exp(-steps / 20) + 0.02 * np.random.default_rng(noise).normal(size=60)
     return {
-        **{f"data/predictions/test/{task}/{split}.parquet": _parquet(table) for split, table in predictions.items()},
+        **{
+            f"data/predictions/held_out/{task}/{split}.parquet": _parquet(table) for split, table in predictions.items()
+        },
         f"metrics/calibrate/{task}.json": _json(calibrated),
         f"metrics/calibrate/{task}.csv": curve(predictions["dev"]).write_csv().encode(),
         f"metrics/evaluate/{task}.json": _json(evaluated),
@@ -156,24 +158,24 @@ def _training_sets(task: str, n: int, seed: int) -> dict[str, bytes]:
     counts = {"read": 9, "dropped": 2, "kept": 7}
     shared = {"positive_share": positive_share(original)}
     dropped = original.select(
-        target=pl.lit("de"), language="language", query="query", translation="query", check=pl.lit("script")
+        target=pl.lit("de"), language="language", query="query", translation="query", reason=pl.lit("script")
     )
-    refused = original.select(
-        "language", "query", guard=pl.lit("equal_text"), positive="candidate", candidate="candidate"
+    draws = original.select(
+        "language", "query", reason=pl.lit("equal_text"), positive="candidate", candidate="candidate"
     )
     tables = {
         f"data/original/{task}/train": original,
         f"data/translated/{task}/train": pl.concat([original, parts["translated"]]),
         f"data/translated/{task}/dropped": dropped,
         f"data/negatives/{task}/train": negatives,
-        f"data/negatives/{task}/refused": refused,
+        f"data/negatives/{task}/dropped": draws,
         f"data/filtered/{task}/train": original,
-        f"data/filtered/{task}/flagged": scored,
+        f"data/filtered/{task}/dropped": scored,
         f"data/predictions/train/{task}/scores": scored.select("id", "p_yes"),
     }
     metrics = {
         "translate": {"planned": sizes, "kept": sizes, "dropped": {"script": sizes}} | shared,
-        "mine_negatives": {"made": {"de": 5}, "wanted": {"de": 6}, "refused_draws": {"equal_text": 7}} | shared,
+        "mine_negatives": {"mined": {"de": 5}, "target": {"de": 6}, "dropped_draws": {"equal_text": 7}} | shared,
         "filter": counts | {"by_origin": {"original": counts}, "by_label": {"1": counts}} | shared,
     }
     files = {f"{name}.parquet": _parquet(table) for name, table in tables.items()}

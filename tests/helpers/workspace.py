@@ -123,12 +123,13 @@ class Workspace:
 
 
 def copy_sources(root: Path, folder: Path) -> None:
-    """What a commit of the working tree would have, without the results of earlier runs."""
+    """What a commit of the working tree would have, without results: a run may be writing them just now."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.split("\0")
     for name in names:
         source = root / name
-        if source.is_file() and name != "dvc.lock" and not name.startswith((".dvc/", "metrics/")):
+        made = name.startswith((".dvc/", "metrics/", "models/", "data/")) and not name.startswith("data/demo/")
+        if source.is_file() and name != "dvc.lock" and not made:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)

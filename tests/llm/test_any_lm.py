@@ -17,7 +17,8 @@ from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import answer_ids, encode
 from babelshelf.sft.fine_tuning import fine_tune
 from babelshelf.sft.params import SftParams
-from babelshelf.trainer.fit import AnswerTrainer, save
+from babelshelf.trainer.models import save
+from babelshelf.trainer.trainers import AnswerTrainer
 from tests.helpers import causal_lms, tiny_lm
 from tests.sft.test_fine_tuning import lora, train_params
 

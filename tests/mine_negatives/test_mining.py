@@ -17,6 +17,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.core.rows import ROW_SCHEMA, check_rows, concat, positive_share, read_rows, write_rows, write_table
 from babelshelf.mine_negatives import mining
+from babelshelf.mine_negatives.guards import category_levels, forbidden
 from babelshelf.mine_negatives.params import MineNegativesParams
 from babelshelf.tables.truth import FACTS_SCHEMA, Truth, no_truth
 from stages.mine_negatives import main
@@ -126,10 +127,10 @@ def test_a_guard_refuses_what_is_mined_without_it(guard: str) -> None:
     assert ("r/neg", nearest) in without.rows.select("id", "candidate").rows()
     guarded = mined(rows, candidates, guards=[guard])
     assert "r/neg" not in guarded.rows["id"]
-    assert guarded.counts["refused_draws"][guard] > 0
+    assert guarded.counts["dropped_draws"][guard] > 0
     assert guarded.counts["anchors_without_negative"] > 0
-    assert set(guarded.refused["guard"]) == {guard}
-    assert ("shoe", positive, nearest) in guarded.refused.select("query", "positive", "candidate").rows()
+    assert set(guarded.dropped["reason"]) == {guard}
+    assert ("shoe", positive, nearest) in guarded.dropped.select("query", "positive", "candidate").rows()
 
 
 def test_examples_of_refused_draws_are_bounded_and_the_negatives_do_not_depend_on_them(
@@ -138,10 +139,10 @@ def test_examples_of_refused_draws_are_bounded_and_the_negatives_do_not_depend_o
     rows = table(*(row(f"r{i}", f"query {i}", "Shoes") for i in range(40)))
     candidates = ["Shoes", "Shoes > Boots", "Bags", "Hats"]
     many = mined(rows, candidates, rank_window=[0, 3])
-    assert many.refused.height == many.counts["refused_draws"]["related_category"] > 5
+    assert many.dropped.height == many.counts["dropped_draws"]["related_category"] > 5
     monkeypatch.setattr("babelshelf.mine_negatives.mining.EXAMPLES", 5)
     few = mined(rows, candidates, rank_window=[0, 3])
-    assert few.refused.height == 5
+    assert few.dropped.height == 5
     assert few.rows.equals(many.rows)
 
 
@@ -149,7 +150,7 @@ def test_a_refused_draw_is_followed_by_another_of_the_window() -> None:
     rows = table(*(row(f"r{i}", f"query {i}", "Shoes") for i in range(20)))
     found = mined(rows, ["Shoes", "Shoes > Boots", "Bags", "Hats"], rank_window=[0, 2])
     assert found.rows["candidate"].to_list() == ["Bags"] * 20
-    assert 0 < found.counts["refused_draws"]["related_category"] < 20
+    assert 0 < found.counts["dropped_draws"]["related_category"] < 20
     assert found.counts["anchors_without_negative"] == 0
 
 
@@ -166,14 +167,14 @@ def test_a_refused_draw_is_followed_by_another_of_the_window() -> None:
 )
 def test_related_are_ancestors_and_descendants_in_either_notation(positive: str, other: str, related: bool) -> None:
     pool = pl.DataFrame({"candidate": [other], "number": [0]})
-    pairs = mining.forbidden(["related_category"], table(row("r", "query", positive)), pool)
+    pairs = forbidden(["related_category"], table(row("r", "query", positive)), pool)
     assert pairs["related_category"].rows() == ([("query", 0)] if related else [])
 
 
 def test_levels_end_where_a_search_from_left_to_right_finds_a_separator() -> None:
     rng = np.random.default_rng(1)
     paths = ["".join(rng.choice(list("ab,> "), size=rng.integers(1, 16))) for _ in range(4000)]
-    levels = pl.DataFrame({"path": paths}).select(mining._levels(pl.col("path"))).to_series().to_list()
+    levels = pl.DataFrame({"path": paths}).select(category_levels(pl.col("path"))).to_series().to_list()
     expected = [re.split(r" > |,(?! )", path) for path in paths]
     assert [[level.strip() for level in path] for path in levels] == [
         [level.strip() for level in path] for path in expected
@@ -183,7 +184,7 @@ def test_levels_end_where_a_search_from_left_to_right_finds_a_separator() -> Non
 def test_positives_of_the_same_query_in_another_group_are_known() -> None:
     rows = table(row("r1", "scarpe", "a", group="shoes"), row("r2", "scarpe", "b", group="footwear"))
     pool = pl.DataFrame({"candidate": ["a", "b"], "number": [0, 1]})
-    pairs = mining.forbidden(["known_positive"], rows, pool)["known_positive"].rows()
+    pairs = forbidden(["known_positive"], rows, pool)["known_positive"].rows()
     assert sorted(pairs) == [("footwear", 0), ("footwear", 1), ("shoes", 0), ("shoes", 1)]
 
 
@@ -211,7 +212,7 @@ def many_rows() -> pl.DataFrame:
 def test_each_language_comes_down_to_the_target_share() -> None:
     found = mined(many_rows(), LETTERS, rank_window=[0, 5], positive_share=0.6)
     shares = positive_share(concat(many_rows(), found.rows))
-    assert found.counts["made"] == {"de": 17, "en": 34, "fr": 0}
+    assert found.counts["mined"] == {"de": 17, "en": 34, "fr": 0}
     assert [shares[language]["all"] for language in ("de", "en", "fr")] == pytest.approx([0.6, 0.6, 0.2], abs=0.005)
     assert set(found.counts["missing"].values()) == {0}
 
@@ -221,7 +222,7 @@ def test_the_anchors_that_get_a_negative_are_drawn_evenly() -> None:
     rows = table(*(row(f"r{i}", f"query {i}", LETTERS[i % 10], label) for i, label in enumerate(labels)))
     times = np.zeros(80)
     for seed in range(40):
-        parents = mined(rows, LETTERS, seed, window=[0, 5], positive_share=0.6, guards=[]).rows["parent_id"]
+        parents = mined(rows, LETTERS, seed, rank_window=[0, 5], positive_share=0.6, guards=[]).rows["parent_id"]
         times[[int(parent[1:]) for parent in parents]] += 1
     assert times.sum() == 40 * 34  # of 80: 17 times each, with a standard deviation of 3.1
     assert times.min() >= 17 - 4 * 3.1
@@ -236,7 +237,7 @@ def test_a_share_that_is_reached_exactly_needs_no_negative_more() -> None:
 
 def test_what_the_anchors_cannot_give_is_counted_as_missing() -> None:
     counts = mined(many_rows(), LETTERS, rank_window=[0, 5], positive_share=0.1).counts
-    assert counts["made"] == {"de": 40, "en": 80, "fr": 10}
+    assert counts["mined"] == {"de": 40, "en": 80, "fr": 10}
     assert counts["missing"] == {"de": 310, "en": 620, "fr": 40}
 
 

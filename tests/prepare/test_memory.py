@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from babelshelf.core.files import read_json
 from benchmarks.prepare import run, write_pairs
@@ -13,6 +14,7 @@ FEW, MANY = 100_000, 400_000
 BYTES_PER_ROW = 800  # so that 10 million rows, of some 180 bytes of JSON each, fit in 8 GB; it was 560 when measured
 
 
+@pytest.mark.slow
 def test_memory_a_row_is_bounded_and_all_rows_are_there(tmp_path: Path) -> None:
     peaks = {}
     for rows in (FEW, MANY):

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
+import pytest
 
 from babelshelf.runtime.child_process import INTERVAL, Guard
 
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SLEEPER = """
 import subprocess, sys, time
 from multiprocessing import get_context
-from babelshelf.child_process import end_with_parent
+from babelshelf.runtime.child_process import end_with_parent
 
 def child(answer):
     end_with_parent()
@@ -36,7 +37,7 @@ if __name__ == "__main__":
 
 GUARDED = """
 import subprocess, sys, time
-from babelshelf.child_process import Guard
+from babelshelf.runtime.child_process import Guard
 
 guard = Guard()
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -80,14 +81,17 @@ def _left(processes: list[psutil.Process]) -> list[list[str]]:
     return commands
 
 
+@pytest.mark.slow
 def test_a_child_and_its_own_end_with_a_parent_that_is_killed() -> None:
     assert_none_outlives(SLEEPER, at_least=3)  # multiprocessing's resource tracker is one
 
 
+@pytest.mark.slow
 def test_what_a_library_has_started_ends_by_the_guard_of_one_that_is_killed() -> None:
     assert_none_outlives(GUARDED, at_least=2)
 
 
+@pytest.mark.slow
 def test_a_guard_that_is_closed_ends_nothing_else() -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as other:
         guard = Guard()

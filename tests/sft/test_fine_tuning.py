@@ -27,8 +27,10 @@ from babelshelf.score.backends.transformers import TransformersScorer
 from babelshelf.sft.fine_tuning import fine_tune, with_lora
 from babelshelf.sft.params import LoraParams, SftParams
 from babelshelf.trainer.batches import Examples, LeftPadding
-from babelshelf.trainer.fit import Schedule, _dataset, _last_checkpoint, fit, load_model, save
+from babelshelf.trainer.models import load_model, save
+from babelshelf.trainer.schedule import CHECKPOINTING, Schedule
 from babelshelf.trainer.trainers import AnswerTrainer, ScheduledTrainer
+from babelshelf.trainer.training import Training, last_checkpoint
 from tests.helpers import tiny_lm
 
 ROWS = tiny_lm.rows()
@@ -115,15 +117,15 @@ def sgd_trainer(
         report_to="none",
         max_length=None,
         remove_unused_columns=False,
-        gradient_checkpointing=False,
         dataset_kwargs={"skip_prepare_dataset": True},
+        **{CHECKPOINTING: False},
     )
     config._n_gpu = gpus
     return AnswerTrainer(
         model=model,
         args=config,
         data_collator=LeftPadding(TOKENIZER.pad_token_id),
-        train_dataset=_dataset(some),
+        train_dataset=some.to_dataset(),
         processing_class=TOKENIZER,
         embedding_learning_rate=embedding_learning_rate,
     )
@@ -194,10 +196,10 @@ def test_the_token_embeddings_have_a_learning_rate_of_their_own(tmp_path: Path, 
 
 def test_loss_of_questions_is_the_mean_over_all_answers_of_a_prompt_that_reads_as_one_text(tmp_path: Path) -> None:
     asked = [
-        Questions("en", "Running Shoes", ["cheap gift", "pans"], [True, False]),
-        Questions("en", "42", ["x"], [True]),
+        Questions("qi", "en", "Running Shoes", ["cheap gift", "pans"], [True, False]),
+        Questions("qi", "en", "42", ["x"], [True]),
     ]
-    some = encode_questions(asked, TOKENIZER, tiny_lm.TEMPLATE)
+    some = encode_questions(asked, TOKENIZER, {"qi": tiny_lm.TEMPLATE})
     assert [TOKENIZER.decode(ids) for ids in some.prompts] == [
         "en: running shoes < cheap gift ? yes < pans ? no",
         "en: 42 < x ? yes",
@@ -258,7 +260,7 @@ def fitted(
         gradient_checkpointing=False,
         seed=1,
     )
-    fit(model, TOKENIZER, examples(), schedule, checkpoints=checkpoints, trainer_class=trainer_class)
+    Training(examples(), schedule, checkpoints, trainer_class).fit(model, TOKENIZER)
     return model
 
 
@@ -312,12 +314,12 @@ def test_a_run_killed_in_its_first_checkpoint_begins_again(tmp_path: Path) -> No
 
 
 def test_the_last_checkpoint_is_the_one_of_most_steps(tmp_path: Path) -> None:
-    assert _last_checkpoint(tmp_path / "none") is None
+    assert last_checkpoint(tmp_path / "none") is None
     for step in (9, 10, 100, 11):
         (tmp_path / f"checkpoint-{step}").mkdir()
         (tmp_path / f"checkpoint-{step}" / "trainer_state.json").touch()
     (tmp_path / "checkpoint-200").mkdir()
-    assert _last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-100")
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-100"
 
 
 @pytest.mark.parametrize(
@@ -342,7 +344,7 @@ def test_a_model_learns_which_rows_are_relevant_and_scores_the_same_when_it_is_l
 
     relevant = held_out["label"].to_numpy() == 1
     assert loaded[relevant].min() > 0.5 > loaded[~relevant].max()
-    assert tuned.trained.curve[-1]["loss"] < tuned.trained.curve[0]["loss"] / 2
+    assert tuned.result.curve[-1]["loss"] < tuned.result.curve[0]["loss"] / 2
 
 
 def test_fine_tuning_counts_what_it_read_and_tells_the_schedule(tmp_path: Path) -> None:
@@ -359,8 +361,8 @@ def test_fine_tuning_counts_what_it_read_and_tells_the_schedule(tmp_path: Path) 
         "shortened_candidates": 1,
         "steps": 10,
     }
-    assert [point["step"] for point in tuned.trained.curve] == list(range(1, 11))
-    rates = [point["learning_rate"] for point in tuned.trained.curve]
+    assert [point["step"] for point in tuned.result.curve] == list(range(1, 11))
+    rates = [point["learning_rate"] for point in tuned.result.curve]
     assert max(rates) == pytest.approx(0.01)
     assert rates[1:] == sorted(rates[1:], reverse=True)
 
@@ -424,7 +426,7 @@ def test_bf16_weights_are_refused_where_they_would_be_trained_or_used_as_fp32(
 
 def test_flash_attention_is_refused_where_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="flash_attention_2 needs a GPU with CUDA, which is not here; take sdpa"):
+    with pytest.raises(InputError, match="flash_attention_2 needs a GPU with CUDA, which is not here; set sdpa"):
         load_model(tiny_lm.save_base(tmp_path / "base"), "flash_attention_2", "fp32")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(InputError, match="flash_attention_2 needs the package flash-attn"):
@@ -532,6 +534,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no limits on files' sizes")
 def test_a_checkpoint_that_does_not_fit_is_one_error_and_the_one_before_is_kept(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "run")]

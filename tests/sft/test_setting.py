@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from babelshelf.core.params import section
-from babelshelf.sft.fine_tuning import FineTuned, fine_tune
+from babelshelf.sft.fine_tuning import fine_tune
 from babelshelf.sft.params import SftParams
 from babelshelf.trainer.trainers import AnswerTrainer
+from babelshelf.trainer.training import TrainedModel
 from tests.helpers import tiny_lm
 from tests.helpers.profiles import variants
 
@@ -47,7 +48,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_lm.save_base(tmp_path_factory.mktemp("base"))
 
 
-def trained(base: Path, folder: Path, settings: SftParams, rows: pl.DataFrame, seed: int = 1) -> FineTuned:
+def trained(base: Path, folder: Path, settings: SftParams, rows: pl.DataFrame, seed: int = 1) -> TrainedModel:
     return fine_tune(
         rows, base, tiny_lm.TEMPLATE, settings=settings, seed=seed, checkpoints=folder, trainer_class=Recorder
     )

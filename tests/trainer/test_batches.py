@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from accelerate.data_loader import BatchSamplerShard
@@ -11,8 +9,16 @@ from torch.utils.data import BatchSampler
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from babelshelf.llm.prompts import answer_ids, encode
-from babelshelf.trainer.batches import FilledSampler, LeftPadding, answers_of, at_answer, padding_free, with_filler
-from babelshelf.trainer.fit import _dataset, answered
+from babelshelf.trainer.batches import (
+    Examples,
+    FilledSampler,
+    LeftPadding,
+    answers_of,
+    at_answer,
+    padding_free,
+    with_filler,
+    with_labels,
+)
 from tests.helpers import tiny_lm
 
 TOKENIZER = tiny_lm.tokenizer()
@@ -66,14 +72,14 @@ def test_the_order_is_another_in_each_epoch_and_the_same_for_the_same_epoch() ->
     assert list(sampler) == first
 
 
-def examples() -> Any:  # noqa: ANN401
+def examples() -> Examples:
     rows = tiny_lm.rows()
     encoded = encode(rows, tiny_lm.TEMPLATE, TOKENIZER, 64)
-    return answered(encoded, rows["label"].to_list(), answer_ids(tiny_lm.TEMPLATE, TOKENIZER))
+    return with_labels(encoded.ids, rows["label"].to_list(), answer_ids(tiny_lm.TEMPLATE, TOKENIZER))
 
 
 def test_a_filler_is_the_shortest_prompt_without_its_answer() -> None:
-    rows = with_filler(_dataset(examples()))
+    rows = with_filler(examples().to_dataset())
     assert len(rows) == 31
     assert rows[30]["length"] == min(rows["length"][:])
     assert set(rows[30]["labels"]) == {-100}
@@ -90,7 +96,7 @@ def model(attention: str) -> PreTrainedModel:
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_without_padding_each_prompt_is_answered_as_alone_and_so_are_its_gradients(attention: str) -> None:
-    rows = list(_dataset(examples()))[:7]
+    rows = list(examples().to_dataset())[:7]
     assert len({row["length"] for row in rows}) > 2
     found = []
     for batch in (padding_free(rows), LeftPadding(TOKENIZER.pad_token_id)(rows)):

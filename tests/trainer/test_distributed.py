@@ -58,6 +58,7 @@ def assert_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
         torch.testing.assert_close(found[name], weight, **TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["sft", "dpo"])
 def test_two_processes_make_the_adapter_that_one_makes(project: Project, stage: str) -> None:
     one, two = (adapter(project.folder / out) for out in (stage, f"{stage}2"))
@@ -66,6 +67,7 @@ def test_two_processes_make_the_adapter_that_one_makes(project: Project, stage: 
     assert max((one[name] - start[name]).abs().max().item() for name in one) > 0.01  # they have been trained
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["sft", "dpo"])
 def test_metrics_and_learning_curve_are_those_of_one_process(project: Project, stage: str) -> None:
     assert (project.folder / f"{stage}2.json").read_text() == (project.folder / f"{stage}.json").read_text()
@@ -74,6 +76,7 @@ def test_metrics_and_learning_curve_are_those_of_one_process(project: Project, s
         assert one[column].to_list() == pytest.approx(two[column].to_list(), abs=2e-6)
 
 
+@pytest.mark.slow
 def test_only_outputs_are_left(project: Project) -> None:
     kept = [path for path in (project.folder / ".cache").rglob("*") if path.is_file()]
     assert [path.name for path in kept] == ["resources.jsonl"]
@@ -86,6 +89,7 @@ def kill_with_children(process: int) -> None:
         os.kill(one.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_two_killed_processes_go_on_to_the_same_adapter_and_one_alone_refuses_to(project: Project) -> None:
     process = project.start("sft", "ddp_cpu", out="killed")
     deadline = time.monotonic() + 200
@@ -110,6 +114,7 @@ def test_two_killed_processes_go_on_to_the_same_adapter_and_one_alone_refuses_to
     assert_close(adapter(project.folder / "killed"), adapter(project.folder / "sft2"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="there are no groups of processes")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_that_ends_a_stage_ends_the_processes_that_it_started(tmp_path: Path, number: int) -> None:
@@ -171,6 +176,7 @@ def test_the_published_batches_are_cut_for_any_number_of_gpus_that_divides_them(
     assert accumulation(64, 64, 1) == 1
 
 
+@pytest.mark.slow
 def test_a_stage_says_before_it_starts_processes_that_the_batch_cannot_be_cut(tmp_path: Path) -> None:
     project = Project(tmp_path / "project", {"micro_batch_size": 8})
     code, output = project.run("sft", "ddp_cpu")

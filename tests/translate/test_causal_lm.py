@@ -278,6 +278,7 @@ def translate_until_killed(folder: Path, cache: Path, batches: int) -> None:
     run(REQUESTS, translator, WorkCache(cache), 3)
 
 
+@pytest.mark.slow
 def test_a_kill_loses_at_most_one_batch(folder: Path, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=translate_until_killed, args=(folder, tmp_path, 2))

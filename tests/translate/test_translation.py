@@ -132,7 +132,7 @@ def test_what_a_check_drops_is_reported_and_counted(tmp_path: Path) -> None:
     rows = table(row("1", "en", "shiny red bag"), row("2", "en", "black shoes"), row("3", "en", "laptop"))
     made = translated(rows, tmp_path, held_out=[key("Schwarz Schuhe")], languages=["de"])
     assert made.rows.height == 3
-    assert made.dropped.select("query", "translation", "check").rows() == [
+    assert made.dropped.select("query", "translation", "reason").rows() == [
         ("shiny red bag", "shiny red Tasche", "untranslated"),
         ("black shoes", "schwarz Schuhe", "leak"),
         ("laptop", "Laptop", "unchanged"),
@@ -205,7 +205,7 @@ def test_another_language_and_a_cut_off_reply_are_dropped_where_the_params_say_s
             seed=1,
         )
         assert ("language" in made.counts["dropped"]) == settings.language_check.enabled
-        return dict(made.dropped.select("query", "check").iter_rows())
+        return dict(made.dropped.select("query", "reason").iter_rows())
 
     cut = {"cheap laptop": "incomplete"}
     assert dropped("off") == cut
@@ -307,6 +307,7 @@ def write_many(folder: Path, name: str) -> None:
         cache.put_many({f"{name}-{batch}-{i}": "value" for i in range(20)})
 
 
+@pytest.mark.slow
 def test_two_processes_write_at_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=write_many, args=(tmp_path, name)) for name in "ab"]

@@ -10,7 +10,8 @@ import polars as pl
 
 from babelshelf.commands.ladder.rows import Row
 from babelshelf.commands.report.runs import Run
-from babelshelf.evaluate.bootstrap import METRICS, Difference, Sample, difference, mean_sample, resample
+from babelshelf.evaluate.bootstrap import Difference, Sample, difference, mean_sample, resample
+from babelshelf.evaluate.metric_names import RESAMPLED
 from babelshelf.evaluate.significance import McNemar, holm, mcnemar
 
 RESAMPLES = 10_000
@@ -25,7 +26,7 @@ class Gain:
 
     Attributes:
         seeds: whose mean it is: those that both rows were run with.
-        by_metric: the difference in each of `bootstrap.METRICS`.
+        by_metric: the difference in each of `metric_names.RESAMPLED`.
         by_seed: the difference in F1 of each seed.
         test: McNemar's, of the first of the seeds.
     """
@@ -43,7 +44,7 @@ class Step:
     Attributes:
         row: as ladder.yaml has it.
         runs: by seed; empty where the row was not run, or its predictions are not here.
-        values: `METRICS` on test by seed, shape (n_metrics,) each.
+        values: `RESAMPLED` on test by seed, shape (n_metrics,) each.
         gain: over `row.after`; None where there is no such row, or none that was run with one of the seeds on the same
             test rows.
         other_rows: seeds of both rows whose test rows differ: they make no gain.
@@ -192,4 +193,4 @@ def _differences(before: Row, row: Row, known: _Known) -> tuple[str, ...]:
 
 def index(metric: str) -> int:
     """Of a metric in `Step.values`."""
-    return METRICS.index(metric)
+    return RESAMPLED.index(metric)

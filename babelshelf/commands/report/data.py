@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from babelshelf.commands.report.findings import Findings
+from babelshelf.core.variants import VARIANTS
 from babelshelf.page.cells import NONE, share
 from babelshelf.page.document import Block, Section, Table
 from babelshelf.page.prepared import language_table, split_table
@@ -27,7 +28,7 @@ def data(findings: Findings) -> Iterator[Section]:
 def _variant_tables(findings: Findings, task: str) -> Iterator[Block]:
     """What each training set has, by origin and by language."""
     counts = {}
-    for variant in ("original", "translated", "negatives", "filtered"):
+    for variant in VARIANTS:
         named = findings.source(task, variant)
         rows = None if named is None else named.run.parquet(f"data/{variant}/{task}/train.parquet")
         if named is not None and rows is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from babelshelf.commands.report.findings import Findings, Named
+from babelshelf.core.variants import STAGES
 from babelshelf.page.cells import EXAMPLES, examples_of
 from babelshelf.page.document import Block, Section, Table, Text
 
@@ -16,15 +17,15 @@ def examples(findings: Findings) -> Iterator[Section]:
     """A section for each step of each task."""
     lead = f"Up to {EXAMPLES} examples of each kind, drawn at random, of the last row of the ladder that has the step."
     yield Section("dropped", "What was dropped and kept", [Text(lead)])
-    kinds = {
-        "translated": ("translate", "Translation", _translation),
-        "negatives": ("mine_negatives", "Negatives", _negatives),
-        "filtered": ("filter", "Filter", _filter),
+    sections = {
+        "translated": ("Translation", _translation),
+        "negatives": ("Negatives", _negatives),
+        "filtered": ("Filter", _filter),
     }
     for task in findings.shown:
-        for variant, (stage, title, blocks) in kinds.items():
+        for variant, (title, blocks) in sections.items():
             named = findings.source(task, variant)
-            metrics = None if named is None else named.run.json(f"metrics/{stage}/{task}.json")
+            metrics = None if named is None else named.run.json(f"metrics/{STAGES[variant]}/{task}.json")
             if named is not None and metrics is not None:
                 found = list(blocks(task, named, metrics))
                 yield Section(f"{variant}-{task}", f"{title}, {task}, of the run {named.name}", found, level=3)
@@ -46,7 +47,7 @@ def _translation(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterato
     columns = {"target": "Into", "language": "From", "query": "Query", "translation": "Translation"}
     if dropped is not None:
         for name in failed:
-            yield examples_of(f"{task}: dropped, check “{name}”", dropped.filter(pl.col("check") == name), columns)
+            yield examples_of(f"{task}: dropped, check “{name}”", dropped.filter(pl.col("reason") == name), columns)
     train = named.run.parquet(f"data/translated/{task}/train.parquet")
     if train is not None:
         made = _with_parent(train, "translated", ["language", "query"])
@@ -55,19 +56,18 @@ def _translation(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterato
 
 
 def _negatives(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterator[Block]:
-    refused = {name: count for name, count in metrics["refused_draws"].items() if count}
-    counts = {"made": sum(metrics["made"].values()), "wanted": sum(metrics["wanted"].values())}
+    counts = {name: sum(metrics[name].values()) for name in ("mined", "target")}
     rows = [[name, f"{count:,}"] for name, count in counts.items()]
-    rows += [[f"draws refused: {name}", f"{count:,}"] for name, count in metrics["refused_draws"].items()]
+    rows += [[f"dropped draws: {name}", f"{count:,}"] for name, count in metrics["dropped_draws"].items()]
     judged = metrics.get("false_negatives")
     if judged:
-        rows.append(["relevant in truth, of those made, %", f"{100 * judged['share']:.2f}"])
+        rows.append(["relevant in truth, of those mined, %", f"{100 * judged['share']:.2f}"])
     yield Table(f"{task}: negatives", ["What", "Number"], rows)
-    drawn = named.run.parquet(f"data/negatives/{task}/refused.parquet")
-    columns = {"language": "Language", "query": "Query", "positive": "Relevant", "candidate": "Refused"}
-    if drawn is not None:
-        for guard in refused:
-            yield examples_of(f"{task}: refused, guard “{guard}”", drawn.filter(pl.col("guard") == guard), columns)
+    dropped = named.run.parquet(f"data/negatives/{task}/dropped.parquet")
+    columns = {"language": "Language", "query": "Query", "positive": "Relevant", "candidate": "Dropped"}
+    if dropped is not None:
+        for guard in (name for name, count in metrics["dropped_draws"].items() if count):
+            yield examples_of(f"{task}: dropped, guard “{guard}”", dropped.filter(pl.col("reason") == guard), columns)
     train = named.run.parquet(f"data/negatives/{task}/train.parquet")
     if train is not None:
         columns = {"language": "Language", "query": "Query", "candidate_parent": "Relevant", "candidate": "Negative"}
@@ -81,10 +81,10 @@ def _filter(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterator[Blo
     yield Table(f"{task}: rows, by origin and by label", ["Rows", *(name.capitalize() for name in names)], rows)
     columns = {"language": "Language", "query": "Query", "candidate": "Candidate", "origin": "Origin", "label": "Label",
                "p_yes": "p(yes)"}  # fmt: skip
-    flagged = named.run.parquet(f"data/filtered/{task}/flagged.parquet")
-    if flagged is not None:
-        for reason in sorted(flagged["reason"].unique()):
-            of_reason = flagged.filter(pl.col("reason") == reason)
+    dropped = named.run.parquet(f"data/filtered/{task}/dropped.parquet")
+    if dropped is not None:
+        for reason in sorted(dropped["reason"].unique()):
+            of_reason = dropped.filter(pl.col("reason") == reason)
             yield examples_of(f"{task}: dropped, {reason.replace('_', ' ')}", of_reason, columns)
     kept = named.run.parquet(f"data/filtered/{task}/train.parquet")
     scores = named.run.parquet(f"data/predictions/train/{task}/scores.parquet")

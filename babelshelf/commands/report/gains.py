@@ -9,6 +9,7 @@ from typing import Any
 from babelshelf.commands.ladder.rows import in_percent
 from babelshelf.commands.report.comparison import Gain, LanguageGain, Settings, Step, index, language_gains, same_rows
 from babelshelf.commands.report.findings import Findings, gain, p_value, verdict
+from babelshelf.evaluate.metric_names import HEADINGS, RESAMPLED
 from babelshelf.page import figures
 from babelshelf.page.cells import NONE, percent
 from babelshelf.page.document import Block, Figure, Section, Table, Text
@@ -112,11 +113,12 @@ def _all_yes(findings: Findings, task: str) -> Iterator[Block]:
 
 def _rank_table(task: str, steps: Sequence[Step]) -> Table:
     """AP and MCC, which F1 flatters."""
-    headings = ["Row", "AP", "Gain in AP", "MCC", "Gain in MCC"]
+    metrics = RESAMPLED[1:]
+    headings = ["Row", *(text for name in metrics for text in (HEADINGS[name], f"Gain in {HEADINGS[name]}"))]
     rows = []
     for step in (step for step in steps if step.runs):
         cells = [step.row.title]
-        for metric in ("average_precision", "mcc"):
+        for metric in metrics:
             cells += [_over_seeds(step, metric), NONE if step.gain is None else gain(step.gain.by_metric[metric])]
         rows.append(cells)
     return Table(f"{task}: average precision and Matthews correlation, in the same way", headings, rows)

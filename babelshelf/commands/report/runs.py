@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 from babelshelf.commands.ladder.rows import Row
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE
+from babelshelf.core.variants import chain
 from babelshelf.tables.predictions import Thresholds
 
 WORKSPACE = "workspace"
@@ -57,8 +58,8 @@ class Run:
         return None if content is None else pl.read_parquet(BytesIO(content))
 
     def answers(self, task: str, split: str) -> pl.DataFrame | None:
-        """Predictions for `dev` or `test`, with the column `yes` by the run's own thresholds."""
-        predictions = self.parquet(f"data/predictions/test/{task}/{split}.parquet")
+        """Predictions for `dev` or `test`, with the column `is_relevant` by the run's own thresholds."""
+        predictions = self.parquet(f"data/predictions/held_out/{task}/{split}.parquet")
         calibrated = self.json(f"metrics/calibrate/{task}.json")
         return None if predictions is None or calibrated is None else Thresholds.of(calibrated).answer(predictions)
 
@@ -80,16 +81,7 @@ class Run:
 
     def variants(self, task: str) -> list[str]:
         """The training sets that the task's recipe makes, from `original` to the one that it trains on."""
-        recipe = self.params["tasks"][task]
-        before = {
-            "filtered": recipe["filter_on"],
-            "negatives": recipe["negatives_on"],
-            "translated": "original",
-        }
-        chain = [recipe["train_on"]]
-        while chain[0] in before:
-            chain.insert(0, before[chain[0]])
-        return chain
+        return chain(self.params["tasks"][task])
 
 
 def workspace() -> Run:

@@ -13,7 +13,7 @@ from babelshelf.calibrate.thresholds import cross_validated, scores_at
 from babelshelf.commands.report.comparison import Settings, index
 from babelshelf.commands.report.findings import Findings, Named, gain
 from babelshelf.commands.report.runs import WORKSPACE, Run
-from babelshelf.commands.show import task_rows
+from babelshelf.commands.show import score_headings, task_rows
 from babelshelf.core.params import section
 from babelshelf.evaluate.bootstrap import difference, resample
 from babelshelf.evaluate.reliability import expected_calibration_error, reliability
@@ -32,8 +32,7 @@ def results(findings: Findings) -> Iterator[Section]:
             evaluated = named.run.json(f"metrics/evaluate/{task}.json")
             if evaluated is not None:
                 lines += [[line[0], named.name, *line[1:]] for line in task_rows(task, evaluated)]
-    interval = f"{100 * findings.settings.confidence:g} % interval"
-    scores = ["F1", interval, "Precision", "Recall", "AP", "MCC", 'All "yes" F1', "Threshold"]
+    scores = score_headings(findings.settings.confidence)
     caption = "On test, in per cent; intervals by bootstrap over query groups"
     yield Section(
         "results",
@@ -170,7 +169,7 @@ def _per_language(task: str, run: Run, settings: Settings) -> list[str]:
         return [NONE, NONE, NONE]
     params = section(CalibrateParams, dict(run.params), "calibrate", task)
     found = cross_validated(labelled(answers), params, run.params["seed"])
-    tables = [labelled(answers).with_columns(yes=pl.Series(yes)) for yes in found.values()]
+    tables = [labelled(answers).with_columns(is_relevant=pl.Series(yes)) for yes in found.values()]
     samples = resample(tables, resamples=settings.resamples, seed=settings.seed)
     f1 = [percent(sample.value[index("f1")]) for sample in samples]
     return [*f1, gain(difference(samples[0], samples[1], settings.confidence)["f1"])]

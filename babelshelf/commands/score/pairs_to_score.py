@@ -14,16 +14,27 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.languages import normalize
-from babelshelf.pairs.column_roles import guess
-from babelshelf.pairs.formats import as_params, form, sample, written
+from babelshelf.pairs.column_profiles import read_profiles
+from babelshelf.pairs.column_roles import Table, guess_language_values, guess_roles
+from babelshelf.pairs.formats import as_params, form, written
+from babelshelf.pairs.guesses import resolve
 from babelshelf.pairs.params import FileParams, FilesParams
 from babelshelf.pairs.readers import read_blocks
-from babelshelf.pairs.rows import TOO_LONG, as_texts, bad_rows, understood
+from babelshelf.pairs.rows import TOO_LONG, as_texts, bad_rows, joined_columns, single_columns, understood
 
 ROLES = ("query", "candidate", "language", "id")
-OWN = ("row", "line", "language", "query", "candidate", "problem", "value", "p_yes", "relevant")  # names of the output
+OWN = (
+    "row",
+    "line",
+    "language",
+    "query",
+    "candidate",
+    "reason",
+    "value",
+    "p_yes",
+    "is_relevant",
+)  # names of the output
 BLOCK = 8192  # rows: what is in memory at once beside the reader's block, and what a kill loses at most
-LOOKED_AT = 10_000  # rows, for a guess of which column is which
 
 TooLong = Callable[[pl.DataFrame], pl.Series]  # of rows with language, query and candidate: those no prompt can hold
 
@@ -33,14 +44,16 @@ class Asked:
     """What the user said of a file.
 
     Attributes:
-        columns: `{role: name of the column}`, of `ROLES`.
+        columns: `{role: names of the columns}`, of `ROLES`.
         language: of all rows; "" where a column says it.
+        language_map: `{value: language}` of values that are no languages, in lower case.
         keep: further columns, which the output is to have too.
         path_separator: what stands between the levels of a category path; "" where they are as the model knows them.
     """
 
-    columns: Mapping[str, str]
+    columns: Mapping[str, Sequence[str]]
     language: str
+    language_map: Mapping[str, str]
     keep: Sequence[str]
     path_separator: str
 
@@ -54,12 +67,14 @@ class PairFile:
         task: `qc` or `qi`.
         settings: of the source `files`, with how this file is written, and which column is which, under the task.
         kept: `{name in the output: name in the file}` of columns that are passed on as they are; `id` is one.
+        lines: what was guessed, for the user.
     """
 
     path: Path
     task: str
     settings: FilesParams
     kept: Mapping[str, str]
+    lines: Sequence[str]
 
     @property
     def own(self) -> FileParams:
@@ -69,9 +84,10 @@ class PairFile:
 
     def records(self) -> Iterator[pl.DataFrame]:
         """The records as texts, in blocks of `BLOCK` rows; raise InputError where the file can't be read on."""
-        named = {role: name for role in ("query", "candidate", "language") if (name := getattr(self.own.columns, role))}
+        named = {role: names for role, names in self.own.columns.names().items() if role != "label"}
         passed = {f"kept.{name}": source for name, source in self.kept.items()}
-        return _resized(read_blocks(self.path, self.own, named | passed), BLOCK)
+        blocks = read_blocks(self.path, self.own, single_columns(named) | passed)
+        return _resized((joined_columns(block, named, self.task) for block in blocks), BLOCK)
 
     def understood(self, records: pl.DataFrame, too_long: TooLong) -> pl.DataFrame:
         """What is to be scored.
@@ -82,37 +98,31 @@ class PairFile:
 
         Returns:
             `row` (from 1), `line` (null in Parquet), the columns of `kept`, `language` (ISO 639-1), `query` and
-            `candidate` (cleaned), `problem` (a key of `rows.PROBLEMS`, null for a row that can be scored) and `value`
+            `candidate` (cleaned), `reason` (a key of `rows.PROBLEMS`, null for a row that can be scored) and `value`
             (what it is about), in the order of the file.
         """
         passed = records.select(pl.col(f"kept.{name}").alias(name) for name in self.kept)
         labelled = records.drop(f"kept.{name}" for name in self.kept).with_columns(label=pl.lit("1"))  # all are kept
-        rows = as_texts(understood(labelled, self.own, self.settings, "")).rename({"drop": "problem"})
-        sound = rows.filter(pl.col("problem").is_null())
+        rows = as_texts(understood(labelled, self.own, self.settings, "")).rename({"drop": "reason"})
+        sound = rows.filter(pl.col("reason").is_null())
         long = sound.filter(too_long(sound))["row"]
         is_long = pl.col("row").is_in(long.implode())
         rows = rows.with_columns(
-            problem=pl.when(is_long).then(pl.lit(TOO_LONG)).otherwise("problem"),
+            reason=pl.when(is_long).then(pl.lit(TOO_LONG)).otherwise("reason"),
             value=pl.when(is_long).then("query").otherwise("value"),
         )
-        own = [rows[name] for name in ("language", "query", "candidate", "problem", "value")]
+        own = [rows[name] for name in ("language", "query", "candidate", "reason", "value")]
         return pl.DataFrame([rows["row"], rows["line"], *passed, *own])
 
     def rejects(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Those of `understood` that can't be scored, as `prepare` reports bad rows (`rows.REJECTS`)."""
-        named = rows.rename({"problem": "drop"}).with_columns(task=pl.lit(self.task), file=pl.lit(self.path.name))
+        named = rows.rename({"reason": "drop"}).with_columns(task=pl.lit(self.task), file=pl.lit(self.path.name))
         return bad_rows(named.select("task", "file", "row", "line", "drop", "value"), self.settings)
 
     def told(self) -> list[str]:
         """How the file is read, for the user."""
         how = {key: getattr(self.own, key) for key in ("format", "delimiter", "encoding")}
-        columns = {role: getattr(self.own.columns, role) for role in ("query", "candidate", "language")} | dict(
-            self.kept
-        )
-        lines = [f"  {role:<9} <- {name}" for role, name in columns.items() if name]
-        constant = [f"  language  = {self.own.language}, of all rows"] if self.own.language else []
-        levels = [f"  levels of a path are separated by {self.own.path_separator!r}"] if self.own.path_separator else []
-        return [f"{self.task}: {self.path} ({form(how)})", *lines, *constant, *levels]
+        return [f"{self.task}: {self.path} ({form(how)})", *self.lines]
 
 
 def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
@@ -129,28 +139,30 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
     """
     language = normalize(asked.language, "--language") if asked.language else ""
     how = written(path)
-    rows = sample(path, how).head(LOOKED_AT)
+    profiles, rows = read_profiles([path], how)
     if rows.is_empty():
         raise InputError(f"{path}: no rows: give a file that has some")
     _check_asked(path, asked, rows.columns)
     splits = {name.lower() for names in files.split.names.values() for name in names}
-    plain = {role: role for role in ROLES if role in rows.columns and role not in asked.keep}
-    found = guess(rows, task, plain | dict(asked.columns), splits)
-    if language:
-        found["language"] = ""
-    _check_found(path, found, rows.columns)
-    columns = {role: found[role] for role in ("query", "candidate", "language")}
-    identity = {"id": found["id"]} if "id" in found and found["id"] not in asked.keep else {}
-    own = as_params({**how, "language": language, "path_separator": asked.path_separator}, columns)
-    settings = files.model_copy(update={"tasks": [task], task: own, "missing_candidate": "bad"})
-    return PairFile(path, task, settings, identity | {name: name for name in asked.keep})
+    plain = {role: [role] for role in ROLES if role in rows.columns and role not in asked.keep}
+    named = plain | dict(asked.columns) | ({"language": []} if language else {})
+    table = Table(profiles, task, named, splits, str(path))
+    roles = guess_roles(table, ROLES)
+    resolve(roles.guesses)  # as what follows needs the columns
+    languages, mapping = guess_language_values(table, roles, rows, language, asked.language_map)
+    columns = {role: names if len(names) > 1 else names[0] for role, names in roles.columns.items() if role != "id"}
+    ids = [name for name in roles.columns.get("id", []) if name not in asked.keep]
+    params = {"language": language, "language_map": mapping, "path_separator": asked.path_separator}
+    settings = files.model_copy(
+        update={"tasks": [task], task: as_params({**how, **params}, columns), "missing_candidate": "bad"}
+    )
+    kept = dict(zip(["id"], ids, strict=False)) | {name: name for name in asked.keep}
+    return PairFile(path, task, settings, kept, resolve([*roles.guesses, *languages]))
 
 
 def _check_asked(path: Path, asked: Asked, names: Sequence[str]) -> None:
     there = f"there are {', '.join(names)}"
-    for role, name in asked.columns.items():
-        if role not in ROLES or not name:
-            raise InputError(f"--column {role!r}: write ROLE=NAME; the roles are {', '.join(ROLES)}")
+    for name in (name for columns in asked.columns.values() for name in columns):
         if name not in names:
             raise InputError(f"{path}: --column: no column {name!r}; {there}")
     for name in asked.keep:
@@ -158,18 +170,6 @@ def _check_asked(path: Path, asked: Asked, names: Sequence[str]) -> None:
             raise InputError(f"{path}: --keep: no column {name!r}; {there}")
         if name in OWN:
             raise InputError(f"--keep {name!r}: the output has a column of that name: rename it in {path}")
-
-
-def _check_found(path: Path, found: Mapping[str, str], names: Sequence[str]) -> None:
-    problems = [
-        f"{path}: which column is the {role}? Say --column {role}=NAME; there are {', '.join(names)}"
-        for role in ("query", "candidate")
-        if role not in found
-    ]
-    if "language" not in found:
-        problems.append(f"{path}: no column says the language: say --language CODE, or --column language=NAME")
-    if problems:
-        raise InputError("\n".join(problems))
 
 
 def _resized(blocks: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:

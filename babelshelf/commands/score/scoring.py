@@ -131,7 +131,7 @@ def look_through(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> Lo
     with tqdm(desc=f"read {pairs.path.name}", unit="pair", delay=2) as bar:
         for records in pairs.records():
             rejects = pairs.rejects(pairs.understood(records, too_long))
-            problems.update(rejects["problem"].to_list())
+            problems.update(rejects["reason"].to_list())
             lines += described(rejects.head(SHOWN - len(lines)))
             rows += records.height
             bar.update(records.height)
@@ -186,7 +186,7 @@ def joined(blocks: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
 
 def scored(rows: pl.DataFrame, task: str, scorer: Scorer) -> pl.DataFrame:
     """The rows with `p_yes`, null where one has a problem; the best order for the scorer is taken within them."""
-    sound = rows["problem"].is_null()
+    sound = rows["reason"].is_null()
     asked = rows.filter(sound).select(
         pl.lit(task).alias("task"), "language", "query", "candidate", id=pl.format("row {}", "row")
     )
@@ -201,7 +201,7 @@ def scored(rows: pl.DataFrame, task: str, scorer: Scorer) -> pl.DataFrame:
 
 
 def write_answers(parts: Sequence[Path], thresholds: Thresholds, out: Path) -> None:
-    """Write p(yes) and `relevant`, true where it reaches the threshold, in the format of the name's suffix.
+    """Write p(yes) and `is_relevant`, true where it reaches the threshold, in the format of the name's suffix.
 
     Args:
         parts: as `score_file` returns them.
@@ -223,8 +223,8 @@ def write_answers(parts: Sequence[Path], thresholds: Thresholds, out: Path) -> N
 
 def _answered(scored: FrameT, thresholds: Thresholds) -> FrameT:
     """The columns of the output."""
-    answered = thresholds.answer(scored).drop("line", "value").rename({"yes": "relevant"})
-    return answered.select(pl.exclude("problem"), "problem")
+    answered = thresholds.answer(scored).drop("line", "value")
+    return answered.select(pl.exclude("reason"), "reason")
 
 
 def check_output(out: Path, path: Path) -> None:

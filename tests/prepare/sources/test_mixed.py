@@ -8,8 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from babelshelf.commands.check import check as check_params
@@ -426,7 +425,6 @@ def sound(part_name: str) -> list[Row]:
     return [row | {"query": f"{row['query']} {row['split']} of {part_name}"} for row in rows]
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     drawn=st.lists(PARTS, min_size=1, max_size=3),
     conflicts=st.sampled_from(["keep", "drop", "majority"]),
@@ -440,7 +438,7 @@ def test_whatever_the_rows_no_query_is_in_two_splits_and_every_row_is_counted(
         overlay = {"max_bad_share": 0.9, "qi": {"columns": {"split": "split" if said else ""}}}
         file = write(tmp_path / f"{n}.csv", sound(f"p{n}") + rows)
         parts.append(part(f"p{n}", "files", file, splits=splits, overlay=overlay))
-    with at_most(20):
+    with at_most(120):
         market = read(base, tmp_path, parts, conflicts=conflicts, holdout_languages=languages)
         check(market)
     found = all_rows(market)

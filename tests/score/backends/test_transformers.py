@@ -17,7 +17,7 @@ from babelshelf.llm.prompts import answer_ids, encode
 from babelshelf.score.backends.transformers import TransformersScorer
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import by_tokens, load_scorer, score_pairs
-from babelshelf.trainer.fit import save
+from babelshelf.trainer.models import save
 from tests.helpers import causal_lms, tiny_lm
 
 ROWS = tiny_lm.rows()

@@ -18,7 +18,7 @@ from babelshelf.core.rows import read_table, write_rows
 from babelshelf.score import vllm_serving
 from babelshelf.score.backends import vllm
 from babelshelf.score.scorer import load_scorer, score_pairs
-from babelshelf.trainer.fit import save
+from babelshelf.trainer.models import save
 from tests.helpers import tiny_lm
 from tests.helpers.workspace import Workspace, copy_sources
 from tests.runtime.test_child_process import assert_none_outlives
@@ -139,6 +139,7 @@ for name in ("vllm.lora", "vllm.lora.request"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("replicas", "processes"), [(1, 2), (2, 6)])
 def test_no_engine_outlives_kill_minus_nine(tmp_path: Path, replicas: int, processes: int) -> None:
     (tmp_path / "vllm.py").write_text(STAND_IN, encoding="utf-8")

@@ -256,7 +256,7 @@ def test_retry_after_is_waited_for(serve: Serve, tmp_path: Path) -> None:
         return good(query) if before else failed(429, **{"Retry-After": "1"})
 
     assert translate(serve(answer), tmp_path) == GOOD
-    assert 0.9 < times[1] - times[0] < 5
+    assert times[1] - times[0] > 0.9  # it was told to wait for a second
 
 
 def test_a_request_that_hangs_is_asked_again_after_the_timeout(serve: Serve, tmp_path: Path) -> None:

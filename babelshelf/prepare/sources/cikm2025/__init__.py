@@ -110,7 +110,7 @@ def _read_sets(task: str, folder: Path, files: FilesParams) -> pl.DataFrame:
 def _read_set(task: str, path: Path, split: str, files: FilesParams) -> pl.DataFrame:
     """All rows of a prediction set; `reason` says which text is missing, or that the language is unknown."""
     own = _file(task)
-    wanted = {role: name for role, name in own.columns if name and role != "label"}
+    wanted = {role: name for role, (name,) in own.columns.names().items() if role != "label"}
     labelled = read_file(path, own, wanted).with_columns(label=pl.lit("1"))  # or all would be left out for having none
     rows = as_texts(understood(labelled, own, files, split)).with_columns(task=pl.lit(task), file=pl.lit(path.name))
     _refuse_broken(rows, files)

@@ -1,0 +1,141 @@
+"""The params that read the files of one task: how they are written, which column is which, what the values mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from babelshelf.commands.init.options import InitOptions
+from babelshelf.core.errors import InputError
+from babelshelf.pairs.column_profiles import ColumnProfile, read_profiles, value_counts
+from babelshelf.pairs.column_roles import Roles, Table, guess_language_values, guess_roles
+from babelshelf.pairs.folders import Names, files_like, files_passed_over
+from babelshelf.pairs.formats import form, written
+from babelshelf.pairs.guesses import Guess, Outcome
+from babelshelf.pairs.label_meaning import Meaning, guess_meaning, meaning_said, missing_policy
+from babelshelf.pairs.rows import ROLES
+from babelshelf.pairs.separators import guess_separator
+
+
+@dataclass(frozen=True)
+class TaskMapping:
+    """Params of the section `prepare.files.<task>`, and the guesses behind them.
+
+    Attributes:
+        params: of `FileParams`.
+        lines: the files, how they are written, and which files of a folder are not read.
+        guesses: in the order in which they are shown.
+    """
+
+    params: dict[str, Any]
+    lines: list[str]
+    guesses: list[Guess]
+
+
+def map_task(task: str, path: Path, patterns: dict[str, str], options: InitOptions, splits: Names) -> TaskMapping:
+    """The params of a task's files.
+
+    Args:
+        task: `qc` or `qi`.
+        path: file or folder.
+        patterns: of the files, by `rows`, `train`, `dev` and `test`.
+        options: what the user said.
+        splits: what splits are called.
+
+    Raises:
+        InputError: a file can't be read, or lacks a column that the user named.
+    """
+    files = _files(path, patterns)
+    how = written(files[0])
+    profiles, sample = read_profiles(files, how)
+    if sample.is_empty():
+        raise InputError(f"{files[0]}: no rows: give a file that has some")
+    _refuse_esci(sample.columns, files[0])
+    named = _named(sample.columns, options, files[0])
+    if not patterns["rows"]:
+        named["split"] = []
+    table = Table(profiles, task, named, set().union(*splits.values()), str(files[0]))
+    roles = guess_roles(table, ROLES)
+    params = {
+        **patterns,
+        **how,
+        "columns": _columns(roles),
+        "language": options.language,
+        "language_map": {},
+        "labels": {"positive": ["1"], "negative": ["0"], "positive_from": "none", "missing": "bad"},
+        "path_separator": "",
+    }
+    lines = [f"{task}: {path} ({form(how)})", *_not_read(path, files)]
+    if not {"query", "candidate", "label"} <= roles.columns.keys():  # which is an error: no more to look at
+        return TaskMapping(params, lines, roles.guesses)
+    candidate, (label,) = roles.columns["candidate"], roles.columns["label"]
+    values = value_counts(files, how, [*candidate, label])
+    meaning = _meaning(values[label], table.profile(label), options, table.where)
+    params["labels"] = meaning.params
+    languages, params["language_map"] = guess_language_values(
+        table, roles, sample, options.language, options.language_map
+    )
+    guesses = [*roles.guesses, *languages, meaning.guess]
+    if task == "qc" and len(candidate) == 1:
+        guesses.append(_separator(values[candidate[0]], options, table.where))
+        params["path_separator"] = guesses[-1].value
+    return TaskMapping(params, lines, guesses)
+
+
+def _files(path: Path, patterns: dict[str, str]) -> list[Path]:
+    """The files that the patterns match, those of training first; an error where there are none."""
+    if path.is_file():
+        return [path]
+    pattern = patterns["rows"] or patterns["train"]
+    first = files_like(path, pattern)
+    if not first:
+        raise InputError(f"{path}: no file in it has the form {pattern!r}")
+    every = sorted(file for pattern in patterns.values() if pattern for file in files_like(path, pattern))
+    return [*first, *(file for file in every if file not in first)]
+
+
+def _not_read(path: Path, files: Sequence[Path]) -> list[str]:
+    """A line for each data file of a folder that is not read."""
+    left_out = files_passed_over(path, files) if path.is_dir() else {}
+    return [f"check: {file.relative_to(path)} is not read: {reason}" for file, reason in left_out.items()]
+
+
+def _refuse_esci(names: Sequence[str], file: Path) -> None:
+    if {"esci_label", "product_id", "product_locale"} <= set(names) and "product_title" not in names:
+        raise InputError(f"{file}: the examples of ESCI, whose titles are in another file: `babelshelf profile esci`")
+
+
+def _named(there: Sequence[str], options: InitOptions, file: Path) -> dict[str, list[str]]:
+    """The columns that the user named, of those that are there."""
+    unknown = [name for names in options.columns.values() for name in names if name not in there]
+    if unknown and len(options.paths) == 1:
+        raise InputError(f"{file}: --column: no column {unknown[0]!r}; there are {', '.join(there)}")
+    named = {role: list(names) for role, names in options.columns.items() if set(names) <= set(there)}
+    return named | ({"language": []} if options.language else {})
+
+
+def _columns(roles: Roles) -> dict[str, str | list[str]]:
+    """The param `columns`: a name each, "" where there is none, a list where the candidate comes from several."""
+    found: dict[str, str | list[str]] = {}
+    for role in ("query", "candidate", "label", "language", "id", "split"):
+        names = roles.columns.get(role, [])
+        found[role] = names if len(names) > 1 else "".join(names)
+    return found
+
+
+def _meaning(counts: pl.DataFrame, profile: ColumnProfile, options: InitOptions, where: str) -> Meaning:
+    missing = missing_policy(profile.present, profile.rows)
+    if options.positive:
+        return meaning_said(counts, options.positive, missing, profile.name, where)
+    return guess_meaning(counts, missing, profile.name, where)
+
+
+def _separator(paths: pl.DataFrame, options: InitOptions, where: str) -> Guess:
+    guess = guess_separator(paths, where)
+    if options.path_separator is None:
+        return guess
+    return Guess(guess.subject, options.path_separator, Outcome.SURE)

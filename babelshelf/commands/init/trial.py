@@ -1,0 +1,140 @@
+"""Try the proposed params on all rows: count what is kept and left out, and set what depends on the counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from babelshelf.core.errors import InputError
+from babelshelf.core.params import section
+from babelshelf.pairs.folders import SPLITS
+from babelshelf.pairs.formats import PROPOSED
+from babelshelf.pairs.params import FilesParams
+from babelshelf.pairs.rows import bad_rows, described
+from babelshelf.pairs.splits import KEPT, both_labels, settle
+from babelshelf.prepare.from_pairs import SHOWN, check_splits, counts, read_rows
+
+MOST_BAD = 0.02  # of rows: with more, something is wrong with the mapping or the file
+FEW, MANY = 20, 1000  # candidates: with fewer none are mined, with more the window is the paper's
+
+
+def tried(
+    inputs: dict[str, Path], files: dict[str, Any], defaults: Mapping[str, Any], lines: list[str], seed: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Read all rows with the params, and set what depends on how many there are.
+
+    Args:
+        inputs: a file or folder for each task.
+        files: the section `prepare.files` as it is proposed.
+        defaults: the sections of the tasks as they are by default.
+        lines: what is told of the params.
+        seed: of the cut.
+
+    Returns:
+        The overlay of params.yaml, and the lines with what was counted.
+
+    Raises:
+        InputError: there are no rows, more than 2 % are bad, or a split lacks a class, so that `prepare` would stop.
+    """
+    trial = {**files, "max_bad_share": 0.0, "split": {**files["split"], "leaks": "drop"}}
+    settings = section(FilesParams, {"prepare.files": trial}, "prepare.files", None, PROPOSED)
+    rows = read_rows(inputs, settings)
+    for task in settings.tasks:
+        if (rows.filter(task=task)["drop"] == "duplicate_id").any():
+            files[task]["columns"]["id"] = ""
+            lines.append(f"  {task}: ids are not unique, so ids are made from row numbers")
+            return tried(inputs, files, defaults, lines, seed)
+    worst = _check_bad(rows, settings)
+    files["max_bad_share"] = MOST_BAD if worst else 0.0
+    settled = settle(rows, settings, seed)
+    given = settled["given"].is_not_null().any()
+    files["split"] = {**files["split"], "leaks": "drop" if given else "error"}
+    lines += [line for task in settings.tasks for line in _counted(task, settled.filter(task=task))]
+    lines += _notes(rows, files)
+    for task in settings.tasks:
+        check_splits(task, settled.filter(KEPT, task=task))
+    return _overlay(inputs, files, defaults, settled), lines
+
+
+def _check_bad(rows: pl.DataFrame, settings: FilesParams) -> float:
+    """The largest share of bad rows; raise InputError if it is too large to be an accident."""
+    rejects = bad_rows(rows, settings)
+    worst = 0.0
+    for task in settings.tasks:
+        read, bad = rows.filter(task=task).height, rejects.filter(task=task).height
+        if not read:
+            raise InputError(f"{task}: no rows: give a file that has some")
+        worst = max(worst, bad / read)
+        if bad > MOST_BAD * read:
+            lines = described(rejects.filter(task=task).head(SHOWN))
+            total = f"{bad} of {read} {task} rows are bad ({bad / read:.2%}): is the mapping right? The first of them:"
+            raise InputError("\n".join([total, *lines]))
+    return worst
+
+
+def _counted(task: str, rows: pl.DataFrame) -> list[str]:
+    found = counts(rows)
+    dropped = ", ".join(f"{reason} {count:,}" for reason, count in found["dropped"].items()) or "none"
+    kept = rows.filter(KEPT)
+    relevant = float(kept["label"].sum()) / max(kept.height, 1)
+    sizes = ", ".join(f"{split} {kept.filter(split=split).height:,}" for split in SPLITS)
+    languages = kept["language"].value_counts().sort(["count", "language"], descending=[True, False]).head(15)
+    return [
+        f"{task}: {found['read']:,} rows read, {found['kept']:,} kept ({sizes}), {relevant:.0%} relevant",
+        f"  left out: {dropped}",
+        f"  languages: {', '.join(f'{language} {count:,}' for language, count in languages.iter_rows())}",
+    ]
+
+
+def _notes(rows: pl.DataFrame, files: dict[str, Any]) -> list[str]:
+    notes = []
+    if files["max_bad_share"]:
+        notes.append(f"bad rows, at most {MOST_BAD:.0%}, will be written to data/original/dropped.csv")
+    pairs = both_labels(rows)
+    if pairs:
+        notes.append(f"check: {pairs:,} pairs have both labels; prepare.files.conflicts keeps, drops or settles them")
+    notes.append(
+        "no glossary: queries are not translated (translate.languages: []); docs/translation.md says how to give one"
+    )
+    return notes
+
+
+def _overlay(
+    inputs: dict[str, Path], files: dict[str, Any], defaults: Mapping[str, Any], settled: pl.DataFrame
+) -> dict[str, Any]:
+    """All that changes in params.yaml; with few candidates there is less to rank, and fewer dimensions."""
+    kept = settled.filter(KEPT & (pl.col("split") == "train"))
+    sizes = {task: kept.filter(task=task)["candidate"].n_unique() for task in inputs}
+    tasks = {task: _recipe(size, defaults[task]) for task, size in sizes.items()}
+    path = str(next(iter(inputs.values())))
+    used = {key: files[key] for key in ("tasks", *inputs, "split", "max_bad_share")}
+    return {
+        "tasks": {task: tasks.get(task) for task in defaults},
+        "prepare": {
+            "source": "files",
+            "input": {task: str(inputs.get(task, path)) for task in ("qc", "qi")},
+            "files": used,
+        },
+        "base_model": {"embedder": {"nano": {"dimension": _dimension(sum(sizes.values()))}}},
+        "translate": {"languages": []},
+    }
+
+
+def _recipe(candidates: int, default: Mapping[str, Any]) -> dict[str, Any]:
+    """The default recipe without translation; original rows alone where there is next to nothing to mine."""
+    variant = "negatives" if candidates >= FEW else "original"
+    window = list(default["mine_negatives"]["rank_window"])
+    if candidates >= MANY:
+        window = [20, 50]
+    elif candidates < 4 * window[1]:
+        window = [1, max(candidates // 4, 2)]
+    recipe = {"train_on": variant, "negatives_on": "original", "filter_on": variant}
+    return {**default, **recipe, "mine_negatives": {**default["mine_negatives"], "rank_window": window}}
+
+
+def _dimension(candidates: int) -> int:
+    """A power of two, at most 256, of which there are at least twice as many candidates."""
+    return min(256, 1 << max((candidates // 2).bit_length() - 1, 0))

@@ -1,0 +1,163 @@
+"""What the values of a label column mean, from all rows: for `babelshelf init`.
+
+Words of relevance speak for themselves. Grades get a threshold in the middle of their range, which is to be checked.
+All else is a question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import polars as pl
+
+from babelshelf.core.errors import InputError
+from babelshelf.pairs.column_names import is_negated, is_rank
+from babelshelf.pairs.guesses import Guess, Outcome, percent
+from babelshelf.pairs.rows import label_keys
+
+POSITIVE = ("1", "true", "yes", "y", "t", "relevant", "positive", "pos", "exact", "e", "match", "good")
+NEGATIVE = ("0", "false", "no", "n", "f", "irrelevant", "not relevant", "negative", "neg", "i", "no match", "bad", "-1")
+GRADES = ("substitute", "complement", "s", "c", "partial")  # between exact and irrelevant
+FREQUENT = 0.02  # a value that fewer rows have, and that is no known word, counts as a bad one
+MOST_VALUES = 100  # of labels: with more they are no classes
+MOST_GRADES = 20
+SHOWN = 20
+OPTION = "--positive VALUE"
+
+
+class Kind(IntEnum):
+    """What the values of a column could say of relevance; the higher, the more they look like labels."""
+
+    OTHER = 0
+    MANY_NUMBERS = 1
+    FEW_NUMBERS = 2
+    TWO_VALUES = 3
+    WORDS = 4
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """Params of the section `labels`, and the guess that they are."""
+
+    params: dict[str, Any]
+    guess: Guess
+
+
+def kind(counts: pl.DataFrame | None, numbers: float) -> Kind:
+    """What sort of labels some values are.
+
+    Args:
+        counts: `value` and `count`, over all rows; None of too many values.
+        numbers: share of the values that are numbers.
+    """
+    if counts is None:
+        return Kind.MANY_NUMBERS if numbers >= 1 - FREQUENT else Kind.OTHER
+    values = _frequent(counts)
+    words = {*POSITIVE, *NEGATIVE, *GRADES}
+    if values and words.issuperset(values):
+        return Kind.WORDS
+    if len(values) == 2:
+        return Kind.TWO_VALUES
+    if numbers >= 1 - FREQUENT:
+        different = pl.Series(values, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls().n_unique()
+        return Kind.FEW_NUMBERS if counts.height <= MOST_GRADES and different > 1 else Kind.MANY_NUMBERS
+    return Kind.OTHER
+
+
+def meaning_said(counts: pl.DataFrame, positive: Sequence[str], missing: str, name: str, where: str) -> Meaning:
+    """What labels mean where the user said which are relevant: all others, however rare, are irrelevant.
+
+    Raises:
+        InputError: there are too many others, or no row has one of the relevant values.
+    """
+    yes = label_keys(positive).to_list()
+    values = _folded(counts)["value"].to_list()
+    no = [value for value in values if value not in yes]
+    if len(no) > MOST_VALUES:
+        shown = ", ".join(no[:SHOWN])
+        raise InputError(
+            f"{where}: {len(no):,} values of {name!r} would mean irrelevant ({shown}, ...): is it the label?"
+        )
+    absent = [value for value in yes if value not in values]
+    if len(absent) == len(yes):
+        raise InputError(
+            f"{where}: --positive {absent[0]}: no row has it in {name!r}; there are {', '.join(values[:SHOWN])}"
+        )
+    params = {"positive": yes, "negative": no, "positive_from": "none", "missing": missing}
+    answer = f"{', '.join(yes)} relevant; {', '.join(no) or 'nothing'} irrelevant"
+    return Meaning(params, Guess("label values", answer, Outcome.SURE, where=where))
+
+
+def guess_meaning(counts: pl.DataFrame, missing: str, name: str, where: str) -> Meaning:
+    """What the values of a label column mean.
+
+    Args:
+        counts: `value` and `count`, over all rows.
+        missing: the param `labels.missing`.
+        name: of the column.
+        where: the file.
+    """
+    params: dict[str, Any] = {"positive": [], "negative": [], "positive_from": "none", "missing": missing}
+    folded = _folded(counts)
+    values = _frequent(counts)
+    yes, no, grades = ([value for value in values if value in words] for words in (POSITIVE, NEGATIVE, GRADES))
+    total = max(int(folded["count"].sum()), 1)
+    share = int(folded.filter(pl.col("value").is_in(values))["count"].sum()) / total
+    examples = tuple(f"{value} in {percent(count / total)} of rows" for value, count in folded.head(2).iter_rows())
+
+    def meaning(answer: str | None, outcome: Outcome, reason: str = "", **changes: Any) -> Meaning:  # noqa: ANN401
+        found = Guess("label values", answer, outcome, share, reason, examples, OPTION, where)
+        return Meaning(params | changes, found)
+
+    if is_negated(name) or is_rank(name):
+        what = "that a pair is not relevant" if is_negated(name) else "a rank, of which 1 is the best"
+        return meaning(None, Outcome.UNSURE, f"the name {name!r} says {what}: which values mean relevant?")
+    if yes and no and len(yes) + len(no) + len(grades) == len(values):
+        answer = f"{', '.join(sorted(yes))} relevant; {', '.join(sorted([*no, *grades]))} irrelevant"
+        outcome = Outcome.CHECK if grades else Outcome.SURE
+        reason = f"{', '.join(grades)} count as irrelevant" if grades else ""
+        return meaning(answer, outcome, reason, positive=sorted(yes), negative=sorted([*no, *grades]))
+    numbers = folded.with_columns(number=pl.col("value").cast(pl.Float64, strict=False)).drop_nulls("number")
+    is_graded = int(numbers["count"].sum()) >= (1 - FREQUENT) * total and numbers["number"].n_unique() > 1
+    if is_graded:
+        low, high = float(numbers["number"].min()), float(numbers["number"].max())  # type: ignore[arg-type]
+        middle = (low + high) / 2
+        answer = f"relevant from {middle:g} on"
+        different = numbers["number"].n_unique()
+        outcome, reason = Outcome.CHECK, f"grades from {low:g} to {high:g}; labels.positive_from is the middle"
+        if different > MOST_GRADES:
+            reason = f"{name!r} has {different:,} different numbers from {low:g} to {high:g}: is it the label?"
+            outcome = Outcome.UNSURE
+        elif different == 2 and low > 0:
+            outcome = Outcome.UNSURE
+            reason = f"the two values {low:g} and {high:g} don't say which of them means relevant"
+        return meaning(answer, outcome, reason, positive_from=middle)
+    shown = ", ".join(values[:SHOWN])
+    reason = f"which values of {name!r} mean relevant? There are {shown}"
+    if len(values) == 1:
+        reason = f"all rows have the label {shown}: if these are positive pairs alone, such as clicks, say so"
+    return meaning(None, Outcome.UNSURE, reason)
+
+
+def missing_policy(present: int, rows: int) -> str:
+    """The param `labels.missing`: rows without a label are left out where there are many."""
+    return "drop" if rows - present > FREQUENT * rows else "bad"
+
+
+def _folded(counts: pl.DataFrame) -> pl.DataFrame:
+    """The counts by what labels are compared by, the most frequent first, without the empty one."""
+    keys = counts.with_columns(value=label_keys(counts["value"]))
+    summed = keys.group_by("value").agg(pl.col("count").sum()).sort("count", "value", descending=[True, False])
+    return summed.filter(pl.col("value") != "")
+
+
+def _frequent(counts: pl.DataFrame) -> list[str]:
+    """Values that are known words, or that many rows have, the most frequent first."""
+    folded = _folded(counts)
+    known = pl.col("value").is_in([*POSITIVE, *NEGATIVE, *GRADES])
+    frequent = folded.filter(known | (pl.col("count") >= FREQUENT * pl.col("count").sum()))
+    values: list[str] = frequent["value"].to_list()
+    return values
