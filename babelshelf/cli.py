@@ -82,6 +82,10 @@ def readme() -> None:
 @click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
 @click.option("--split-name", "split_names", multiple=True, metavar="SPLIT=VALUE", help="What a split is called.")
 @click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: found in the file.")
+@click.option(
+    "--encoding", default="", metavar="NAME", help="Of the file, such as cp1252; default: told from its bytes."
+)
+@click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
 @click.option("--yes", is_flag=True, help="Take the likeliest answer where something is unsure.")
 def init(
     *,
@@ -93,6 +97,8 @@ def init(
     language_map: tuple[str, ...],
     split_names: tuple[str, ...],
     path_separator: str | None,
+    encoding: str,
+    header: str,
     yes: bool,
 ) -> None:
     """Look at your own labelled pairs, and write the params that read them."""
@@ -115,6 +121,8 @@ def init(
         language_map=parsed_language_map(language_map),
         split_names=parsed_split_names(split_names),
         path_separator=path_separator,
+        encoding=encoding,
+        header=_names(header),
         accept=yes,
     )
     for line in write(options):
@@ -143,6 +151,10 @@ def submit(*, out: Path) -> None:
 @click.option("--language", default="", metavar="CODE", help="Language of all rows, where no column says it.")
 @click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
 @click.option("--keep", multiple=True, metavar="NAME", help="A further column that OUT is to have.")
+@click.option(
+    "--encoding", default="", metavar="NAME", help="Of the file, such as cp1252; default: told from its bytes."
+)
+@click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
 @click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: as in prepare.files.")
 @click.option(
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.02, help="Of rows that can't be scored; default: 0.02."
@@ -160,6 +172,8 @@ def score(
     language_map: tuple[str, ...],
     keep: tuple[str, ...],
     path_separator: str | None,
+    encoding: str,
+    header: str,
     max_bad_share: float,
     base: Path,
     model: Path | None,
@@ -191,6 +205,8 @@ def score(
         language_map=parsed_language_map(language_map),
         keep=keep,
         path_separator=own if path_separator is None else path_separator,
+        encoding=encoding,
+        header=_names(header),
     )
     for line in run(find(pairs, task, asked, prepare.files), out, trained, max_bad_share):
         click.echo(line, err=True)
@@ -232,6 +248,10 @@ def _final_model(task: str) -> Path:
     if recipe is None:
         raise click.BadParameter(f"{PARAMS_FILE} has no tasks.{task}: give --model, or another --task")
     return Path("models", recipe["method"], recipe["train_on"], task)
+
+
+def _names(header: str) -> list[str]:
+    return [name.strip() for name in header.split(",")] if header else []
 
 
 def _seeds(text: str | None) -> list[int]:

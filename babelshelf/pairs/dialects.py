@@ -59,7 +59,7 @@ class Parse:
     @property
     def fits(self) -> tuple[bool, bool, float]:
         """What a better dialect has more of."""
-        return self.width > 1, self.sound, self.share
+        return self.width > 1, self.sound, self.share if len(self.header) == self.width else self.share / 2
 
 
 def detect_dialect(
@@ -101,7 +101,7 @@ def _best_quote(text: str, mark: str, *, whole: bool) -> Parse:
     for quote in dict.fromkeys(quotes):
         for escape in escapes:
             found = plain if not (quote or escape) else _parse(text, Dialect(mark, quote, escape), whole=whole)
-            if best is None or (found.sound, found.share) > (best.sound, best.share + BETTER * (quote == "")):
+            if best is None or (found.sound, found.fits[2]) > (best.sound, best.fits[2] + BETTER * (quote == "")):
                 best = found
     return best or plain
 
@@ -122,7 +122,7 @@ def _parse(text: str, dialect: Dialect, *, whole: bool) -> Parse:
     widths = Counter(len(record) for record in records if len(record) > 1)
     width = max(widths, key=lambda size: (widths[size], size), default=1)
     skipped = _lines_above(records, width)
-    filled = [record for record in records[skipped:] if record]
+    filled = [record for record in records[skipped + 1 :] if record]
     share = sum(len(record) == width for record in filled) / max(len(filled), 1)
     return Parse(dialect, records, sound, width, share if sound else share * len(records) / max(len(lines), 1), skipped)
 

@@ -114,6 +114,11 @@ def detect_encoding(path: Path) -> tuple[str, list[Guess]]:
     return _legacy(path, found.lines)
 
 
+def is_ascii(path: Path) -> bool:
+    """Whether a file has ASCII alone, which is the same in most encodings."""
+    return all(chunk.isascii() for chunk in _chunks(path))
+
+
 def check_scripts(rows: pl.DataFrame) -> None:
     """Raise InputError where a language with a script of its own has next to no letter of it, but strange ones.
 
@@ -136,21 +141,20 @@ def check_scripts(rows: pl.DataFrame) -> None:
 
 
 def _bytes_of(path: Path) -> _Bytes:
-    found, held = _Bytes(), 0
+    found, held, rest = _Bytes(), 0, b""
     decoder = codecs.getincrementaldecoder("utf-8")("babelshelf")
     for chunk in _chunks(path):
         found.start = found.start or chunk
-        if chunk.isascii():
-            found.broken += decoder.decode(b"").count(BROKEN)
-            continue
         found.broken += decoder.decode(chunk).count(BROKEN)
-        found.others += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) >= 0xC0))
-        if held < SAMPLE:
-            lines = [line for line in chunk.splitlines()[1:-1] or chunk.splitlines() if not line.isascii()]
-            step = max(len(lines) // 2000, 1)
-            found.lines += lines[::step]
-            held += sum(map(len, lines[::step]))
+        if not chunk.isascii():
+            found.others += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) >= 0xC0))
+        *lines, rest = (rest + chunk).split(b"\n")
+        if held < SAMPLE and not chunk.isascii():
+            lines = [line for line in lines if not line.isascii()]
+            found.lines += lines[:: max(len(lines) // 2000, 1)]
+            held = sum(map(len, found.lines))
     found.broken += decoder.decode(b"", final=True).count(BROKEN)
+    found.lines += [] if rest.isascii() else [rest]
     return found
 
 

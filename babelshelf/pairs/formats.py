@@ -13,7 +13,7 @@ import polars as pl
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import section
 from babelshelf.pairs.dialects import detect_dialect
-from babelshelf.pairs.encodings import detect_encoding
+from babelshelf.pairs.encodings import detect_encoding, is_ascii
 from babelshelf.pairs.folders import FORMATS, suffix
 from babelshelf.pairs.guesses import Guess
 from babelshelf.pairs.hints import DETECTED, Hints
@@ -58,16 +58,50 @@ def detect(file: Path, encoding: str = "", header: Sequence[str] = ()) -> Detect
     text, whole = _start(file, how["encoding"])
     begin = text.lstrip()
     if (begin.startswith(("{", "[{", "[\n", "[\r", "[ ", "[]")) and how["format"] != "csv") or _is_json(begin):
-        return Detected(how | {"format": _json_format(begin, whole=whole)}, guesses)
-    if how["format"] == "csv":
+        how["format"] = _json_format(begin, whole=whole)
+    elif how["format"] == "csv":
         dialect, more = detect_dialect(file, text, whole=whole, header=header)
-        return Detected(how | dialect, [*guesses, *more])
+        how, guesses = how | dialect, [*guesses, *more]
+    _check_readable(file, how)
     return Detected(how, guesses)
 
 
-def written(file: Path) -> dict[str, Any]:
-    """`Detected.how` of a file of which the user said nothing."""
-    return detect(file).how
+def _check_readable(file: Path, how: Mapping[str, Any]) -> None:
+    """Raise InputError with the first bad row where all of the first rows are bad."""
+    rows = read_sample(file, as_params(how, {}))
+    bad = rows.filter(pl.col("problem").is_not_null()).head(1)
+    if rows.height and rows["problem"].null_count() == 0:
+        for row, line, problem, record in bad.select("row", "line", "problem", "record").iter_rows():
+            raise InputError(
+                f"{file}: no row can be read as {form(how)}; the first, row {row} (line {line}): {problem}: {record!r}"
+            )
+
+
+def detect_all(files: Sequence[Path], encoding: str = "", header: Sequence[str] = ()) -> Detected:
+    """How several files are written; raise InputError as `detect` does, or where they are written in different ways."""
+    first = detect(files[0], encoding, header)
+    how, guesses = first.how, list(first.guesses)
+    for file in files[1:]:
+        other = detect(file, encoding, header)
+        guesses += other.guesses
+        for key, value in other.how.items():
+            if how[key] == value or (key == "format" and file.stat().st_size == 0):
+                continue
+            if key == "encoding" and is_ascii(file):
+                continue
+            if (key == "encoding" and is_ascii(files[0])) or (key == "quote" and not _has(files[0], how["quote"])):
+                how[key] = value
+            elif key != "quote" or _has(file, value):
+                raise InputError(
+                    f"{file}: {key} is {value!r}, but {how[key]!r} in {files[0]}: write both files in the same way, or "
+                    "give a pattern that matches one of them"
+                )
+    return Detected(how, guesses)
+
+
+def _has(file: Path, quote: str) -> bool:
+    """Whether a file has a quote; no quotes at all are said of files that have some."""
+    return not quote or quote.encode() in head(file, START)
 
 
 def _known(encoding: str) -> str:
@@ -129,29 +163,6 @@ def as_params(how: Mapping[str, Any], columns: Mapping[str, str | list[str]]) ->
         **how,
     }
     return section(DetectedFile, {"files": values}, "files", None, PROPOSED)
-
-
-def sample(file: Path, how: Mapping[str, Any]) -> pl.DataFrame:
-    """The first rows, all columns as texts, null where a value is missing; the first of columns of the same name.
-
-    Raises:
-        InputError: the file can't be read as that, has no columns, or all of its first rows are bad.
-    """
-    rows, names = read_sample(file, as_params(how, {}))
-    if not names:
-        raise InputError(f"{file}: no columns found: is it CSV, JSON lines or Parquet?{_first_bad(rows)}")
-    if rows.height and rows["problem"].null_count() == 0:
-        raise InputError(f"{file}: no row can be read{_first_bad(rows)}")
-    places = {str(place): name for place, name in enumerate(names)}
-    return rows.select(list(places)).rename(places).with_columns(pl.all().replace("", None))
-
-
-def _first_bad(rows: pl.DataFrame) -> str:
-    bad = rows.filter(pl.col("problem").is_not_null()).head(1)
-    return "".join(
-        f"; the first bad row is {row} (line {line}): {problem}: {record!r}"
-        for row, line, problem, record in bad.select("row", "line", "problem", "record").iter_rows()
-    )
 
 
 def form(how: Mapping[str, Any]) -> str:

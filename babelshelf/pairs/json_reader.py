@@ -42,7 +42,7 @@ def read_json(path: Path, settings: FileParams, wanted: Mapping[str, str], *, fe
     first = pl.DataFrame(schema={"record": pl.String})  # records that are looked into for names of keys
     found: set[str] = set()  # keys that some record has
     for records in _records(path, settings, few=few):
-        if settings.format == "jsonl" and first.is_empty() and (records["record"].first() or "").lstrip()[:1] == "[":
+        if settings.format == "jsonl" and first.is_empty() and str(records["record"].first()).lstrip()[:1] == "[":
             raise InputError(f"{path}: a JSON array: {settings.hints.array}")
         first = pl.concat([first, records.select("record").head(SAMPLED - first.height)])
         rows = _of_objects(path, records, paths, wanted)
@@ -113,7 +113,7 @@ def _with_nested(path: Path, read: pl.DataFrame, wanted: Mapping[str, str]) -> p
 def joined_levels(value: Any, role: str, where: str, name: str) -> str:  # noqa: ANN401 - whatever JSON holds
     """The text of a list of levels; raise InputError where it is none, or of no candidate."""
     is_path = role.isdecimal() or role.startswith(("candidate", "kept."))  # a number: of a sample of all columns
-    if isinstance(value, list) and all(isinstance(level, str) for level in value) and is_path:
+    if isinstance(value, list) and all(type(level) is str for level in value) and is_path:
         return LEVELS.join(level.strip() for level in value if level.strip())
     if role.isdecimal():
         return json.dumps(value, ensure_ascii=False)

@@ -11,7 +11,7 @@ import polars as pl
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.csv_reader import Blocks
 from babelshelf.pairs.json_reader import LEVELS
-from babelshelf.pairs.text_stream import BROKEN, packing
+from babelshelf.pairs.text_stream import packing
 
 FEW = 10_000  # rows
 
@@ -40,8 +40,7 @@ def read_parquet(path: Path, schema: pl.Schema, wanted: Mapping[str, str], *, fe
 def _as_text(path: Path, role: str, name: str, kind: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if isinstance(kind, pl.Binary):
-        text = column.cast(pl.String, strict=False)
-        return pl.when(column.is_not_null() & text.is_null()).then(pl.lit(BROKEN)).otherwise(text)
+        return column.map_batches(_decoded, return_dtype=pl.String())
     is_path = role.isdecimal() or role.startswith(("candidate", "kept."))  # a number: of a sample of all columns
     if isinstance(kind, pl.List) and kind.inner in {pl.String(), pl.Categorical()} and is_path:
         levels = column.cast(pl.List(pl.String)).list.eval(pl.element().str.strip_chars())
@@ -54,3 +53,12 @@ def _as_text(path: Path, role: str, name: str, kind: pl.DataType) -> pl.Expr:
             + ("; a candidate may be a list of texts, the levels of its path" if isinstance(kind, pl.List) else "")
         )
     return (column.fill_nan(None) if kind.is_float() else column).cast(pl.String)
+
+
+def _decoded(values: pl.Series) -> pl.Series:
+    """Bytes as UTF-8; what is not UTF-8 becomes `BROKEN`."""
+    try:
+        return values.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        texts = [None if value is None else value.decode("utf-8", errors="babelshelf") for value in values]
+        return pl.Series(values.name, texts, dtype=pl.String)

@@ -73,23 +73,10 @@ def read_blocks(path: Path, settings: FileParams, wanted: Mapping[str, str], *, 
             yield block.with_columns(**values).select(*wanted, "row", "line", "problem", "record")
 
 
-def read_sample(path: Path, settings: FileParams) -> tuple[pl.DataFrame, list[str]]:
-    """The first records, as `read_file` has them, with all columns that have a name; and these names.
-
-    The columns are called by the places of their names, "0", "1" and so on. Of columns of the same name the first is
-    taken.
-    """
+def read_sample(path: Path, settings: FileParams) -> pl.DataFrame:
+    """The first records, as `read_file` has them, with all columns, which are called "0", "1" and so on."""
     names = column_names(path, settings)
-    places = {str(place): name for place, name in enumerate(names)}
-    if settings.format != "csv":
-        return read_file(path, settings, places, few=True), names
-    with _explained(path, settings):
-        header = csv_names(path, settings)
-        own = {place: header.index(name) for place, name in places.items() if name in header}
-        folders = {
-            place: pl.lit(partitions(path)[name], pl.String) for place, name in places.items() if place not in own
-        }
-        return pl.concat(read_csv(path, settings, own, header, few=True)).with_columns(**folders), names
+    return read_file(path, settings, {str(place): name for place, name in enumerate(names)}, few=True)
 
 
 def column_names(path: Path, settings: FileParams) -> list[str]:
@@ -117,7 +104,7 @@ def _own_columns(
     """Those of `wanted` that the file itself has; raise InputError where neither it nor the folders have one."""
     problems = []
     for role, name in wanted.items():
-        if list(names).count(name) > 1:
+        if list(names).count(name) > 1 and not role.isdecimal():  # of a look at all columns, the first is taken
             problems.append(f"{path}: {names.count(name)} columns are called {name!r}: rename all but one")
         elif name not in names and name not in folders:
             near = get_close_matches(name, names, n=1, cutoff=0.5)

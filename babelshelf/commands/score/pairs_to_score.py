@@ -16,7 +16,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.languages import normalize
 from babelshelf.pairs.column_profiles import read_profiles
 from babelshelf.pairs.column_roles import Table, guess_language_values, guess_roles
-from babelshelf.pairs.formats import as_params, form, written
+from babelshelf.pairs.formats import as_params, detect, form
 from babelshelf.pairs.guesses import resolve
 from babelshelf.pairs.params import FileParams, FilesParams
 from babelshelf.pairs.readers import read_blocks
@@ -47,6 +47,8 @@ class Asked:
         columns: `{role: names of the columns}`, of `ROLES`.
         language: of all rows; "" where a column says it.
         language_map: `{value: language}` of values that are no languages, in lower case.
+        encoding: of the file; "" where it is told from the bytes.
+        header: names of the columns of a file without a header.
         keep: further columns, which the output is to have too.
         path_separator: what stands between the levels of a category path; "" where they are as the model knows them.
     """
@@ -56,6 +58,8 @@ class Asked:
     language_map: Mapping[str, str]
     keep: Sequence[str]
     path_separator: str
+    encoding: str = ""
+    header: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,8 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
         InputError: the file can't be read, has no rows, or a column is not there or can't be told.
     """
     language = normalize(asked.language, "--language") if asked.language else ""
-    how = written(path)
+    detected = detect(path, asked.encoding, asked.header)
+    how = detected.how
     profiles, rows = read_profiles([path], how)
     if rows.is_empty():
         raise InputError(f"{path}: no rows: give a file that has some")
@@ -157,7 +162,7 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
         update={"tasks": [task], task: as_params({**how, **params}, columns), "missing_candidate": "bad"}
     )
     kept = dict(zip(["id"], ids, strict=False)) | {name: name for name in asked.keep}
-    return PairFile(path, task, settings, kept, resolve([*roles.guesses, *languages]))
+    return PairFile(path, task, settings, kept, resolve([*detected.guesses, *roles.guesses, *languages]))
 
 
 def _check_asked(path: Path, asked: Asked, names: Sequence[str]) -> None:

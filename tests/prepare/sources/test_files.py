@@ -256,8 +256,8 @@ def test_a_file_that_is_not_read_is_named_with_the_mend(
     [
         (
             b'query\n"' + b"red\n" * (1 << 23),
-            "a quote that is opened is never closed: correct the quotes: each is doubled within a quoted cell, or none is "
-            "special",
+            "a quote that is opened is never closed: correct the quotes: each is doubled within a quoted cell, or none "
+            "is special",
         ),  # two blocks of the reader
         (b"PAR1", "a Parquet file: give it a name that ends with .parquet"),
         (b"search\nred", "a: no column 'query'; The columns are search"),
@@ -758,7 +758,7 @@ def test_params_have_just_the_tasks_of_the_files(root: Path, tmp_path: Path) -> 
         ({"labels": {"negative": ["YES"]}}, "'yes' is positive and negative"),
         ({"labels": {"negative": []}}, "without positive_from"),
         ({"encoding": "base64"}, "no such encoding"),
-        ({"delimiter": "\n"}, "only a character of ASCII"),
+        ({"delimiter": "\n"}, "a character that ends a line"),
         ({"rows": ""}, "give rows or train"),
     ],
 )
