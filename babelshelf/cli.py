@@ -40,9 +40,12 @@ def show() -> None:
     """Show the results of the last run."""
     from rich.console import Console  # noqa: PLC0415
 
-    from babelshelf.commands.show import table  # noqa: PLC0415
+    from babelshelf.commands.show import meanings, table  # noqa: PLC0415
+    from babelshelf.core.params import PARAMS_FILE, read  # noqa: PLC0415
 
     Console().print(table(Path("metrics")))
+    for line in meanings(Path("metrics"), read(PARAMS_FILE)):
+        click.echo(line)
 
 
 @main.command()
@@ -186,6 +189,7 @@ def score(
     from babelshelf.core.params import load  # noqa: PLC0415
     from babelshelf.preflight import requirements  # noqa: PLC0415
     from babelshelf.prepare.params import PrepareParams  # noqa: PLC0415
+    from babelshelf.prepare.sources.files import usual  # noqa: PLC0415
     from babelshelf.score.params import ScoreParams  # noqa: PLC0415
 
     requirements.require("score")
@@ -198,7 +202,8 @@ def score(
     )
     trained.check(task)
     prepare = load(PrepareParams, "prepare")
-    own = getattr(prepare.files, task).path_separator if prepare.source == "files" else ""
+    files = prepare.chosen() if prepare.source == "files" else usual()
+    own = getattr(files, task).path_separator if prepare.source == "files" else ""
     asked = Asked(
         columns=parsed_columns(columns, ROLES),
         language=language,
@@ -208,17 +213,20 @@ def score(
         encoding=encoding,
         header=_names(header),
     )
-    for line in run(find(pairs, task, asked, prepare.files), out, trained, max_bad_share):
+    for line in run(find(pairs, task, asked, files), out, trained, max_bad_share):
         click.echo(line, err=True)
 
 
 @main.command()
-@click.argument("name")
-def profile(name: str) -> None:
-    """Apply profiles/NAME.yaml to params.yaml."""
-    from babelshelf.commands.profile import apply  # noqa: PLC0415
+@click.argument("name", required=False)
+def profile(name: str | None) -> None:
+    """Apply profiles/NAME.yaml to params.yaml, or choose a source or backend, such as translate.vllm; no NAME: list."""
+    from babelshelf.commands.profile import apply, choose, known  # noqa: PLC0415
 
-    changes = apply(name)
+    if name is None:
+        click.echo("\n".join(known()))
+        return
+    changes = choose(name) if "." in name else apply(name)
     for path, old, new in changes:
         click.echo(f"{path}: {old} -> {new}")
     if not changes:
@@ -230,14 +238,15 @@ def profile(name: str) -> None:
 @click.option(
     "--seeds", callback=lambda _context, _option, value: _seeds(value), help="Instead of the rows' own: 1,2,3."
 )
+@click.option("--jobs", type=click.IntRange(min=1), default=1, help="Experiments to run at once; default: 1.")
 @LADDER
-def ladder(*, rows: tuple[str, ...], seeds: list[int], file: Path) -> None:
+def ladder(*, rows: tuple[str, ...], seeds: list[int], jobs: int, file: Path) -> None:
     """Run the rows of a ladder, each as a DVC experiment; all of them, or just the named ones."""
     from rich.console import Console  # noqa: PLC0415
 
     from babelshelf.commands.ladder.run import run  # noqa: PLC0415
 
-    run(rows, seeds, file, Console())
+    run(rows, seeds, jobs, file, Console())
 
 
 def _final_model(task: str) -> Path:

@@ -26,6 +26,7 @@ from ruamel.yaml import YAML
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import read as read_params
+from babelshelf.prepare.params import SOURCES
 from babelshelf.runtime.stage_log import read_resources
 
 ROOT = Path(__file__).parents[1]
@@ -111,6 +112,7 @@ def _params(file: Path) -> Mapping[str, Any]:
         "split": "",
     }
     prepare["source"] = "files"
+    prepare["files"] = SOURCES.defaults("files")
     prepare["files"]["tasks"] = ["qi"]
     prepare["files"]["qi"] |= {"format": file.suffix[1:], "columns": columns}
     return values

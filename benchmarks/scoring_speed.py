@@ -38,6 +38,7 @@ from babelshelf.core.params import load
 from babelshelf.core.rows import read_rows
 from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import answer_ids, encode, load_template
+from babelshelf.score.backends.transformers import Params
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import Scorer, load_scorer, score_pairs
 from babelshelf.trainer.models import save
@@ -122,7 +123,7 @@ def _contenders(
             precision,
             needed_flops(config, pairs, 1),
         ),
-        "ours": Contender(ours(scorer), settings.precision, needed_flops(config, prompts, 2)),
+        "ours": Contender(ours(scorer), settings.own(Params).precision, needed_flops(config, prompts, 2)),
     }
     return contenders, f"{attention}, {precision}, batches of {size}"
 

@@ -19,9 +19,10 @@ from transformers import AutoModelForCausalLM
 
 from babelshelf.core.params import read, section
 from babelshelf.llm.base_model import load_tokenizer
-from babelshelf.translate.backends.transformers import TransformersGenerator
+from babelshelf.translate.backends.transformers import Params
+from babelshelf.translate.backends.transformers.generator import TransformersGenerator
 from babelshelf.translate.causal_lm import render
-from babelshelf.translate.params import LmParams, TranslateParams
+from babelshelf.translate.params import BACKENDS, TranslateParams
 from tests.helpers import tiny_mistral
 
 QUERIES = 256
@@ -29,11 +30,12 @@ STEPS = 16
 BATCHES = (1, 8, 32, 128)
 
 
-def settings(folder: Path, decoding: str, batch_size: int) -> LmParams:
+def settings(folder: Path, decoding: str, batch_size: int) -> Params:
     values = read(Path("profiles/nano.yaml"))["translate"]
-    own = {"model": str(folder), "decoding": decoding, "max_tokens": STEPS, "transformers": {"batch_size": batch_size}}
-    values |= {"backend": "transformers", "lm": values["lm"] | own, "rows_per_language": 1}
-    return section(TranslateParams, {"translate": values}, "translate", None).lm
+    own = {"model": str(folder), "decoding": decoding, "max_tokens": STEPS, "batch_size": batch_size}
+    values |= {"backend": "transformers", "transformers": BACKENDS.defaults("transformers") | own}
+    values |= {"rows_per_language": 1}
+    return section(TranslateParams, {"translate": values}, "translate", None).own(Params)
 
 
 def prompts(folder: Path) -> list[list[int]]:
@@ -41,7 +43,7 @@ def prompts(folder: Path) -> list[list[int]]:
     lines = Path("data/demo/glossary.tsv").read_text(encoding="utf-8").splitlines()[1:]
     names = [name for line in lines if (name := line.split("\t")[0])]
     draw = random.Random(1)
-    template = read(Path("profiles/nano.yaml"))["translate"]["lm"]["prompt"]
+    template = BACKENDS.defaults("transformers")["prompt"]
     texts = [render(template, " ".join(draw.choices(names, k=draw.randint(1, 6))), "en", "de") for _ in range(QUERIES)]
     found: list[list[int]] = load_tokenizer(folder)(texts)["input_ids"]
     return found

@@ -15,12 +15,13 @@ from babelshelf.core.languages import LATIN, NAMES, scripts
 from babelshelf.core.params import load, load_seed
 from babelshelf.data_report.languages import judge
 from babelshelf.data_report.params import DataReportParams
-from babelshelf.prepare.params import DemoParams, PrepareParams
+from babelshelf.prepare.params import PrepareParams
 from babelshelf.prepare.sources import demo
+from babelshelf.prepare.sources.demo import Params
 from babelshelf.text.language_id import Tolerance
 
 
-def judged(settings: DemoParams, folder: Path, tolerance: Tolerance, seed: int) -> dict[str, pl.DataFrame]:
+def judged(settings: Params, folder: Path, tolerance: Tolerance, seed: int) -> dict[str, pl.DataFrame]:
     """By task, each train query with its declared `language`, its `true` one, and `languages.JUDGED`."""
     inputs = {"qc": folder, "qi": folder}
     declared = demo.read(inputs, settings, seed).tasks
@@ -58,7 +59,7 @@ def measured(queries: pl.DataFrame) -> dict[str, float]:
 def main() -> None:
     settings, report = load(PrepareParams, "prepare"), load(DataReportParams, "data_report")
     tolerance = Tolerance(**report.tolerance.model_dump())
-    for task, queries in judged(settings.demo, Path(settings.input.qc), tolerance, load_seed()).items():
+    for task, queries in judged(settings.own(Params), Path(settings.input.qc), tolerance, load_seed()).items():
         print(task, measured(queries))
 
 

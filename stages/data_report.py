@@ -34,7 +34,7 @@ def main(*, original: Path, prepared: Path, page: Path, metrics: Path) -> str:
     with replacing(page) as temporary:
         temporary.write_text(html(build.document(tasks, findings)), encoding="utf-8")
     write_json(metrics, build.metrics(findings))
-    return f"{', '.join(tasks)}"
+    return ", ".join(data.task for data in tasks)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ trained on) and, if the source has them, glossary.tsv and <original>/dropped.csv
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import click
@@ -22,7 +21,7 @@ from babelshelf.core.params import load, load_seed
 from babelshelf.core.rows import write_csv, write_table
 from babelshelf.prepare.leak_checks import check, held_out_keys
 from babelshelf.prepare.marketplace import Marketplace, TaskData
-from babelshelf.prepare.params import PrepareParams
+from babelshelf.prepare.params import SOURCES, PrepareParams
 from babelshelf.prepare.statistics import statistics
 from babelshelf.runtime.stage import stage
 from babelshelf.tables.truth import write_truth
@@ -37,9 +36,8 @@ from babelshelf.tables.truth import write_truth
 @stage("prepare", writes="original")
 def main(*, qc: Path, qi: Path, original: Path, catalogue: Path, metrics: Path) -> str:
     settings, seed = load(PrepareParams, "prepare"), load_seed()
-    source = importlib.import_module(f"babelshelf.prepare.sources.{settings.source}")  # only the chosen one
     inputs = {"qc": qc, "qi": qi}
-    marketplace: Marketplace = source.read(inputs, settings.chosen(), seed)
+    marketplace: Marketplace = SOURCES.load(settings.source).read(inputs, settings.chosen(), seed)
     check(marketplace)
     for task, data in marketplace.tasks.items():
         write_task(original / task, data)

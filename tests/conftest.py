@@ -26,13 +26,21 @@ settings.load_profile("quick")
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "DVC_NO_ANALYTICS": "1"}
 
 
+GROUPS = {"climbed": "ladder", "published": "remotes", "project": "processes"}  # by a fixture that takes minutes
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of vLLM run where it is: in the environment of `make test-vllm`."""
-    if not HAS_VLLM:
-        without = pytest.mark.skip(reason="no vLLM in this environment: `make test-vllm`")
-        for item in items:
-            if item.get_closest_marker("vllm"):
-                item.add_marker(without)
+    """Tests of vLLM run where it is: in the environment of `make test-vllm`; what shares much goes to one worker."""
+    without = pytest.mark.skip(reason="no vLLM in this environment: `make test-vllm`")
+    for item in items:
+        if item.get_closest_marker("vllm") and not HAS_VLLM:
+            item.add_marker(without)
+        group = next((GROUPS[name] for name in getattr(item, "fixturenames", ()) if name in GROUPS), None)
+        if group is None and item.get_closest_marker("pipeline") and not item.get_closest_marker("slow"):
+            group = "pipeline"
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

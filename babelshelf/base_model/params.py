@@ -1,17 +1,39 @@
-"""The params of `base_model`: which LM and which embedder, and how those are made that are made here."""
+"""The params of `base_model`: which LM and embedder to use, and the sizes of the built-in nano models."""
 
 from __future__ import annotations
 
-from typing import Literal
+import textwrap
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from babelshelf.core.params import Section
-from babelshelf.llm.params import Precision, SourceParams, Template
+from babelshelf.llm.params import NANO, Precision, SourceParams, Template
+
+NANO_LM = """
+nano: # Qwen3's architecture
+  vocab_size: 6144
+  hidden_size: 128
+  intermediate_size: 384
+  layers: 2
+  heads: 4
+  texts: 48000 # that it is pre-trained on, each with several questions
+  questions: 6 # of a text
+  batch_size: 32
+  learning_rate: 0.001
+  embedding_learning_rate: 0.02
+  precision: auto
+  attention: eager
+"""
+NANO_EMBEDDER = """
+nano: # one vector a token
+  vocab_size: 2048
+  dimension: 256
+"""
 
 
 class NanoLmParams(Section):
-    """A Qwen3-architecture causal LM, trained here from scratch on the catalogue's text."""
+    """A causal LM with Qwen3's architecture, pre-trained from scratch on the catalogue's text."""
 
     vocab_size: int = Field(ge=512)
     hidden_size: int = Field(gt=0)
@@ -28,27 +50,44 @@ class NanoLmParams(Section):
 
 
 class NanoEmbedderParams(Section):
-    """A static embedder (one vector a token), made here from the catalogue's text."""
+    """A static embedder (one vector a token), fitted to the catalogue's text."""
 
     vocab_size: int = Field(ge=512)
     dimension: int = Field(gt=0)
 
 
-class LmParams(SourceParams):
-    """The base LM; `nano` counts where that is the model."""
+class BaseLmParams(SourceParams):
+    """The base LM; `nano` is needed where that is the model."""
 
-    nano: NanoLmParams
+    nano: NanoLmParams | None = None
+
+    @model_validator(mode="after")
+    def _nano_has_sizes(self) -> Self:
+        if self.model == NANO and self.nano is None:
+            raise ValueError(_missing("lm", NANO_LM))
+        return self
 
 
 class EmbedderParams(SourceParams):
-    """The embedder; `nano` counts where that is the model."""
+    """The embedder; `nano` is needed where that is the model."""
 
-    nano: NanoEmbedderParams
+    nano: NanoEmbedderParams | None = None
+
+    @model_validator(mode="after")
+    def _nano_has_sizes(self) -> Self:
+        if self.model == NANO and self.nano is None:
+            raise ValueError(_missing("embedder", NANO_EMBEDDER))
+        return self
 
 
 class BaseModelParams(Section):
     """The base LM and the embedder."""
 
     template: Template  # of the built-in LM's pre-training
-    lm: LmParams
+    lm: BaseLmParams
     embedder: EmbedderParams
+
+
+def _missing(model: str, ready: str) -> str:
+    pasted = textwrap.indent(ready.strip("\n"), "    ")
+    return f"nano: missing section of the model nano; paste under `base_model.{model}:`\n{pasted}"

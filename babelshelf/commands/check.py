@@ -5,6 +5,7 @@ No stage imports this module: it knows every section's model, and a stage must d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 from babelshelf.base_model.params import BaseModelParams
 from babelshelf.calibrate.params import CalibrateParams
+from babelshelf.commands.renamed import with_new_names
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, Section, load_seed, load_threads, read, section
 from babelshelf.core.variants import BeforeFilter, BeforeNegatives, Variant
@@ -24,9 +26,6 @@ from babelshelf.prepare.params import PrepareParams
 from babelshelf.score.params import ScoreParams
 from babelshelf.sft.params import SftParams
 from babelshelf.translate.params import TranslateParams
-
-# The tasks that each source has data for; params.yaml may have fewer.
-TASKS = {"demo": ("qc", "qi"), "taxonomy": ("qc",), "esci": ("qi",)}  # other sources have prepare.<source>.tasks
 
 # Stages with one section for all tasks, and stages that may have a part of theirs under tasks.<task>.<stage>.
 SHARED: dict[str, type[Section]] = {
@@ -47,9 +46,9 @@ BY_TASK: dict[str, type[Section]] = {
 
 
 class RecipeParams(Section):
-    """The keys of a task that dvc.yaml alone reads: each names a variant or a method, and thereby the stages that run.
+    """A task's recipe, read by dvc.yaml only: which variants and method it uses, and so which stages run.
 
-    `filtered` is made from one of the others, and `negatives` from one of those before it, so that there is no cycle.
+    Values follow the chain original, translated, negatives, filtered, so that no variant depends on itself.
     """
 
     train_on: Variant
@@ -69,20 +68,25 @@ def check(file: Path = PARAMS_FILE) -> None:
 
 def check_values(values: dict[str, Any], file: Path) -> None:
     """Like `check`, of values that are already read; messages call them `file`."""
-    problems: list[str] = []
+    values, old_names = with_new_names(values)
+    problems = [f"{file}: {old}: renamed, write {new}" for old, new in old_names]
     for run in _checks(values, file):
         try:
             run()
         except InputError as error:
-            problems += error.message.splitlines()
+            problems += _problems(error.message, file)
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
 
 
+def _problems(message: str, file: Path) -> list[str]:
+    """The problems of a message, each with the lines that follow it."""
+    return re.split(rf"\n(?={re.escape(str(file))}: )", message)
+
+
 def _checks(values: dict[str, Any], file: Path) -> Iterator[Callable[[], object]]:
     yield partial(_check_names, values, file)
-    yield partial(_check_tasks, values, file)
-    yield partial(_check_parts, values, file)
+    yield partial(_check_source, values, file)
     yield partial(load_seed, file)
     yield partial(load_threads, file)
     for name, model in SHARED.items():
@@ -99,41 +103,26 @@ def _tasks(values: dict[str, Any]) -> list[str]:
 
 
 def _check_names(values: dict[str, Any], file: Path) -> None:
-    problems = [
-        f"{key}: unknown section" for key in values if key not in {"seed", "threads", "tasks", *SHARED, *BY_TASK}
-    ]
+    known = {"seed", "threads", "tasks", *SHARED, *BY_TASK}
+    problems = [f"{key}: unknown section" for key in values if key not in known]
     if not _tasks(values):
         problems.append(f"tasks: expected a mapping of tasks, found {values.get('tasks')!r}")
     if problems:
         raise InputError("\n".join(f"{file}: {line}" for line in problems))
 
 
-def _check_tasks(values: dict[str, Any], file: Path) -> None:
-    prepare = values.get("prepare")
-    source = prepare.get("source") if isinstance(prepare, dict) else None
-    known = TASKS.get(str(source)) or _tasks_of(prepare, source)
-    unknown = [task for task in _tasks(values) if task not in known]
-    if unknown:
-        lines = [f"tasks.{task}: the source {source!r} has no such task, only {', '.join(known)}" for task in unknown]
-        raise InputError("\n".join(f"{file}: {line}" for line in lines))
-
-
-def _tasks_of(prepare: Any, source: Any) -> list[str]:  # noqa: ANN401 - whatever YAML holds
-    own = prepare.get(source) if isinstance(prepare, dict) and isinstance(source, str) else None
-    found = own.get("parts" if source == "mixed" else "tasks") if isinstance(own, dict) else None
-    if not isinstance(found, list):
-        return ["qc", "qi"]
-    if source != "mixed":
-        return found
-    of_parts = [part.get("tasks") for part in found if isinstance(part, dict)]
-    return [task for task in ("qc", "qi") if any(isinstance(tasks, list) and task in tasks for tasks in of_parts)]
-
-
-def _check_parts(values: dict[str, Any], file: Path) -> None:
-    """The overlays of the parts of `mixed`, once the sections that they change are sound."""
+def _check_source(values: dict[str, Any], file: Path) -> None:
+    """The tasks that the source has, and what it makes of its section; once that is valid by itself."""
     prepare = section(PrepareParams, values, "prepare", None, file)
-    if prepare.source == "mixed":
-        prepare.parts(file)
+    has = prepare.tasks()
+    lines = [
+        f"tasks.{task}: the source {prepare.source!r} has no such task, only {', '.join(has)}"
+        for task in _tasks(values)
+        if task not in has
+    ]
+    if lines:
+        raise InputError("\n".join(f"{file}: {line}" for line in lines))
+    prepare.chosen(file)
 
 
 def _check_recipe(of_task: Any, task: str, file: Path) -> None:  # noqa: ANN401 - whatever YAML holds

@@ -1,11 +1,15 @@
-"""Profiles: overlays of params.yaml, applied in place so that its comments stay.
+"""Profiles: overlays of params.yaml, applied in place so that its comments stay: `babelshelf profile NAME`.
 
-`profiles/nano.yaml` holds every param at its default; the others hold what they change.
+`profiles/nano.yaml` is params.yaml as the repository comes with it; the others hold what they change. What an overlay
+chooses by a name (a source, a backend) gets the section of its usual values, where params.yaml has none.
+`babelshelf profile translate.vllm` chooses and adds just that.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +20,13 @@ from babelshelf.commands.check import check
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import replacing
 from babelshelf.core.params import PARAMS_FILE, read
+from babelshelf.core.plugins import Plugins
+from babelshelf.prepare.params import SOURCES
+from babelshelf.score.params import BACKENDS as SCORERS
+from babelshelf.translate.params import BACKENDS as TRANSLATORS
 
 PROFILES = Path("profiles")
+PLUGINS = (SOURCES, TRANSLATORS, SCORERS)
 
 
 class Change(NamedTuple):
@@ -49,10 +58,33 @@ def apply(name: str, params: Path = PARAMS_FILE, profiles: Path = PROFILES) -> l
     return overlay(changed, str(profile), params)
 
 
+def choose(name: str, params: Path = PARAMS_FILE) -> list[Change]:
+    """Choose a plugin, such as `translate.vllm`, and add its section to `params`; what changed.
+
+    Raises:
+        InputError: there is none of that name, or the result would not be valid; `params` stays as it was.
+    """
+    stage, _, plugin = name.partition(".")
+    plugins = next((plugins for plugins in PLUGINS if plugins.stage == stage), None)
+    if plugins is None:
+        raise InputError(f"no profile {name!r}; a dot goes after {', '.join(plugins.stage for plugins in PLUGINS)}")
+    plugins.load(plugin)
+    return overlay(CommentedMap({stage: CommentedMap({plugins.key: plugin})}), name, params)
+
+
+def known(profiles: Path = PROFILES) -> list[str]:
+    """A line on each profile, and on each plugin that can be chosen."""
+    lines = ["profiles:", *(f"  {file.stem}" for file in sorted(profiles.glob("*.yaml")))]
+    for plugins in PLUGINS:
+        lines += [f"{plugins.stage}.{plugins.key}:", *plugins.lines()]
+    return lines
+
+
 def overlay(changed: CommentedMap, name: str, params: Path = PARAMS_FILE) -> list[Change]:
     """Merge `changed`, which messages call `name`, into `params`; what changed. Raises InputError as `apply` does."""
     values = round_trip(params)
-    changes = merge(values, changed)
+    changes = [change for plugins in PLUGINS for change in with_sections(values, changed, plugins)]
+    changes += merge(values, changed)
     if changes:
         _write(params, values, f"{params} with {name}")
     return changes
@@ -103,6 +135,30 @@ def merge(values: CommentedMap, overlay: CommentedMap, prefix: str = "") -> list
     return changes
 
 
+def with_sections(values: CommentedMap, overlay: Mapping[str, Any], plugins: Plugins) -> list[Change]:
+    """Give `values` the section of each plugin that `overlay` chooses, at its usual values; remove those of others."""
+    section, changed = values.get(plugins.stage), overlay.get(plugins.stage)
+    if not isinstance(section, CommentedMap) or not isinstance(changed, Mapping) or plugins.key not in changed:
+        return []
+    chosen = [name for name in [changed[plugins.key], *_parts(changed)] if name in plugins.names()]
+    changes = []
+    for name in dict.fromkeys(chosen):
+        if name not in section and plugins.params(name) is not None:
+            ready = _yaml().load(plugins.load(name).SECTION)
+            section.insert(list(section).index(plugins.key) + 1, name, ready)
+            changes.append(Change(f"{plugins.stage}.{name}", "(none)", _shown(ready)))
+    for name in [name for name in section if name in plugins.names() and name not in chosen]:
+        changes.append(Change(f"{plugins.stage}.{name}", _shown(section.pop(name)), "(none)"))
+    return changes
+
+
+def _parts(changed: Mapping[str, Any]) -> list[str]:
+    """The sources of the parts of `mixed`, where that is chosen."""
+    if changed.get("source") != "mixed" or "mixed" not in changed:
+        return []
+    return [part["source"] for part in changed["mixed"].get("parts", [])]
+
+
 def _yaml() -> YAML:
     yaml = YAML()
     yaml.preserve_quotes = True
@@ -120,10 +176,16 @@ def _close_up(values: CommentedMap, key: str) -> None:
 def _write(params: Path, values: CommentedMap, name: str) -> None:
     with replacing(params) as temporary:
         dump(values, temporary)
+        temporary.write_text(_spaced(temporary.read_text(encoding="utf-8")), encoding="utf-8")
         try:
             check(temporary)
         except InputError as error:
             raise InputError(error.message.replace(str(temporary), name)) from error
+
+
+def _spaced(text: str) -> str:
+    """One blank line before each section, and none in it: blank lines go with the keys that they follow."""
+    return re.sub(r"\n+(?=[a-z_]+:(?: #.*)?\n )", "\n\n", re.sub(r"\n\n+(?= )", "\n", text))
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - whatever YAML holds

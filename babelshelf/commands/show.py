@@ -6,6 +6,7 @@ is always what the last run measured.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from rich.table import Table
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.evaluate.metric_names import HEADINGS
-from babelshelf.summarize.summary import read_evaluated
+from babelshelf.llm.params import NANO
+from babelshelf.summarize.summary import all_yes_margin, read_evaluated
 
 BEGIN = "<!-- results: begin -->"
 END = "<!-- results: end -->"
@@ -41,6 +43,48 @@ def markdown(metrics: Path) -> str:
     rule = [":--" if name in {"Task", "Languages"} else "--:" for name in headings]
     lines = ["| " + " | ".join(cells) + " |" for cells in (headings, rule, *rows(metrics))]
     return "\n".join([*lines, "", f"F1 average: **{_f1_average(metrics)}**"])
+
+
+def meanings(metrics: Path, params: dict[str, Any]) -> list[str]:
+    """What the table means, some sentences a task; `params` are all of params.yaml."""
+    return [meaning(task, values, params) for task, values in _all_evaluated(metrics).items()]
+
+
+def meaning(task: str, evaluated: dict[str, Any], params: dict[str, Any]) -> str:
+    """Whether F1 is above that of answering "yes" to every pair, and what to do where it is not.
+
+    Args:
+        task: `qc` or `qi`.
+        evaluated: what `evaluate` wrote of the task.
+        params: all of params.yaml, for the advice.
+    """
+    behind = [part for part in ("all", "absent") if part in evaluated and all_yes_margin(evaluated[part]) <= 0]
+    shown = " and ".join(_compared(part, evaluated[part]) for part in ("all", "absent") if part in evaluated)
+    return f"{task}: {shown}.{_advice(task, behind, params)}"
+
+
+def _compared(part: str, values: dict[str, float]) -> str:
+    """One part's F1 beside that of all-"yes"; only an interval that lies above it counts as above."""
+    is_above = "is above" if all_yes_margin(values) > 0 else "is not clearly above"
+    where = "F1" if part == "all" else "in languages absent from train F1"
+    numbers = f"{_interval(values)} against {_percent(values['all_yes_f1'])}"
+    return f'{where} {is_above} answering "yes" to every pair ({numbers})'
+
+
+def _advice(task: str, behind: Sequence[str], params: dict[str, Any]) -> str:
+    if not behind:
+        return ""
+    if behind == ["absent"]:
+        return (
+            f" To improve on the absent languages, translate into them (translate.languages) and set tasks.{task}."
+            "train_on to a variant with translations."
+        )
+    if params.get("base_model", {}).get("lm", {}).get("model") == NANO:
+        return (
+            " The built-in base model knows only words of the catalogue: apply a profile with a pre-trained one "
+            "(`babelshelf profile small`)."
+        )
+    return " The model has learned little: add labelled pairs, train longer, or set a larger base_model.lm."
 
 
 def with_results(readme: str, metrics: Path) -> str:
@@ -70,7 +114,7 @@ def task_rows(task: str, evaluated: dict[str, Any]) -> list[list[str]]:
 
 def _row(task: str, languages: str, values: dict[str, float], threshold: float) -> list[str]:
     f1, *others = (_percent(values[name]) for name in HEADINGS)
-    interval = f"{_percent(values['f1_low'])}–{_percent(values['f1_high'])}"
+    interval = _interval(values)
     return [task, languages, f1, interval, *others, f"{threshold:.3f}"]
 
 
@@ -98,6 +142,10 @@ def _summarized(metrics: Path) -> dict[str, Any]:
 
 def _f1_average(metrics: Path) -> str:
     return _percent(_summarized(metrics)["f1_average"])
+
+
+def _interval(values: dict[str, float]) -> str:
+    return f"{_percent(values['f1_low'])}–{_percent(values['f1_high'])}"
 
 
 def _percent(value: float) -> str:

@@ -19,6 +19,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import replacing
 from babelshelf.prepare.params import PrepareParams
 from babelshelf.prepare.sources.cikm2025 import SETS, file_of, ids_of
+from babelshelf.prepare.sources.mixed import Params as MixedParams
 from babelshelf.tables.prediction_sets import read_answers
 
 SHOWN = 20  # problems that a message shows
@@ -54,9 +55,10 @@ def submit(prepare: PrepareParams, predictions: Path, out: Path) -> list[str]:
 def _folders(prepare: PrepareParams) -> dict[str, Path]:
     """The competition's folder of each task; raise InputError where the source has none."""
     if prepare.source == "cikm2025":
-        return {task: Path(getattr(prepare.input, task)) for task in prepare.cikm2025.tasks}
-    parts = [part for part in prepare.mixed.parts if part.source == "cikm2025"]
-    if prepare.source != "mixed" or not parts:
+        return {task: Path(getattr(prepare.input, task)) for task in prepare.tasks()}
+    of_mixed = prepare.own(MixedParams).parts if prepare.source == "mixed" else []
+    parts = [part for part in of_mixed if part.source == "cikm2025"]
+    if not parts:
         raise InputError(f"prepare.source is {prepare.source!r}: submissions are for cikm2025 (profile cikm2025)")
     return {task: Path(parts[0].path) for task in parts[0].tasks}
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+ROOT_VARIABLE = "BABELSHELF_ROOT"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -45,13 +47,21 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def repository_root() -> Path:
+    """The main repository, also for a stage that runs in a clone of it.
+
+    `babelshelf ladder` runs stages in a clone and names the main repository in `BABELSHELF_ROOT`; `DVC_ROOT`, which DVC
+    sets in stages, is then the clone.
+    """
+    return Path(os.environ.get(ROOT_VARIABLE) or os.environ.get("DVC_ROOT", "."))
+
+
 def work_dir() -> Path:
     """Where a stage keeps what it must not lose when it is killed: `.cache` of the main repository.
 
-    DVC deletes a stage's outs when it starts and runs experiments in temporary copies, so neither can hold partial
-    work. DVC sets `DVC_ROOT`, also in an experiment's copy, to the main repository.
+    DVC deletes a stage's outs when it starts, and experiments run in clones that are deleted, so neither can hold it.
     """
-    return Path(os.environ.get("DVC_ROOT", ".")) / ".cache"
+    return repository_root() / ".cache"
 
 
 def _rounded(value: Any) -> Any:  # noqa: ANN401 - JSON is recursive

@@ -6,8 +6,9 @@ give each field of the section's model exactly once. Nothing is defaulted here o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
@@ -22,6 +23,21 @@ class Section(BaseModel):
     """Base of every section's model: unknown keys, missing keys and wrong types are errors, values are not changed."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @classmethod
+    def fitted(cls, values: Mapping[str, Any]) -> type[Section]:
+        """The model that validates `values`: this one, or a subclass with fields for what `values` chooses."""
+        return cls
+
+    @classmethod
+    def is_of_all_tasks(cls, key: object) -> bool:
+        """Whether a missing key belongs into the section that all tasks share."""
+        return False
+
+    @classmethod
+    def explain_missing(cls, path: tuple[int | str, ...]) -> str:
+        """What to do about a missing key."""
+        return "missing key; profiles/nano.yaml has its usual value"
 
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -82,10 +98,15 @@ def section(
     if twice:
         raise InputError(f"{file}: {stage}.{twice[0]} is given again as tasks.{task}.{stage}.{twice[0]}: keep one")
     own_path = stage if task is None else f"tasks.{task}.{stage}"
+    fitted = model.fitted(shared | own)
     try:
-        return model.model_validate(shared | own)
+        return cast("SectionT", fitted.model_validate(shared | own))
     except ValidationError as error:
-        lines = [_line(problem, stage if _first_key(problem) in shared else own_path) for problem in error.errors()]
+        lines = []
+        for problem in error.errors():
+            key = problem["loc"][0] if problem["loc"] else None
+            is_shared = key in shared or fitted.is_of_all_tasks(key)
+            lines.append(_line(problem, stage if is_shared else own_path, fitted))
         raise InputError("\n".join(f"{file}: {line}" for line in lines)) from error
 
 
@@ -95,14 +116,11 @@ def _mapping(value: Any, path: str, file: Path) -> dict[str, Any]:  # noqa: ANN4
     return value
 
 
-def _first_key(problem: Any) -> object:  # noqa: ANN401 - pydantic's ErrorDetails
-    return problem["loc"][0] if problem["loc"] else None
-
-
-def _line(problem: Any, path: str) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+def _line(problem: Any, path: str, model: type[Section]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     where = ".".join([path, *map(str, problem["loc"])])
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key; remove it or correct its spelling"
     if problem["type"] == "missing":
-        return f"{where}: missing key; profiles/nano.yaml has its usual value"
-    return f"{where}: {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"
+        return f"{where}: {model.explain_missing(problem['loc'])}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if "\n" in message else f"{where}: {message}, found {problem['input']!r}"

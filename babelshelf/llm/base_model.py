@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from babelshelf.core.errors import InputError, first_line
-from babelshelf.core.files import read_json, replacing
+from babelshelf.core.files import read_json, replacing, repository_root
 from babelshelf.core.partial_work import fingerprint
 
 if TYPE_CHECKING:
@@ -170,11 +169,11 @@ def hub_cache() -> Path:
 
 
 def local_folder(model: str) -> Path:
-    """Where a folder of params.yaml is: a relative path counts from the main repository, which DVC names in DVC_ROOT.
+    """Where a folder of params.yaml is: a relative path counts from the main repository.
 
     An experiment runs in a copy of the repository, from where it would lead nowhere.
     """
-    return Path(os.environ.get("DVC_ROOT", ".")) / Path(model).expanduser()
+    return repository_root() / Path(model).expanduser()
 
 
 @contextmanager

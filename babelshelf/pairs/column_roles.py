@@ -162,7 +162,7 @@ def _guess_text(role: str, table: Table, free: list[ColumnProfile]) -> Found:
         return [best.name], _guess(role, best, outcome, table, f"{', '.join(tied)} would fit as well" if tied else "")
     texts = [one for one in free if is_text(one) and not _is_other(one.name) and kind(one.counts, 0) < Kind.TWO_VALUES]
     if role == "candidate":
-        texts = [one for one in texts if closeness(one.name, SYNONYMS["query"]) < CLOSE] or texts
+        texts = [one for one in texts if closeness(one.name, SYNONYMS["query"]) < CLOSE]
         if table.task == "qc":
             texts = [one for one in texts if _has_levels(one)] or texts
     if not texts:
@@ -208,7 +208,8 @@ def _refused_ids(role: str, profile: ColumnProfile, table: Table) -> Guess:
 def _no_text(role: str, free: list[ColumnProfile], table: Table) -> Guess:
     """No column can be the text: an error; where there are ids of it, it names the join that is missing."""
     synonyms = SYNONYMS["query" if role == "query" else "qi"] + (SYNONYMS["qc"] if table.task == "qc" else [])
-    ids = [one for one in free if column_names.is_id_name(one.name) or one.shares["ids"] >= MOST]
+    ids = [one for one in free if column_names.is_id_name(one.name)]
+    ids += [one for one in free if one.shares["ids"] >= MOST and one.counts is None and one not in ids]
     of_role = [one for one in ids if closeness(one.name, synonyms) >= CLOSE] or (ids if role == "candidate" else [])
     if of_role:
         return _refused_ids(role, of_role[0], table)

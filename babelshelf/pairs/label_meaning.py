@@ -57,9 +57,12 @@ def kind(counts: pl.DataFrame | None, numbers: float) -> Kind:
         return Kind.MANY_NUMBERS if numbers >= 1 - FREQUENT else Kind.OTHER
     values = _frequent(counts)
     words = {*POSITIVE, *NEGATIVE, *GRADES}
-    if values and words.issuperset(values):
+    folded = _folded(counts)
+    said = int(folded.filter(pl.col("value").is_in(list(words)))["count"].sum())
+    if said >= (1 - FREQUENT) * max(int(folded["count"].sum()), 1):
         return Kind.WORDS
-    if len(values) == 2:
+    frequent = int(folded.filter(pl.col("value").is_in(values))["count"].sum())
+    if len(values) == 2 and frequent >= (1 - FREQUENT) * int(folded["count"].sum()):
         return Kind.TWO_VALUES
     if numbers >= 1 - FREQUENT:
         different = pl.Series(values, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls().n_unique()

@@ -23,7 +23,7 @@ from babelshelf.pairs.folders import task_files
 from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_blocks
 from babelshelf.pairs.separators import LEVEL, unwrapped
 from babelshelf.runtime.screen import progress
-from babelshelf.text.keys import each_once, keys
+from babelshelf.text.keys import IGNORABLE_BUT_JOINERS, each_once, keys
 
 if TYPE_CHECKING:
     from babelshelf.pairs.params import FileParams, FilesParams
@@ -286,8 +286,9 @@ def _any(conditions: Iterable[pl.Expr]) -> pl.Expr:
 
 
 def _plain(text: pl.Expr) -> pl.Expr:
-    """As `text.stored`, control characters made spaces before."""
-    return text.str.replace_all(CONTROL, " ").str.normalize("NFC").str.replace_all(r"\s+", " ").str.strip_chars(" ")
+    """As `text.stored`, without invisible characters but joiners; control characters become spaces."""
+    visible = text.str.replace_all(f"[{IGNORABLE_BUT_JOINERS}]", "")
+    return visible.str.replace_all(CONTROL, " ").str.normalize("NFC").str.replace_all(r"\s+", " ").str.strip_chars(" ")
 
 
 def _label(labels: pl.Series, own: FileParams) -> pl.Series:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
+from babelshelf.core.params import Section
 from babelshelf.pairs.hints import PUBLISHED, Hints
-from babelshelf.pairs.params import ColumnsParams, FileParams, FilesParams, LabelsParams, SplitParams
-
-if TYPE_CHECKING:
-    from babelshelf.prepare.params import Cikm2025Params, EsciParams
+from babelshelf.pairs.params import (
+    CharactersPerText,
+    ColumnsParams,
+    FileParams,
+    FilesParams,
+    LabelsParams,
+    SplitParams,
+)
 
 Task = Literal["qc", "qi"]
 Split = Literal["train", "dev", "test"]
 PLAIN_LABELS = {"positive": ["1"], "negative": ["0"]}
+
+
+class PublishedParams(Section):
+    """What the params of such a source have in common."""
+
+    max_bad_share: float = Field(ge=0, lt=1)  # of rows; up to it, bad rows are dropped and written to a table
+    conflicts: Literal["keep", "drop", "majority"]  # a pair with both labels
+    long: CharactersPerText  # longer texts are counted
 
 
 class PublishedFile(FileParams):
@@ -57,7 +72,7 @@ def published_file(
 
 
 def as_files(
-    settings: Cikm2025Params | EsciParams,
+    settings: PublishedParams,
     files: Mapping[Task, FileParams],
     split: Mapping[str, Any],
     names: list[Split],

@@ -1,53 +1,34 @@
-"""The params of `score`, `score_train` and `predict`: the section `score`."""
+"""The params of `score`, `score_train` and `predict`: the section `score`.
+
+A scoring backend is a plugin, a module of `babelshelf.score.backends`; docs/serving.md says what it has.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import partial
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field
 
 from babelshelf.core.params import Section
+from babelshelf.core.plugins import Plugins, PluginSection, known
 from babelshelf.llm.params import Precision
 
-
-class VllmParams(Section):
-    """How vLLM serves the model; of the backends `vllm` and `ray`."""
-
-    adapter: Literal["lora", "merged"]
-    tensor_parallel: int = Field(ge=1)
-    data_parallel: int = Field(ge=1)  # of the backend vllm alone
-    gpu_memory_utilization: float = Field(gt=0, le=1)
-    enforce_eager: bool
+BACKENDS = Plugins("babelshelf.score.backends", "score", "backend")
 
 
-class RayParams(Section):
-    """On which machines vLLM serves the model, and what they are dealt; of the backend `ray`."""
+class ScoreParams(PluginSection):
+    """How pairs are scored: the backend, and its own section."""
 
-    address: str = Field(pattern=r"^(local|auto|[^/\s:]+:\d+)$")  # not ray://: a job runs on a machine of its cluster
-    replicas: int = Field(ge=1)
-    shard: int = Field(ge=1)  # prompts
+    plugins: ClassVar[Plugins] = BACKENDS
+    backend: Annotated[str, AfterValidator(partial(known, BACKENDS))]
 
 
-class ScoreParams(Section):
-    """How pairs are scored."""
+class VllmEngineParams(Section):
+    """How an engine of vLLM serves the model; the backends `vllm` and `ray` extend it."""
 
-    backend: Literal["transformers", "vllm", "ray"]
-    batch_tokens: int = Field(ge=512)  # padded tokens a batch
-    row_tokens: int = Field(ge=1)  # of a row of prompts that begin alike
     precision: Precision
-    weights: Literal["fp32", "bf16"]  # as they are kept by transformers
-    attention: Literal["eager", "sdpa"]
-    vllm: VllmParams
-    ray: RayParams
-
-    @field_validator("weights", mode="before")
-    @classmethod
-    def _auto(cls, value: object, info: ValidationInfo) -> object:
-        return info.data.get("precision", "fp32") if value == "auto" else value
-
-    @field_validator("weights")
-    @classmethod
-    def _bf16_is_computed_in_bf16(cls, value: str, info: ValidationInfo) -> str:
-        if value == "bf16" and info.data.get("precision") == "fp32":
-            raise ValueError("bf16 needs precision: bf16, as nothing more precise can come of it; or set weights: fp32")
-        return value
+    adapter: Literal["lora", "merged"]  # beside the base model, or added to its weights before it is loaded
+    tensor_parallel: int = Field(ge=1)  # GPUs that one model is split over
+    gpu_memory_utilization: float = Field(gt=0, le=1)  # of each GPU; on a CPU, of the memory
+    enforce_eager: bool

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -15,9 +14,7 @@ from babelshelf.core.files import replacing
 from babelshelf.core.partial_work import partial_work
 from babelshelf.llm.base_model import check_base
 from babelshelf.runtime.screen import progress
-
-if TYPE_CHECKING:
-    from babelshelf.score.params import ScoreParams
+from babelshelf.score.params import BACKENDS, ScoreParams
 
 CHUNK = 1024  # pairs: what a kill loses at most, where a scorer has no reason for more
 
@@ -51,8 +48,7 @@ def load_scorer(base: Path, model: Path, settings: ScoreParams) -> AbstractConte
         InputError: the model was trained on another base.
     """
     check_base(base, model)
-    backend = importlib.import_module(f"babelshelf.score.backends.{settings.backend}")
-    scorer: AbstractContextManager[Scorer] = backend.load(base, model, settings)
+    scorer: AbstractContextManager[Scorer] = BACKENDS.load(settings.backend).load(base, model, settings)
     return scorer
 
 

@@ -26,7 +26,7 @@ from babelshelf.score.scorer import by_tokens
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from babelshelf.score.params import ScoreParams
+    from babelshelf.score.params import VllmEngineParams
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # those that vLLM has kernels for (vllm.config.lora.MaxLoRARanks)
 
@@ -76,7 +76,7 @@ class Serving:
         return {"max_tokens": 1, "temperature": 0.0, "logprob_token_ids": list(self.answers), "detokenize": False}
 
 
-class Engines(Protocol):
+class VllmEngines(Protocol):
     """One engine or several."""
 
     def p_yes(self, prompts: pl.Series) -> np.ndarray:
@@ -85,14 +85,14 @@ class Engines(Protocol):
 
 
 class VllmScorer:
-    """A `scorers.base.Scorer` on vLLM's engines.
+    """A `babelshelf.score.scorer.Scorer` on vLLM's engines.
 
     Attributes:
-        chunk: see `scorers.base.Scorer`.
+        chunk: see `babelshelf.score.scorer.Scorer`.
     """
 
     def __init__(
-        self, engines: Engines, tokenizer: PreTrainedTokenizerBase, template: Template, max_length: int, chunk: int
+        self, engines: VllmEngines, tokenizer: PreTrainedTokenizerBase, template: Template, max_length: int, chunk: int
     ) -> None:
         self.engines = engines
         self.tokenizer = tokenizer
@@ -127,19 +127,19 @@ class Trained:
     template: Template
     max_length: int
 
-    def scorer(self, engines: Engines, chunk: int) -> VllmScorer:
+    def scorer(self, engines: VllmEngines, chunk: int) -> VllmScorer:
         """A scorer on engines that serve the model."""
         return VllmScorer(engines, self.tokenizer, self.template, self.max_length, chunk)
 
 
 @contextmanager
-def trained(base: Path, model: Path, settings: ScoreParams) -> Iterator[Trained]:
+def trained(base: Path, model: Path, settings: VllmEngineParams) -> Iterator[Trained]:
     """What `sft` wrote, as vLLM serves it; merged weights are there until the end.
 
     Args:
         base: folder of the base model, which also holds the tokenizer.
         model: folder of an adapter, or of all weights; its `prompt.json` says which prompt it was trained with.
-        settings: precision, and the section `vllm`.
+        settings: of the backend.
 
     Raises:
         InputError: the adapter has what vLLM cannot serve beside a base model.
@@ -155,9 +155,9 @@ def trained(base: Path, model: Path, settings: ScoreParams) -> Iterator[Trained]
             answers=answer_ids(template, tokenizer),
             max_length=prompt["max_length"],
             dtype=DTYPES[settings.precision],
-            tensor_parallel=settings.vllm.tensor_parallel,
-            gpu_memory_utilization=settings.vllm.gpu_memory_utilization,
-            enforce_eager=settings.vllm.enforce_eager,
+            tensor_parallel=settings.tensor_parallel,
+            gpu_memory_utilization=settings.gpu_memory_utilization,
+            enforce_eager=settings.enforce_eager,
         )
         yield Trained(serving, tokenizer, template, prompt["max_length"])
 
@@ -185,20 +185,22 @@ def lora_rank(adapter: Path) -> int:
     config = read_json(file)
     if config.get("modules_to_save"):
         trained = ", ".join(config["modules_to_save"])
-        raise InputError(f"{file}: modules_to_save ({trained}): vLLM serves LoRA alone: set score.vllm.adapter: merged")
+        raise InputError(
+            f"{file}: modules_to_save ({trained}): vLLM serves LoRA alone: set the backend's adapter: merged"
+        )
     rank = max([config["r"], *(config.get("rank_pattern") or {}).values()])
     found = next((known for known in RANKS if known >= rank), None)
     if found is None:
-        raise InputError(f"{file}: r: {rank} is above {RANKS[-1]}, vLLM's limit: set score.vllm.adapter: merged")
+        raise InputError(f"{file}: r: {rank} is above {RANKS[-1]}, vLLM's limit: set its adapter: merged")
     return found
 
 
 @contextmanager
-def _weights(base: Path, model: Path, settings: ScoreParams) -> Iterator[tuple[Path, Path | None]]:
+def _weights(base: Path, model: Path, settings: VllmEngineParams) -> Iterator[tuple[Path, Path | None]]:
     """The folder of the weights to serve, and that of the adapter, where there is one beside them."""
     if not (model / "adapter_config.json").is_file():
         yield model, None
-    elif settings.vllm.adapter == "lora":
+    elif settings.adapter == "lora":
         yield weights(base), model
     else:
         with partial_work("merged", base, model, settings.precision) as folder:

@@ -21,10 +21,21 @@ def summarize(evaluated: Path, tasks: Iterable[str]) -> dict[str, Any]:
     return {"f1_average": sum(part["f1"] for part in summaries.values()) / len(summaries), "tasks": summaries}
 
 
+def all_yes_margin(part: dict[str, float]) -> float:
+    """Lower end of F1's interval less the F1 of answering "yes" to every pair; above 0, F1 is clearly better than that.
+
+    `part` is one part (`all`, `in_train` or `absent`) of what `evaluate` wrote.
+    """
+    return part["f1_low"] - part["all_yes_f1"]
+
+
 def _summary(values: dict[str, Any]) -> dict[str, float]:
     everything = values["all"]
     by_part = {f"f1_{part}": values[part]["f1"] for part in ("in_train", "absent") if part in values}
-    return {name: everything[name] for name in SUMMARY} | by_part | {"threshold": values["threshold"]}
+    margins = {"all_yes_margin": all_yes_margin(everything)}
+    if "absent" in values:
+        margins["all_yes_margin_absent"] = all_yes_margin(values["absent"])
+    return {name: everything[name] for name in SUMMARY} | by_part | margins | {"threshold": values["threshold"]}
 
 
 def read_evaluated(folder: Path, task: str) -> dict[str, Any]:

@@ -21,10 +21,10 @@ from babelshelf.translate.translator import Translation
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from babelshelf.translate.params import LmParams
+    from babelshelf.translate.params import CausalLmParams
 
 # What does not change a translation but how fast it comes.
-SPEED = {"transformers", "vllm", "languages"}
+SPEED = {"languages", "batch_size", "max_num_seqs", "tensor_parallel", "gpu_memory_utilization"}
 
 
 class Generator(Protocol):
@@ -44,14 +44,15 @@ class LmTranslator:
 
     Args:
         backend: its name.
-        settings: the section `translate.lm`.
+        settings: the section of the backend.
         load: makes the generator from the model's folder; called with the first text, so that a run whose translations
             are all in the cache loads no weights.
     """
 
     counts: Mapping[str, int] = {}
+    limits_length = True
 
-    def __init__(self, backend: str, settings: LmParams, load: Callable[[Path, LmParams], Generator]) -> None:
+    def __init__(self, backend: str, settings: CausalLmParams, load: Callable[[Path], Generator]) -> None:
         self._settings = settings
         self._load = load
         self._model, folder = _resolve(settings)
@@ -88,7 +89,7 @@ class LmTranslator:
 
     @cached_property
     def _generator(self) -> Generator:
-        return self._load(self._folder, self._settings)
+        return self._load(self._folder)
 
 
 def render(prompt: str, query: str, source: str, target: str) -> str:
@@ -110,7 +111,7 @@ def decode(tokens: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> Transla
     return Translation(text.strip(), complete=ended or bool(new_line))
 
 
-def _resolve(settings: LmParams) -> tuple[str, Path | None]:
+def _resolve(settings: CausalLmParams) -> tuple[str, Path | None]:
     """The model's name with what pins it, and its folder where that had to be looked up.
 
     A folder is known by its contents; a hub model without a revision by the commit of today.

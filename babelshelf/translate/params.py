@@ -1,16 +1,24 @@
-"""The params of `translate`: the section `translate`, and `tasks.<task>.translate` for what differs by task."""
+"""The params of `translate`: the section `translate`, and `tasks.<task>.translate` for what differs by task.
+
+A translation backend is a plugin, a module of `babelshelf.translate.backends`; docs/translation.md says what it has.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from string import Formatter
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from babelshelf.core.languages import is_code
 from babelshelf.core.params import Section
+from babelshelf.core.plugins import Plugins, PluginSection, known
 from babelshelf.llm.params import NANO, SourceParams
 from babelshelf.text.params import ToleranceParams
+
+BACKENDS = Plugins("babelshelf.translate.backends", "translate", "backend")
+FIELDS = {"query", "source", "target", "source_name", "target_name"}
 
 
 def _distinct_languages(codes: list[str]) -> list[str]:
@@ -36,7 +44,6 @@ def _prompt(text: str) -> str:
     return text
 
 
-FIELDS = {"query", "source", "target", "source_name", "target_name"}
 Prompt = Annotated[str, AfterValidator(_prompt)]
 Languages = Annotated[list[str], AfterValidator(_distinct_languages)]
 
@@ -48,22 +55,8 @@ class LanguageCheckParams(Section):
     tolerance: ToleranceParams
 
 
-class TransformersParams(Section):
-    """What the backend `transformers` needs beside the model."""
-
-    batch_size: int = Field(gt=0)  # queries that are generated at once
-
-
-class VllmParams(Section):
-    """What the backend `vllm` needs beside the model."""
-
-    max_num_seqs: int = Field(gt=0)  # sequences at once; a query has beam_width of them
-    tensor_parallel: int = Field(gt=0)  # GPUs that share the model
-    gpu_memory_utilization: float = Field(gt=0, le=1)  # share of each GPU's memory; on a CPU, of the memory
-
-
-class LmParams(SourceParams):
-    """The causal LM of the backends `transformers` and `vllm`, and how it is asked."""
+class CausalLmParams(SourceParams):
+    """A causal LM that translates, and how it is asked; the backends `transformers` and `vllm` extend it."""
 
     languages: Languages  # that the model knows
     prompt: Prompt
@@ -72,11 +65,9 @@ class LmParams(SourceParams):
     max_tokens: int = Field(gt=0)  # of a translation
     max_length: int = Field(gt=0)  # tokens of prompt and translation; a longer query is dropped
     precision: Literal["fp32", "bf16"]
-    transformers: TransformersParams
-    vllm: VllmParams
 
     @model_validator(mode="after")
-    def _check(self) -> LmParams:
+    def _check(self) -> CausalLmParams:
         if self.model == NANO:
             raise ValueError("model: nano does not translate: name a hub id or a folder")
         if self.max_length <= self.max_tokens:
@@ -84,37 +75,25 @@ class LmParams(SourceParams):
         return self
 
 
-class OpenAIParams(Section):
-    """The endpoint of the backend `openai`; its key is read from the environment's OPENAI_API_KEY."""
-
-    base_url: str = Field(pattern=r"^https?://[^\s@]+$")  # no user:password@ either
-    model: str = Field(min_length=1)
-    api: Literal["chat", "completions"]
-    prompt: Prompt
-    request: dict[str, JsonValue]  # further keys of each request, as they are
-    concurrency: int = Field(gt=0)  # requests at once
-    timeout: float = Field(gt=0)  # seconds a try
-    retries: int = Field(ge=0)  # of a request, by the SDK
-
-
-class TranslateParams(Section):
+class TranslateParams(PluginSection):
     """Which training queries are translated, by what, and what a translation must be like to be kept."""
 
-    backend: Literal["lexicon", "transformers", "vllm", "openai"]
-    glossary: str = Field(min_length=1)  # of the backend lexicon
+    plugins: ClassVar[Plugins] = BACKENDS
+    backend: Annotated[str, AfterValidator(partial(known, BACKENDS))]
+    glossary: str = Field(min_length=1)  # of the backend lexicon; a fixed key, as dvc.yaml has it as a dep
     languages: Languages  # translated into; none: nothing is translated
     sources: Annotated[Languages, Field(min_length=1)]  # sampled from, in proportion to their rows
     rows_per_language: int = Field(gt=0)
     min_translated: float = Field(ge=0, le=1)  # share of a query's words, without names, numbers and units
     batch_size: int = Field(gt=0)  # queries a call of the backend and a write to the cache
     language_check: LanguageCheckParams
-    lm: LmParams
-    openai: OpenAIParams
 
     @model_validator(mode="after")
-    def _known_to_the_model(self) -> TranslateParams:
-        if self.backend in {"transformers", "vllm"}:
-            unknown = sorted({*self.languages, *self.sources} - {*self.lm.languages})
+    def _are_known_to_the_model(self) -> TranslateParams:
+        own = getattr(self, self.choice, None)
+        if isinstance(own, CausalLmParams):
+            unknown = sorted({*self.languages, *self.sources} - {*own.languages})
             if unknown:
-                raise ValueError(f"translate.lm.languages, those that the model knows, lack {', '.join(unknown)}")
+                path = f"translate.{self.choice}.languages"
+                raise ValueError(f"{path}, those that the model knows, lack {', '.join(unknown)}")
         return self

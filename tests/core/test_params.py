@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from babelshelf.commands import profile
+from babelshelf.commands import profile, renamed
 from babelshelf.commands.check import check
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import load, load_seed, read
+from babelshelf.prepare.params import SOURCES
 from babelshelf.sft.params import SftParams
+from babelshelf.translate.params import BACKENDS
 from tests.helpers.profiles import NANO, variants
 
 REMOVED = object()
@@ -79,14 +81,18 @@ def test_params_and_every_profile_are_valid(name: str, tmp_path: Path) -> None:
         ("tasks.qc.sft.template", "short", "sft.template is given again as tasks.qc.sft.template: keep one"),
         ("sft.templates", "short", "sft.templates: unknown key"),
         ("sft.adapter", "qlora", "sft.adapter: Input should be 'lora' or 'none', found 'qlora'"),
-        ("score.batch_tokens", "8192", "score.batch_tokens: Input should be a valid integer, found '8192'"),
-        ("score.ray.address", "ray://head:10001", "score.ray.address: String should match pattern"),
-        ("score.ray.replicas", 0, "score.ray.replicas: Input should be greater than or equal to 1, found 0"),
+        (
+            "score.transformers.batch_tokens",
+            "8192",
+            "score.transformers.batch_tokens: Input should be a valid integer, found '8192'",
+        ),
+        ("score.ray", {"address": "ray://head:10001"}, "score.ray.address: String should match pattern"),
+        ("score.ray", {"replicas": 0}, "score.ray.replicas: Input should be greater than or equal to 1, found 0"),
         ("score", None, "score: expected a mapping, found None"),
-        ("prepare.source", "marketplace", "prepare.source: Input should be 'demo', 'taxonomy', 'files', 'cikm2025'"),
+        ("prepare.source", "marketplace", "prepare.source: no source 'marketplace'; there are"),
         ("prepare.demo.rows_train.qc", 0, "prepare.demo.rows_train.qc: Input should be greater than 0"),
         ("base_model.lm.nano.layers", REMOVED, "base_model.lm.nano.layers: missing key"),
-        ("prepare.files.tasks", ["qc", "qc"], "prepare.files.tasks: a task is there twice"),
+        ("prepare.files", {"tasks": ["qc", "qc"]}, "prepare.files.tasks: a task is there twice"),
         (
             "data_report.queries_per_language",
             -1,
@@ -112,6 +118,90 @@ def test_all_mistakes_are_named_together_and_each_once(params: Path) -> None:
     assert [line.split(": ")[1] for line in lines] == ["seed", "sft.adapter", "tasks.qi.train_on"]
 
 
+@pytest.mark.parametrize(
+    ("chooser", "name", "first"),
+    [
+        ("translate.backend", "openai", "    base_url: http://localhost:8000/v1"),
+        ("prepare.source", "esci", "    version: large # or small: the harder queries alone"),
+        ("score.backend", "ray", "    address: local # a cluster of this machine alone"),
+    ],
+)
+def test_a_choice_without_its_section_is_one_error_with_the_section_and_the_command(
+    params: Path, overlays: Path, chooser: str, name: str, first: str
+) -> None:
+    stage = chooser.partition(".")[0]
+    _set(params, "tasks.qc", REMOVED)  # esci has no categories
+    _set(params, chooser, name)
+    with pytest.raises(InputError) as raised:
+        check(params)
+    head, *ready = raised.value.message.splitlines()
+    assert head.startswith(f"{params}: {stage}.{name}: missing section; add it by `babelshelf profile {stage}.{name}`")
+    assert ready[0] == f"  {name}:"
+    assert ready[1].startswith(first)
+    pasted = YAML(typ="safe").load("\n".join([f"{stage}:", *ready]))
+    values = read(params)
+    values[stage] |= pasted[stage]
+    YAML().dump(values, params)
+    check(params)
+    _set(params, f"{stage}.{name}", REMOVED)
+    profile.choose(f"{stage}.{name}", params)
+    assert read(params)[stage][name] == pasted[stage][name]
+
+
+def test_an_unknown_choice_is_answered_with_all_that_there_are(params: Path) -> None:
+    _set(params, "translate.backend", "google")
+    with pytest.raises(InputError) as raised:
+        check(params)
+    head, *lines = raised.value.message.splitlines()
+    assert head == f"{params}: translate.backend: no backend 'google'; there are"
+    assert [line.split()[0] for line in lines] == ["lexicon", "openai", "transformers", "vllm"]
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_a_section_that_is_not_chosen_is_validated_too(params: Path) -> None:
+    _set(params, "translate.openai", BACKENDS.defaults("openai") | {"api": "soap"})
+    with pytest.raises(InputError, match=r"translate\.openai\.api: Input should be 'chat' or 'completions'"):
+        check(params)
+
+
+@pytest.mark.parametrize(
+    ("old", "value", "removed", "new"),
+    [
+        ("train", None, "sft", "sft"),
+        ("tasks.qi.train", None, "tasks.qi.sft", "tasks.qi.sft"),
+        ("tasks.qc.mine_negatives.window", [1, 12], "tasks.qc.mine_negatives.rank_window", None),
+        ("base_model.lm.nano.template", "short", "base_model.template", "base_model.template"),
+        ("score.row_tokens", 64, "score.transformers.row_tokens", "score.transformers.row_tokens"),
+        ("score.precision", "fp32", "score.transformers.precision", "score.transformers.precision"),
+    ],
+)
+def test_an_old_name_is_answered_with_its_new_one_in_one_line(
+    params: Path, old: str, value: object, removed: str, new: str | None
+) -> None:
+    current: Any = read(params)
+    for key in removed.split("."):
+        current = current[key]
+    _set(params, removed, REMOVED)
+    _set(params, old, current if value is None else value)
+    with pytest.raises(InputError) as raised:
+        check(params)
+    assert raised.value.message == f"{params}: {old}: renamed, write {new or removed}"
+
+
+def test_each_new_name_is_a_param(params: Path) -> None:
+    """A name in the table that is no param itself would send the user astray."""
+    tables = YAML(typ="safe").load(renamed.TABLE)["params"]
+    values = read(params)
+    values["prepare"] |= {"files": SOURCES.defaults("files")}
+    values["translate"] |= {name: BACKENDS.defaults(name) for name in ("transformers", "vllm")}
+    for new in tables.values():
+        keys = new.format(backend="transformers").split(".")
+        found: list[Any] = [values]
+        for key in keys:
+            found = [item[one] for item in found if isinstance(item, dict) for one in item if key in ("*", one)]
+        assert found, new
+
+
 def test_a_task_may_be_left_out(params: Path) -> None:
     _set(params, "tasks.qi", REMOVED)
     check(params)
@@ -119,6 +209,7 @@ def test_a_task_may_be_left_out(params: Path) -> None:
 
 def test_a_source_without_a_task_is_refused_before_any_work(params: Path) -> None:
     _set(params, "prepare.source", "taxonomy")
+    _set(params, "prepare.taxonomy", SOURCES.defaults("taxonomy"))
     with pytest.raises(InputError, match=r"tasks\.qi: the source 'taxonomy' has no such task, only qc"):
         check(params)
 

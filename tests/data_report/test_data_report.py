@@ -22,7 +22,7 @@ from babelshelf.pairs import splits
 from babelshelf.pairs.params import CharactersPerText, FilesParams
 from babelshelf.pairs.rows import MISSING_CANDIDATE, MISSING_LABEL, PROBLEMS, REJECTS
 from babelshelf.prepare.from_pairs import NOTICED
-from babelshelf.prepare.params import PrepareParams
+from babelshelf.prepare.params import SOURCES, PrepareParams
 from babelshelf.prepare.sources import esci, files
 from babelshelf.prepare.statistics import split_statistics, statistics
 from babelshelf.tables.prediction_sets import UNLABELLED_SCHEMA, no_unlabelled
@@ -215,7 +215,7 @@ def test_a_sample_is_of_unique_queries_and_depends_on_the_seed_alone() -> None:
 @pytest.mark.slow
 def test_the_demos_wrong_codes_are_found_with_few_false_alarms(root: Path) -> None:
     """The demo declares 2 % of its train queries as another language; docs/data-report.md has the numbers of all."""
-    settings = section(PrepareParams, read_params(NANO), "prepare", None).demo
+    settings = section(PrepareParams, read_params(NANO), "prepare", None).chosen()
     small = settings.model_copy(update={"rows_train": settings.rows_train.model_copy(update={"qc": 6000, "qi": 6000})})
     found = measured(pl.concat(judged(small, root / "data" / "demo", TOLERANCE, seed=1).values()))
     assert found["wrong"] == pytest.approx(0.02 * found["queries"], abs=2)
@@ -283,7 +283,7 @@ def test_one_task_alone(stage: Callable[[], tuple[str, dict[str, Any]]]) -> None
 def test_rows_that_prepare_left_out_are_shown_with_their_reason(
     stage: Callable[[], tuple[str, dict[str, Any]]], tmp_path: Path, root: Path
 ) -> None:
-    values = read_params(NANO)["prepare"]["files"] | {"tasks": ["qc"], "max_bad_share": 0.1}
+    values = SOURCES.defaults("files") | {"tasks": ["qc"], "max_bad_share": 0.1}
     settings = section(FilesParams, {"files": values}, "files", None)
     rows = [dict(zip(("language", "query", "category_path", "label"), row[1:], strict=True)) for row in clean(400)]
     bad = [{**rows[0], "label": 7}, {**rows[1], "language": "xx"}, {**rows[2], "query": "!!"}, rows[3]]

@@ -29,7 +29,8 @@ from babelshelf.dpo.preference import (
     optimize,
 )
 from babelshelf.llm.prompts import answer_ids, encode
-from babelshelf.score.backends.transformers import TransformersScorer
+from babelshelf.score.backends.transformers import Params
+from babelshelf.score.backends.transformers.scorer import TransformersScorer
 from babelshelf.sft.fine_tuning import with_lora
 from babelshelf.sft.params import LoraParams
 from babelshelf.trainer.batches import LeftPadding, answers_of, with_labels
@@ -363,7 +364,7 @@ def test_what_is_saved_is_the_policy_alone_and_scores_as_in_memory(
         assert list(tuned.model.peft_config) == ["default"]
 
     before, after = (tiny_lm.scored(base, folder, SCORING, ROWS) for folder in (sft, tmp_path / "dpo"))
-    scorer = TransformersScorer(tuned.model, TOKENIZER, tiny_lm.TEMPLATE, MAX_LENGTH, SCORING)
+    scorer = TransformersScorer(tuned.model, TOKENIZER, tiny_lm.TEMPLATE, MAX_LENGTH, SCORING.own(Params))
     in_memory = tiny_lm.p_yes(scorer, ROWS)
     np.testing.assert_allclose(after, in_memory, rtol=0, atol=1e-5)
     relevant = ROWS["label"].to_numpy() == 1

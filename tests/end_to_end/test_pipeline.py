@@ -30,7 +30,7 @@ from tests.helpers import esci_folder, tiny_lm
 from tests.helpers.cikm2025_folder import write_folder
 from tests.helpers.workspace import MINUTES, Workspace
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
+pytestmark = pytest.mark.pipeline
 
 RECIPE = {  # what tests/fixtures/tiny.yaml needs, and nothing else
     "prepare",
@@ -428,6 +428,17 @@ def test_only_what_changed_is_run_again(climbed: tuple[Workspace, Workspace, int
     assert status == 0, output
     ran = re.findall(r"^    (\S+)$", output, flags=re.MULTILINE)
     assert sorted(ran) == ["calibrate@qc", "calibrate@qi"]  # DVC may take either first
+
+
+@pytest.mark.slow
+def test_two_jobs_make_the_same_experiments(climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path) -> None:
+    before, after, _, _ = climbed
+    workspace = before.copy(tmp_path / "repository")
+    status, output = _ladder(workspace, *EXPERIMENTS, "--jobs", "2")
+    assert status == 0, output
+    assert _trees(workspace) == _trees(after)
+    assert len(re.findall(r"^    \S+: prepare$", output, flags=re.MULTILINE)) <= 1
+    assert _files(workspace) == _files(before)
 
 
 @pytest.mark.slow

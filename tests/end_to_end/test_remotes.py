@@ -29,7 +29,7 @@ from dvc.config import Config
 from tests.helpers import servers
 from tests.helpers.workspace import DVC, MINUTES, Workspace, stages_run
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 ALL = ("pull", "summarize", "--with-deps")
 KINDS = ["folder", "s3", "ssh"]

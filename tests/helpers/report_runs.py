@@ -12,7 +12,7 @@ import polars as pl
 
 from babelshelf.calibrate.params import CalibrateParams
 from babelshelf.calibrate.thresholds import calibrate, curve
-from babelshelf.commands.ladder.rows import Row
+from babelshelf.commands.ladder.rows import LadderRow
 from babelshelf.commands.report.build import Ladder
 from babelshelf.commands.report.runs import Run
 from babelshelf.core.rows import ROW_SCHEMA, positive_share
@@ -87,7 +87,7 @@ def ladder(rungs: int, *, n: int, seeds: tuple[int, ...] = (1,), note: str = "")
     """A ladder of so many rows, each better than the one before, and one more that was not run."""
     names = [f"row{i}" for i in range(rungs + 1)]
     listed = [
-        Row(
+        LadderRow(
             name=name,
             title=f"+ step {i} {HOSTILE if i == 1 else ''}",
             tasks=["qc", "qi"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from babelshelf.prepare.params import TaxonomyParams
+from babelshelf.prepare.sources.taxonomy import Params
 
 LOCALES = ["en", "fr", "de", "pt-BR"]
 SETTINGS = {
@@ -54,6 +54,6 @@ def write_tree(folder: Path, changes: dict[str, dict[str, str | None]] | None = 
     return folder
 
 
-def settings(**changes: object) -> TaxonomyParams:
+def settings(**changes: object) -> Params:
     """Params that fit the tree."""
-    return TaxonomyParams.model_validate(SETTINGS | changes)
+    return Params.model_validate(SETTINGS | changes)

@@ -12,9 +12,10 @@ from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from babelshelf.base_model.nano_lm import new_model, train_tokenizer
 from babelshelf.base_model.params import NanoLmParams
+from babelshelf.core.params import section
 from babelshelf.core.rows import ROW_SCHEMA
 from babelshelf.llm.prompts import load_template
-from babelshelf.score.params import RayParams, ScoreParams, VllmParams
+from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import Scorer, load_scorer
 
 TEMPLATE = load_template(Path(__file__).parents[2] / "prompts" / "short" / "qi.txt")
@@ -34,8 +35,9 @@ SETTINGS = NanoLmParams(
     attention="eager",
 )
 WIDE = SETTINGS.model_copy(update={"hidden_size": 64})  # heads of 32, the least that vLLM's CPU build has kernels for
-VLLM = VllmParams(adapter="lora", tensor_parallel=1, data_parallel=1, gpu_memory_utilization=0.1, enforce_eager=True)
-RAY = RayParams(address="local", replicas=2, shard=40)
+ENGINE = {"adapter": "lora", "tensor_parallel": 1, "gpu_memory_utilization": 0.1, "enforce_eager": True}
+VLLM = ENGINE | {"data_parallel": 1}
+RAY = ENGINE | {"address": "local", "replicas": 2, "shard": 40}
 QUERIES = ("cheap gift", "red one", "for my mother", "42", "best of this year")
 SHOES = ("Running Shoes", "Hiking Shoes", "Ballet Shoes for Girls")
 PANS = ("Frying Pans", "Cast Iron Pans", "Sauce Pans with a Glass Lid")
@@ -67,20 +69,17 @@ def score_params(
     precision: Literal["fp32", "bf16"] = "fp32",
     weights: Literal["fp32", "bf16"] = "fp32",
     attention: Literal["eager", "sdpa"] = "eager",
-    vllm: VllmParams = VLLM,
-    ray: RayParams = RAY,
+    **changes: object,
 ) -> ScoreParams:
-    """Params of the section `score`."""
-    return ScoreParams(
-        backend=backend,
-        batch_tokens=batch_tokens,
-        row_tokens=row_tokens,
-        precision=precision,
-        weights=weights,
-        attention=attention,
-        vllm=vllm,
-        ray=ray,
-    )
+    """Params of the section `score`; `changes` are of the section of vllm or ray."""
+    of_transformers = {
+        "batch_tokens": batch_tokens,
+        "row_tokens": row_tokens,
+        "weights": weights,
+        "attention": attention,
+    }
+    own = {"transformers": of_transformers, "vllm": VLLM, "ray": RAY}[backend] | {"precision": precision} | changes
+    return section(ScoreParams, {"score": {"backend": backend, backend: own}}, "score", None)
 
 
 def scored(base: Path, model: Path, settings: ScoreParams, some: pl.DataFrame) -> np.ndarray:

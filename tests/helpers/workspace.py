@@ -12,7 +12,9 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from babelshelf.commands import profile
+from babelshelf.core.files import ROOT_VARIABLE
 from babelshelf.core.params import read
+from tests.helpers.profiles import NANO
 
 MINUTES = 60.0
 DVC = (sys.executable, "-m", "dvc")
@@ -28,7 +30,7 @@ class Workspace:
 
     def __init__(self, folder: Path, site_cache: Path) -> None:
         self.folder = folder
-        inherited = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
+        inherited = {name: value for name, value in os.environ.items() if name not in {"DVC_ROOT", ROOT_VARIABLE}}
         self.environment = inherited | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # stages run as `python -m ...`
             "DVC_SITE_CACHE_DIR": str(site_cache),
@@ -88,7 +90,10 @@ class Workspace:
     def set_params(self, overlay: str) -> None:
         """Merge YAML text into params.yaml."""
         params = profile.round_trip(self.folder / "params.yaml")
-        profile.merge(params, YAML().load(overlay))
+        values = YAML().load(overlay)
+        for plugins in profile.PLUGINS:
+            profile.with_sections(params, values, plugins)
+        profile.merge(params, values)
         YAML().dump(params, self.folder / "params.yaml")
 
     def append(self, file: str, text: str) -> None:
@@ -132,6 +137,7 @@ def copy_sources(root: Path, folder: Path) -> None:
         if source.is_file() and name != "dvc.lock" and not made:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
+    shutil.copy2(NANO, folder / "params.yaml")  # not a user's
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     subprocess.run([*DVC, "init", "--quiet", "--force"], cwd=folder, check=True)
 

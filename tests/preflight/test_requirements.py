@@ -12,10 +12,12 @@ from click.testing import CliRunner
 from babelshelf.commands import profile
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import read
-from babelshelf.preflight import requirements
+from babelshelf.preflight import requirements, training
 from babelshelf.preflight.machine import Machine
 from babelshelf.preflight.memory import GIB
+from babelshelf.score.params import BACKENDS as SCORERS
 from babelshelf.trainer.accelerate_config import accumulation
+from babelshelf.translate.params import BACKENDS
 from tests.helpers import causal_lms
 from tests.helpers.profiles import NANO
 
@@ -158,7 +160,7 @@ def test_a_batch_that_the_processes_cannot_cut_is_refused_as_training_itself_doe
 
 @pytest.mark.parametrize("stage", ["dpo", "score"])
 def test_other_stages_with_a_model_are_measured_too(local: dict[str, Any], stage: str) -> None:
-    local["score"]["backend"] = "transformers"
+    local["score"] = {"backend": "transformers", "transformers": SCORERS.defaults("transformers")}
     lines = requirements.lacking(local, stage, "qc", LAPTOP)
     assert any("GiB of memory" in line for line in lines)
 
@@ -198,11 +200,13 @@ def test_a_stage_refuses_before_it_reads_anything(
     (tmp_path / "base").mkdir(exist_ok=True)
     (tmp_path / "train.parquet").write_bytes(b"no table: to read it would fail otherwise")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(requirements, "ACCELERATE", root / "profiles" / "accelerate")
+    monkeypatch.setattr(training, "ACCELERATE", root / "profiles" / "accelerate")
     monkeypatch.setattr(requirements, "Machine", lambda: LAPTOP)
     paths = (
         "--train",
         "train.parquet",
+        "--prompt",
+        str(root / "prompts" / "alpaca" / "qc.txt"),
         "--base",
         "base",
         "--out",
@@ -236,7 +240,7 @@ def test_check_asks_for_all_stages(
 
     YAML().dump(local, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(requirements, "ACCELERATE", root / "profiles" / "accelerate")
+    monkeypatch.setattr(training, "ACCELERATE", root / "profiles" / "accelerate")
     monkeypatch.setattr(requirements, "Machine", lambda: LAPTOP)
     with pytest.raises(InputError) as raised:
         requirements.require_all()
@@ -298,7 +302,8 @@ def test_vllm_built_for_cpus_needs_no_gpu_but_memory(local: dict[str, Any]) -> N
 def test_scoring_with_ray_needs_its_package_and_on_a_cluster_of_this_machine_gpus_for_all_replicas(
     local: dict[str, Any],
 ) -> None:
-    local["score"] |= {"backend": "ray", "ray": {"address": "local", "replicas": 3, "shard": 2048}}
+    own = {"address": "local", "replicas": 3, "shard": 2048, "tensor_parallel": 2}
+    local["score"] |= {"backend": "ray", "ray": SCORERS.defaults("ray") | own}
     package, engine, gpus = requirements.lacking(local, "score", "qc", LAPTOP)
     assert package.endswith("score.backend: ray needs a package: pip install -e '.[vllm,ray]'")
     assert engine.endswith("score.backend: vllm needs a package: pip install -e '.[vllm]'")
@@ -320,8 +325,8 @@ def test_an_adapter_is_merged_in_memory_and_written_to_the_disk(local: dict[str,
 
 def translating(local: dict[str, Any], backend: str, **changes: object) -> dict[str, Any]:
     """The params with the translator's model in the same folder as the base model."""
-    local["translate"]["backend"] = backend
-    local["translate"]["lm"] |= {"model": local["base_model"]["lm"]["model"], "revision": "none"} | changes
+    model = {"model": local["base_model"]["lm"]["model"], "revision": "none"} if backend != "openai" else {}
+    local["translate"] |= {"backend": backend, backend: BACKENDS.defaults(backend) | model | changes}
     return local
 
 
@@ -334,19 +339,20 @@ def test_translating_with_vllm_needs_its_package_and_a_gpu_with_room(local: dict
     assert line.startswith("translate: needs about 31.")
     shutil.rmtree(tmp_path / "base")
     (line,) = requirements.lacking(values, "translate", "qc", Pretended(gpus=[24], memory=8, packages=("vllm",)))
-    assert line.startswith("translate.lm: ")
+    assert line.startswith("translate.vllm: ")
     assert "no such folder" in line
 
 
 def test_translating_with_transformers_is_measured_with_its_beams(local: dict[str, Any]) -> None:
-    values = translating(local, "transformers", decoding="beam", beam_width=4, transformers={"batch_size": 32})
+    values = translating(local, "transformers", decoding="beam", beam_width=4, batch_size=32)
     (line,) = requirements.lacking(values, "translate", "qc", LAPTOP)
     assert line.startswith("translate: needs about 38.2 GiB of memory")
     assert requirements.lacking(values, "translate", "qc", SERVER) == []
 
 
 def test_other_translators_need_a_package_or_nothing(local: dict[str, Any]) -> None:
-    assert requirements.lacking(translating(local, "lexicon"), "translate", "qc", LAPTOP) == []
+    local["translate"]["backend"] = "lexicon"
+    assert requirements.lacking(local, "translate", "qc", LAPTOP) == []
     (line,) = requirements.lacking(translating(local, "openai"), "translate", "qc", LAPTOP)
     assert line == "translate.backend: openai needs a package: pip install -e '.[openai]'"
     local["translate"]["languages"] = []

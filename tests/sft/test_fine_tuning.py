@@ -23,7 +23,8 @@ from babelshelf.base_model.matching_questions import Questions
 from babelshelf.base_model.nano_lm import QuestionTrainer, encode_questions
 from babelshelf.core.errors import InputError
 from babelshelf.llm.prompts import answer_ids, encode
-from babelshelf.score.backends.transformers import TransformersScorer
+from babelshelf.score.backends.transformers import Params
+from babelshelf.score.backends.transformers.scorer import TransformersScorer
 from babelshelf.sft.fine_tuning import fine_tune, with_lora
 from babelshelf.sft.params import LoraParams, SftParams
 from babelshelf.trainer.batches import Examples, LeftPadding
@@ -338,7 +339,7 @@ def test_a_model_learns_which_rows_are_relevant_and_scores_the_same_when_it_is_l
 
     held_out = ROWS.with_columns(query=pl.lit("of my mother"))
     loaded = tiny_lm.scored(base, tmp_path / "model", SCORING, held_out)
-    scorer = TransformersScorer(tuned.model, TOKENIZER, tiny_lm.TEMPLATE, MAX_LENGTH, SCORING)
+    scorer = TransformersScorer(tuned.model, TOKENIZER, tiny_lm.TEMPLATE, MAX_LENGTH, SCORING.own(Params))
     in_memory = tiny_lm.p_yes(scorer, held_out)
     np.testing.assert_allclose(loaded, in_memory, rtol=0, atol=1e-5)
 

@@ -24,8 +24,9 @@ from babelshelf.core.rows import ROW_SCHEMA, read_table, write_rows, write_table
 from babelshelf.core.work_cache import WorkCache
 from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.translate import causal_lm
-from babelshelf.translate.backends.transformers import TransformersGenerator, new_lines
-from babelshelf.translate.params import LmParams, TranslateParams
+from babelshelf.translate.backends.transformers import Params
+from babelshelf.translate.backends.transformers.generator import TransformersGenerator, new_lines
+from babelshelf.translate.params import BACKENDS, TranslateParams
 from babelshelf.translate.translation import run
 from babelshelf.translate.translator import Translation, load_translator
 from stages.translate import main
@@ -34,7 +35,8 @@ from tests.helpers import tiny_mistral
 NANO = read(Path(__file__).parents[2] / "profiles" / "nano.yaml")["translate"]
 GLOSSARY = Path(__file__).parents[2] / "tests" / "fixtures" / "glossary.tsv"
 QUERIES = ["black bag", "running shoes for women", "a", "zapatillas", "sac noir pour le voyage et la plage", "ü 12"]
-SMALL = {"decoding": "greedy", "precision": "fp32", "max_tokens": 12, "transformers": {"batch_size": 4}}
+SMALL = {"decoding": "greedy", "precision": "fp32", "max_tokens": 12}
+PROMPT = BACKENDS.defaults("transformers")["prompt"]
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +45,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def params(folder: Path, backend: str = "transformers", **changes: object) -> TranslateParams:
-    values = NANO | {"backend": backend, "lm": NANO["lm"] | SMALL | {"model": str(folder)} | changes}
-    return section(TranslateParams, {"translate": values | {"rows_per_language": 100}}, "translate", None)
+    own = BACKENDS.defaults(backend) | SMALL | {"model": str(folder)}
+    own |= {"batch_size": 4} if backend == "transformers" else {}
+    values = NANO | {"backend": backend, backend: own | changes, "rows_per_language": 100}
+    return section(TranslateParams, {"translate": values}, "translate", None)
 
 
-def generator(folder: Path, settings: LmParams) -> TransformersGenerator:
+def generator(folder: Path, settings: Params) -> TransformersGenerator:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     return TransformersGenerator(model, load_tokenizer(folder), settings)
 
 
 def encoded(folder: Path) -> list[list[int]]:
     words = load_tokenizer(folder)
-    return [words(causal_lm.render(NANO["lm"]["prompt"], query, "en", "de"))["input_ids"] for query in QUERIES]
+    return [words(causal_lm.render(PROMPT, query, "en", "de"))["input_ids"] for query in QUERIES]
 
 
 @torch.inference_mode()
@@ -82,12 +86,10 @@ def beam_by_hand(model: PreTrainedModel, prompt: list[int], width: int, steps: i
 
 
 def test_the_prompt_is_the_model_cards() -> None:
-    prompt = causal_lm.render(NANO["lm"]["prompt"], "zapatos {rojos}", "es", "de")
+    prompt = causal_lm.render(PROMPT, "zapatos {rojos}", "es", "de")
     assert prompt == "Translate the following Spanish sentence into German:\nzapatos {rojos} <de>"
-    assert causal_lm.render(NANO["lm"]["prompt"], "x", "no", "zh").startswith(
-        "Translate the following Norwegian sentence"
-    )
-    assert len(NANO["lm"]["languages"]) == 28
+    assert causal_lm.render(PROMPT, "x", "no", "zh").startswith("Translate the following Norwegian sentence")
+    assert len(BACKENDS.defaults("transformers")["languages"]) == 28
 
 
 def test_the_tokenizer_keeps_its_bos_and_has_the_real_layout(folder: Path) -> None:
@@ -99,7 +101,7 @@ def test_the_tokenizer_keeps_its_bos_and_has_the_real_layout(folder: Path) -> No
 
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
 def test_greedy_equals_one_by_one_by_hand(folder: Path, batch_size: int) -> None:
-    settings = params(folder, transformers={"batch_size": batch_size}).lm
+    settings = params(folder, batch_size=batch_size).own(Params)
     made = generator(folder, settings)
     ends = {made.eos, *new_lines(load_tokenizer(folder))}
     prompts = encoded(folder)
@@ -107,16 +109,16 @@ def test_greedy_equals_one_by_one_by_hand(folder: Path, batch_size: int) -> None
 
 
 def test_what_the_model_asks_for_is_not_done(folder: Path) -> None:
-    plain, other = generator(folder, params(folder).lm), AutoModelForCausalLM.from_pretrained(folder)
+    plain, other = generator(folder, params(folder).own(Params)), AutoModelForCausalLM.from_pretrained(folder)
     other.generation_config = GenerationConfig(
         do_sample=True, temperature=5.0, repetition_penalty=3.0, num_beams=2, no_repeat_ngram_size=1
     )
-    asking = TransformersGenerator(other, load_tokenizer(folder), params(folder).lm)
+    asking = TransformersGenerator(other, load_tokenizer(folder), params(folder).own(Params))
     assert asking.generate(encoded(folder)) == plain.generate(encoded(folder))
 
 
 def test_greedy_stops_at_the_end_of_text_and_at_a_new_line(folder: Path) -> None:
-    settings = params(folder).lm
+    settings = params(folder).own(Params)
     plain = generator(folder, settings)
     prompts = encoded(folder)
     replies = plain.generate(prompts)
@@ -130,7 +132,7 @@ def test_greedy_stops_at_the_end_of_text_and_at_a_new_line(folder: Path) -> None
 
 @pytest.mark.parametrize("steps", [1, 3, 5])
 def test_beam_search_equals_beams_by_hand(folder: Path, steps: int) -> None:
-    made = generator(folder, params(folder, decoding="beam", max_tokens=steps).lm)
+    made = generator(folder, params(folder, decoding="beam", max_tokens=steps).own(Params))
     replies = made.generate(encoded(folder))
     expected = [beam_by_hand(made.model, prompt, 4, steps) for prompt in encoded(folder)]
     assert made.eos not in [token for reply in expected for token in reply]
@@ -164,7 +166,7 @@ def test_the_identity_holds_what_a_translation_depends_on(folder: Path, tmp_path
         return load_translator(params(where, **changes), GLOSSARY).identity
 
     prompt = "To {target_name}: {query}"
-    assert identity() == identity(transformers={"batch_size": 9}, vllm=NANO["lm"]["vllm"] | {"tensor_parallel": 4})
+    assert identity() == identity(batch_size=9)
     others = [identity(prompt=prompt), identity(decoding="beam"), identity(max_tokens=9), identity(precision="bf16")]
     others += [identity(tiny_mistral.save(tmp_path, seed=2))]
     assert len({identity(), *others}) == 6
@@ -179,14 +181,6 @@ def test_a_model_that_is_not_there_is_one_clear_error(folder: Path, monkeypatch:
     pinned = load_translator(params(folder, model="some/model", revision="a" * 40), GLOSSARY)
     with pytest.raises(InputError, match=r"some/model at a+: not in the local cache"):
         pinned.translate(["bag"], "en", "de")
-
-
-def test_a_backend_without_its_library_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "babelshelf.translate.backends.vllm", None)
-    error = ModuleNotFoundError("no", name="vllm")
-    monkeypatch.setattr("importlib.import_module", lambda _name: (_ for _ in ()).throw(error))
-    with pytest.raises(InputError, match=r"vllm is not installed: pip install -e '.\[vllm\]'"):
-        load_translator(params(folder, backend="vllm"), GLOSSARY)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +242,7 @@ def test_the_stage_translates_each_query_once_and_as_by_hand(
     monkeypatch.setattr(TransformersGenerator, "generate", spy)
     made = dict(stage(folder, tmp_path, monkeypatch, "transformers").iter_rows())
     assert len(asked) == len(QUERIES)  # each is in two rows
-    reference = generator(folder, params(folder).lm)
+    reference = generator(folder, params(folder).own(Params))
     ends = {reference.eos, *new_lines(load_tokenizer(folder))}
     for query, prompt in zip(QUERIES, encoded(folder), strict=True):
         reply = causal_lm.decode(greedy_by_hand(reference.model, prompt, ends, 12), load_tokenizer(folder))
@@ -323,7 +317,7 @@ def test_the_stage_ends_the_engine_of_vllm_on_an_error_too(
     engine = SimpleNamespace(LLM=StandInLLM, **plain)
     for name, module in {"vllm": engine, "vllm.sampling_params": engine}.items():
         monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
-    monkeypatch.delitem(sys.modules, "babelshelf.translate.backends.vllm", raising=False)
+    monkeypatch.delitem(sys.modules, "babelshelf.translate.backends.vllm.generator", raising=False)
     monkeypatch.setattr("babelshelf.preflight.requirements.require", lambda *_: None)
     monkeypatch.setenv("VLLM_NO_USAGE_STATS", "")  # or what the backend sets would stay
     monkeypatch.delenv("VLLM_NO_USAGE_STATS")
@@ -331,8 +325,8 @@ def test_the_stage_ends_the_engine_of_vllm_on_an_error_too(
         with pytest.raises(RuntimeError, match="out of memory"):
             stage(folder, tmp_path, monkeypatch, "vllm")
     finally:
-        sys.modules.pop("babelshelf.translate.backends.vllm")  # it knows the stand-in
+        sys.modules.pop("babelshelf.translate.backends.vllm.generator")  # it knows the stand-in
     (engine,) = StandInLLM.made
     assert not engine.open
     assert engine.no_usage_stats == "1"
-    assert engine.options["gpu_memory_utilization"] == NANO["lm"]["vllm"]["gpu_memory_utilization"]
+    assert engine.options["gpu_memory_utilization"] == BACKENDS.defaults("vllm")["gpu_memory_utilization"]

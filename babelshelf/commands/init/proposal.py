@@ -15,6 +15,7 @@ from babelshelf.core.languages import normalize
 from babelshelf.core.params import PARAMS_FILE, load_seed, read
 from babelshelf.pairs.folders import locate
 from babelshelf.pairs.guesses import resolve
+from babelshelf.prepare.params import SOURCES
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def write(options: InitOptions, params: Path = PARAMS_FILE, folder: Path = profi
     """
     language = normalize(options.language, "--language") if options.language else ""
     values, defaults = read(params), read(folder / "nano.yaml")
+    values["prepare"].setdefault("files", SOURCES.defaults("files"))
     tasks = {**defaults["tasks"], **values["tasks"]}
     made = propose(replace(options, language=language), values["prepare"], tasks, load_seed(params))
     changes = profile.overlay(profile.commented(made.overlay), "what init proposes", params)

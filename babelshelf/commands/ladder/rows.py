@@ -1,9 +1,6 @@
-"""The ladder: the rows of ladder.yaml, each a recipe to run as an experiment, and the table of what each step gains.
+"""The rows of ladder.yaml: their schema, the experiments that they stand for, and the gains of their results.
 
-    babelshelf ladder              # all rows; `babelshelf ladder sft translation` runs just these
-
-Here is what the rows mean: their schema, the experiments that they ask for, and what follows from their results. How an
-experiment is run is in `babelshelf.commands.ladder.experiments`.
+babelshelf ladder              # all rows; `babelshelf ladder sft translation` runs these two
 """
 
 from __future__ import annotations
@@ -16,28 +13,27 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from babelshelf.commands.check import TASKS, check_values
+from babelshelf.commands.check import check_values
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, Section, read
 
-# Those that some source has; one that params.yaml leaves out is left out of the ladder, too.
-KNOWN_TASKS = tuple(dict.fromkeys(task for tasks in TASKS.values() for task in tasks))
+KNOWN_TASKS = ("qc", "qi")  # one that params.yaml leaves out is left out of the ladder, too
 
 NAME = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 
 
-class Row(Section):
-    """One rung: a recipe, the tasks that it is a rung of, and the row that its gain is taken over.
+class LadderRow(Section):
+    """A recipe, the tasks that it tests, and the row that its gain is measured against.
 
     Attributes:
-        name: of its experiment.
-        title: for tables.
-        tasks: that it is reported for.
-        after: for each task the row that its gain is taken over; in the file also one name for all of `tasks`. A task
-            without one has no gain.
+        name: name of its experiment.
+        title: title in tables.
+        tasks: tasks that it is reported for.
+        after: by task, the earlier row that the gain is measured against; in the file also one name for all of `tasks`.
+            A task without one has no gain.
         set: values of params.yaml by dotted path.
-        published: F1 on dev in per cent, by task, of arXiv 2510.21671, Table 2.
-        seeds: an experiment each; several give a mean and a standard deviation.
+        published: F1 on dev in per cent, by task (arXiv 2510.21671, Table 2).
+        seeds: one experiment for each; several give a mean and a standard deviation.
         note: a sentence for the report, such as why a row does not gain.
     """
 
@@ -52,23 +48,23 @@ class Row(Section):
 
     @field_validator("name")
     @classmethod
-    def _plain(cls, name: str) -> str:
+    def _valid_name(cls, name: str) -> str:
         if not NAME.fullmatch(name):
             raise ValueError("expected letters and digits, with single hyphens between them")
         if seed := re.search(r"-seed[0-9]+$", name):
-            raise ValueError(f"{seed[0]} in the end is for the experiments of other seeds")
+            raise ValueError(f"a name must not end in {seed[0]}: experiments of other seeds do")
         return name
 
     @field_validator("tasks", "seeds")
     @classmethod
-    def _once(cls, values: list[Any]) -> list[Any]:
+    def _unique(cls, values: list[Any]) -> list[Any]:
         if len(values) != len(dict.fromkeys(values)):
-            raise ValueError("each may stand there once")
+            raise ValueError("each value may be given once")
         return values
 
     @field_validator("tasks")
     @classmethod
-    def _known(cls, tasks: list[str]) -> list[str]:
+    def _known_tasks(cls, tasks: list[str]) -> list[str]:
         unknown = [task for task in tasks if task not in KNOWN_TASKS]
         if unknown:
             raise ValueError(f"there is no task {unknown[0]!r}, only {', '.join(KNOWN_TASKS)}")
@@ -76,12 +72,12 @@ class Row(Section):
 
     @field_validator("after", mode="before")
     @classmethod
-    def _for_all(cls, after: object, info: ValidationInfo) -> object:
+    def _by_task(cls, after: object, info: ValidationInfo) -> object:
         return dict.fromkeys(info.data.get("tasks", []), after) if isinstance(after, str) else after
 
     @field_validator("after", "published")
     @classmethod
-    def _of_its_tasks(cls, by_task: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    def _tasks_of_row(cls, by_task: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         tasks = info.data.get("tasks", KNOWN_TASKS)
         others = [task for task in by_task if task not in tasks]
         if others:
@@ -90,14 +86,14 @@ class Row(Section):
 
 
 class _Ladder(Section):
-    rows: list[Row] = Field(min_length=1)
+    rows: list[LadderRow] = Field(min_length=1)
 
 
 class Experiment(NamedTuple):
-    """One run of the pipeline: a row with a seed, and the params that it sets."""
+    """A run of the pipeline: a row with a seed, and the params to set, by dotted path."""
 
     name: str
-    row: Row
+    row: LadderRow
     seed: int
     params: dict[str, Any]
 
@@ -106,23 +102,21 @@ class Experiment(NamedTuple):
 Results = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 
-class Line(NamedTuple):
-    """What a row measured for one task: F1 on test and the gain in it, one value a seed."""
+class RowResult(NamedTuple):
+    """Result of a row for one task: F1 on test, and its gain; one value for each seed."""
 
-    row: Row
+    row: LadderRow
     task: str
     f1: list[float]
     gain: list[float]
 
 
-def read_ladder(params: Mapping[str, Any], file: Path) -> list[Row]:
-    """The rows of `file` for the tasks that `params` (all of params.yaml) has.
-
-    What a row says of another task is left out; a row that has no other task is left out altogether.
+def read_ladder(params: Mapping[str, Any], file: Path) -> list[LadderRow]:
+    """The rows of `file`, without the tasks that `params` (all of params.yaml) does not have.
 
     Raises:
-        InputError: a key is unknown or missing, a value wrong, a name taken twice, `after` names no earlier row of that
-            task, or params with what a row sets would not be valid; one line each, with the row and the key.
+        InputError: a key is unknown or missing, a value is wrong, a name is used twice, `after` names no earlier row of
+            that task, or the params with those of a row are not valid; one line for each, with the row and the key.
     """
     rows = _validated(read(file), file).rows
     problems = [*_name_problems(rows), *_after_problems(rows)]
@@ -133,59 +127,61 @@ def read_ladder(params: Mapping[str, Any], file: Path) -> list[Row]:
     return rows
 
 
-def select(rows: Sequence[Row], names: Iterable[str]) -> list[Row]:
-    """The named rows, in the ladder's order; all of them where none is named.
+def select(rows: Sequence[LadderRow], names: Iterable[str]) -> list[LadderRow]:
+    """The rows of these names, in the ladder's order; all rows if there are no names.
 
     Raises:
         InputError: there is no such row.
     """
-    wanted = list(names)
-    known = [row.name for row in rows]
-    unknown = [name for name in wanted if name not in known]
+    selected = list(names)
+    all_names = [row.name for row in rows]
+    unknown = [name for name in selected if name not in all_names]
     if unknown:
-        raise InputError(f"the ladder has no row {unknown[0]!r}; there are {', '.join(known)}")
-    return [row for row in rows if not wanted or row.name in wanted]
+        raise InputError(f"the ladder has no row {unknown[0]!r}; there are {', '.join(all_names)}")
+    return [row for row in rows if not selected or row.name in selected]
 
 
-def experiments(rows: Iterable[Row], own_seed: int, seeds: Sequence[int] = ()) -> list[Experiment]:
-    """What to run, row by row: an experiment for each of a row's seeds, or for each of `seeds` if there are any."""
+def experiments(rows: Iterable[LadderRow], default_seed: int, seeds: Sequence[int] = ()) -> list[Experiment]:
+    """The experiments of the rows: one for each of `seeds`, or for each of the row's own seeds if `seeds` is empty."""
     return [
-        Experiment(experiment_name(row.name, seed, own_seed), row, seed, {"seed": seed, **row.set})
+        Experiment(experiment_name(row.name, seed, default_seed), row, seed, {"seed": seed, **row.set})
         for row in rows
         for seed in seeds or row.seeds
     ]
 
 
-def experiment_name(row: str, seed: int, own_seed: int) -> str:
-    """The row's name; with another seed than params.yaml's own, the seed follows."""
-    return row if seed == own_seed else f"{row}-seed{seed}"
+def experiment_name(row: str, seed: int, default_seed: int) -> str:
+    """The row's name, followed by the seed if it is not that of params.yaml."""
+    return row if seed == default_seed else f"{row}-seed{seed}"
 
 
-def lines(rows: Iterable[Row], results: Results) -> list[Line]:
-    """For each row and each of its tasks the F1 over its seeds, and the gain over the row before it.
+def row_results(rows: Iterable[LadderRow], results: Results) -> list[RowResult]:
+    """F1 and gain of each row for each of its tasks.
 
-    A gain is paired: a difference for each seed that both rows have.
+    Gains are paired: there is one for each seed that both rows were run with.
     """
     return [
-        Line(row, task, of_task(results, row.name, task), gains(results, row.name, row.after.get(task, ""), task))
+        RowResult(
+            row, task, f1_by_seed(results, row.name, task), gains(results, row.name, row.after.get(task, ""), task)
+        )
         for row in rows
         for task in row.tasks
     ]
 
 
-def of_task(results: Results, row: str, task: str) -> list[float]:
-    """The F1 of each seed that the row has one for."""
+def f1_by_seed(results: Results, row: str, task: str) -> list[float]:
+    """F1 of the row for each seed that it was run with."""
     return [by_task[task] for by_task in results.get(row, {}).values()]
 
 
 def gains(results: Results, row: str, after: str, task: str) -> list[float]:
-    """The gain in F1 for each seed that both rows have a result of."""
+    """The gain in F1 for each seed that both rows were run with."""
     before = results.get(after, {})
     return [by_task[task] - before[seed][task] for seed, by_task in results.get(row, {}).items() if seed in before]
 
 
 def in_percent(values: Sequence[float], sign: str = "-") -> str:
-    """The mean, with the standard deviation (of a sample) where there are several values; a dash for none."""
+    """The mean in per cent, with the standard deviation (of a sample) if there are several values; a dash for none."""
     if not values:
         return "–"
     deviation = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
@@ -213,25 +209,25 @@ def _line(problem: Any, values: dict[str, Any]) -> str:  # noqa: ANN401 - pydant
     return f"{where}: {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"
 
 
-def _name_problems(rows: Sequence[Row]) -> list[str]:
+def _name_problems(rows: Sequence[LadderRow]) -> list[str]:
     names = [row.name for row in rows]
     return [f"row {name!r}: name: an earlier row has it" for i, name in enumerate(names) if name in names[:i]]
 
 
-def _after_problems(rows: Sequence[Row]) -> list[str]:
-    earlier: dict[str, Row] = {}
+def _after_problems(rows: Sequence[LadderRow]) -> list[str]:
+    earlier: dict[str, LadderRow] = {}
     problems = []
     for row in rows:
         for task, name in row.after.items():
             of_task = [other.name for other in earlier.values() if task in other.tasks]
             if name not in of_task:
-                mend = f"an earlier row of {task}: {', '.join(of_task) or '(none; leave `after` out)'}"
-                problems.append(f"row {row.name!r}: after.{task}: expected {mend}; found {name!r}")
+                expected = f"an earlier row of {task}: {', '.join(of_task) or '(none; leave `after` out)'}"
+                problems.append(f"row {row.name!r}: after.{task}: expected {expected}; found {name!r}")
         earlier[row.name] = row
     return problems
 
 
-def _of_tasks(row: Row, tasks: Iterable[str]) -> Row:
+def _of_tasks(row: LadderRow, tasks: Iterable[str]) -> LadderRow:
     others = tuple(f"tasks.{task}." for task in KNOWN_TASKS if task not in tasks)
     return row.model_copy(
         update={
@@ -243,19 +239,21 @@ def _of_tasks(row: Row, tasks: Iterable[str]) -> Row:
     )
 
 
-def _param_problems(row: Row, params: Mapping[str, Any]) -> list[str]:
-    problems = [f"row {row.name!r}: set.{path}: {wrong}" for path in row.set if (wrong := _wrong(path, params))]
+def _param_problems(row: LadderRow, params: Mapping[str, Any]) -> list[str]:
+    problems = [
+        f"row {row.name!r}: set.{path}: {problem}" for path in row.set if (problem := _path_problem(path, params))
+    ]
     if problems:
         return problems
     try:
-        check_values(with_set(params, row.set), PARAMS_FILE)
+        check_values(with_values(params, row.set), PARAMS_FILE)
     except InputError as error:
         return [f"row {row.name!r}: set: {line.removeprefix(f'{PARAMS_FILE}: ')}" for line in error.message.split("\n")]
     return []
 
 
-def _wrong(path: str, params: Mapping[str, Any]) -> str | None:
-    """Why `path` is none that a row can set."""
+def _path_problem(path: str, params: Mapping[str, Any]) -> str | None:
+    """Why a row can't set `path`; None if it can."""
     if path == "seed":
         return "give the seeds of a row as `seeds`"
     value: Any = params
@@ -270,10 +268,10 @@ def _wrong(path: str, params: Mapping[str, Any]) -> str | None:
     return None
 
 
-def with_set(params: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of `params` with `values`, whose keys are dotted paths, put in."""
+def with_values(params: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of `params` with `values` by dotted path."""
     result = dict(params)
     for path, value in values.items():
         key, _, rest = path.partition(".")
-        result[key] = with_set(result[key], {rest: value}) if rest else value
+        result[key] = with_values(result[key], {rest: value}) if rest else value
     return result

@@ -9,11 +9,11 @@ from pathlib import Path
 import polars as pl
 
 from babelshelf.commands.check import check
-from babelshelf.commands.ladder.rows import Row, experiments, read_ladder
+from babelshelf.commands.ladder.rows import LadderRow, experiments, read_ladder
 from babelshelf.commands.report import data, gains, sections
 from babelshelf.commands.report.comparison import Settings, Step, steps
 from babelshelf.commands.report.examples import examples
-from babelshelf.commands.report.findings import Findings, Named
+from babelshelf.commands.report.findings import Findings, NamedRun
 from babelshelf.commands.report.runs import WORKSPACE, Run, ladder_runs, workspace
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import replacing, work_dir
@@ -24,19 +24,19 @@ from babelshelf.runtime.stage_log import read_resources
 
 @dataclass(frozen=True)
 class Ladder:
-    """The rows of ladder.yaml, and the experiments of each that are there, by seed."""
+    """The rows of ladder.yaml, and by row and seed the runs of those experiments that exist."""
 
-    rows: Sequence[Row]
+    rows: Sequence[LadderRow]
     runs: Mapping[str, Mapping[int, Run]]
     own_seed: int
 
     def missing(self) -> dict[str, list[str]]:
-        """Names of experiments that are not there, by row."""
-        found: dict[str, list[str]] = {}
+        """Names of the experiments that have not been run, by row."""
+        missing: dict[str, list[str]] = {}
         for experiment in experiments(self.rows, self.own_seed):
             if experiment.seed not in self.runs[experiment.row.name]:
-                found.setdefault(experiment.row.name, []).append(experiment.name)
-        return found
+                missing.setdefault(experiment.row.name, []).append(experiment.name)
+        return missing
 
 
 def report(out: Path, revision: str, ladder_file: Path) -> Path:
@@ -75,15 +75,15 @@ def compose(ladder: Ladder, own: Run, tasks: Sequence[str], settings: Settings, 
     """
     by_task = {task: steps(ladder.rows, ladder.runs, task, settings) for task in tasks} if ladder.rows else {}
     own_tasks = [task for task in tasks if own.json(f"metrics/evaluate/{task}.json") is not None]
-    shown: dict[str, Named] = {}
-    base: dict[str, Named] = {}
+    shown: dict[str, NamedRun] = {}
+    base: dict[str, NamedRun] = {}
     for task in tasks:
         details = _details(by_task.get(task, []))
         if details:
             shown[task] = details[-1]
             base |= {task: details[0]} if len(details) > 1 else {}
         elif task in own_tasks:
-            shown[task] = Named(WORKSPACE, own)
+            shown[task] = NamedRun(WORKSPACE, own)
     if not shown:
         raise InputError("nothing to report: run `make repro`, or `babelshelf ladder`")
     findings = Findings(by_task, shown, base, own if own_tasks else None, settings)
@@ -112,14 +112,14 @@ def write(document: Document, out: Path) -> None:
             (folder / "figures" / f"{figure.name}.svg").write_text(standalone(figure) + "\n", encoding="utf-8")
 
 
-def _details(of_task: Sequence[Step]) -> list[Named]:
+def _details(of_task: Sequence[Step]) -> list[NamedRun]:
     """The last row that was run, before it the first one, if another was run with the same seed."""
     run = [step for step in of_task if step.runs]
     if not run:
         return []
     seed, last = next(iter(run[-1].runs.items()))
-    first = [Named(step.row.name, step.runs[seed]) for step in run[:-1] if seed in step.runs][:1]
-    return [*first, Named(run[-1].row.name, last)]
+    first = [NamedRun(step.row.name, step.runs[seed]) for step in run[:-1] if seed in step.runs][:1]
+    return [*first, NamedRun(run[-1].row.name, last)]
 
 
 def _lead(findings: Findings, missing: Mapping[str, Sequence[str]]) -> list[str]:

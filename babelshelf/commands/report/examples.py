@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from babelshelf.commands.report.findings import Findings, Named
+from babelshelf.commands.report.findings import Findings, NamedRun
 from babelshelf.core.variants import STAGES
 from babelshelf.page.cells import EXAMPLES, examples_of
 from babelshelf.page.document import Block, Section, Table, Text
@@ -31,7 +31,7 @@ def examples(findings: Findings) -> Iterator[Section]:
                 yield Section(f"{variant}-{task}", f"{title}, {task}, of the run {named.name}", found, level=3)
 
 
-def _translation(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterator[Block]:
+def _translation(task: str, named: NamedRun, metrics: Mapping[str, Any]) -> Iterator[Block]:
     failed = [name for name, sizes in metrics["dropped"].items() if any(part["rows"] for part in sizes.values())]
     rows = [
         [
@@ -55,7 +55,7 @@ def _translation(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterato
         yield examples_of(f"{task}: kept", made, columns | {"candidate": "Candidate", "label": "Label"})
 
 
-def _negatives(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterator[Block]:
+def _negatives(task: str, named: NamedRun, metrics: Mapping[str, Any]) -> Iterator[Block]:
     counts = {name: sum(metrics[name].values()) for name in ("mined", "target")}
     rows = [[name, f"{count:,}"] for name, count in counts.items()]
     rows += [[f"dropped draws: {name}", f"{count:,}"] for name, count in metrics["dropped_draws"].items()]
@@ -74,7 +74,7 @@ def _negatives(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterator[
         yield examples_of(f"{task}: kept", _with_parent(train, "negative", ["candidate"]), columns)
 
 
-def _filter(task: str, named: Named, metrics: Mapping[str, Any]) -> Iterator[Block]:
+def _filter(task: str, named: NamedRun, metrics: Mapping[str, Any]) -> Iterator[Block]:
     names = ("read", "dropped", "kept")
     parts = {"all": metrics, **metrics["by_origin"], **{f"label {k}": v for k, v in metrics["by_label"].items()}}
     rows = [[part, *(f"{counts[name]:,}" for name in names)] for part, counts in parts.items()]

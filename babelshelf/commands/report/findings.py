@@ -13,8 +13,8 @@ SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
-class Named:
-    """A run with what it is called on the page."""
+class NamedRun:
+    """A run with its name on the page."""
 
     name: str
     run: Run
@@ -22,45 +22,47 @@ class Named:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the sections show.
+    """The data of all sections.
 
     Attributes:
         steps: the ladder by task; empty where there is none.
-        shown: the run that a task's details are of: the last row that was run, or the workspace where none was.
-        base: the first row that was run, if it is another one.
-        workspace: the run in the working tree, None where there is none.
+        shown: the run whose details are shown, by task: the last row that was run, or the workspace if none was.
+        base: the first row that was run, by task, if that is another one.
+        workspace: the run in the working tree; None if there is none.
         settings: of the intervals.
     """
 
     steps: Mapping[str, Sequence[Step]]
-    shown: Mapping[str, Named]
-    base: Mapping[str, Named]
+    shown: Mapping[str, NamedRun]
+    base: Mapping[str, NamedRun]
     workspace: Run | None
     settings: Settings
 
-    def compared(self, task: str) -> list[Named]:
+    def compared(self, task: str) -> list[NamedRun]:
         """The base, if any, and the run that is shown."""
         return [*([self.base[task]] if task in self.base else []), self.shown[task]]
 
-    def source(self, task: str, variant: str) -> Named | None:
+    def source(self, task: str, variant: str) -> NamedRun | None:
         """The last run whose recipe makes a variant of the training set."""
-        runs = [Named(step.row.name, run) for step in self.steps.get(task, []) for run in list(step.runs.values())[:1]]
+        runs = [
+            NamedRun(step.row.name, run) for step in self.steps.get(task, []) for run in list(step.runs.values())[:1]
+        ]
         if self.workspace is not None:
-            runs.insert(0, Named(self.workspace.name, self.workspace))
+            runs.insert(0, NamedRun(self.workspace.name, self.workspace))
         fitting = [named for named in runs if variant in named.run.variants(task)]
         return fitting[-1] if fitting else None
 
 
-def gain(found: Difference) -> str:
+def gain(difference: Difference) -> str:
     """A gain in points, never without its interval."""
-    return f"{100 * found.value:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    return f"{100 * difference.value:+.1f} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
 
 
-def verdict(found: Difference, p: float = 0.0) -> str:
-    """What the interval, and a corrected p value, say of a gain."""
-    if found.low <= 0 <= found.high or p > SIGNIFICANT:
+def verdict(difference: Difference, p: float = 0.0) -> str:
+    """Verdict on a gain, by its interval and its corrected p value."""
+    if difference.low <= 0 <= difference.high or p > SIGNIFICANT:
         return "no evidence"
-    return "gain" if found.value > 0 else "loss"
+    return "gain" if difference.value > 0 else "loss"
 
 
 def p_value(value: float) -> str:

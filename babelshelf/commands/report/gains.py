@@ -14,7 +14,7 @@ from babelshelf.page import figures
 from babelshelf.page.cells import NONE, percent
 from babelshelf.page.document import Block, Figure, Section, Table, Text
 
-NAMED = 5  # files and params in a warning
+MAX_LISTED = 5  # files and params in a warning
 
 
 def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator[Section]:
@@ -51,12 +51,12 @@ def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator
 def warnings(step: Step, task: str) -> Iterator[str]:
     """Why a row and the one that it builds on cannot be compared, or only with care."""
     pair = f"{step.row.name} and {step.row.after.get(task)}"
-    if step.other_rows:
-        seeds = ", ".join(map(str, step.other_rows))
+    if step.incomparable_seeds:
+        seeds = ", ".join(map(str, step.incomparable_seeds))
         yield f"Warning: {pair} were run on different test rows (seed {seeds}), which make no gain; run both again."
-    if step.differs:
-        more = f" and {len(step.differs) - NAMED} more" if len(step.differs) > NAMED else ""
-        what = ", ".join(step.differs[:NAMED]) + more
+    if step.confounders:
+        more = f" and {len(step.confounders) - MAX_LISTED} more" if len(step.confounders) > MAX_LISTED else ""
+        what = ", ".join(step.confounders[:MAX_LISTED]) + more
         yield f"Warning: {pair} were run with different {what}: the gain is not of the step alone; run both again."
 
 
@@ -134,14 +134,14 @@ def _over_seeds(step: Step, metric: str) -> str:
     return in_percent([float(values[index(metric)]) for values in step.values.values()])
 
 
-def _deviation(found: Gain) -> str:
-    return percent(stdev(found.by_seed)) if len(found.by_seed) > 1 else NONE
+def _deviation(gain: Gain) -> str:
+    return percent(stdev(gain.by_seed)) if len(gain.by_seed) > 1 else NONE
 
 
-def _verdict(found: Gain) -> str:
+def _verdict(gain: Gain) -> str:
     """That of the interval; of a single seed it says that it is of one run."""
-    of_interval = verdict(found.by_metric["f1"])
-    return of_interval if len(found.seeds) > 1 else f"{of_interval} (one run)"
+    of_interval = verdict(gain.by_metric["f1"])
+    return of_interval if len(gain.seeds) > 1 else f"{of_interval} (one run)"
 
 
 def _needs_sentence(step: Step) -> bool:
@@ -182,8 +182,12 @@ def _language_blocks(findings: Findings, task: str, evaluated: Mapping[str, Mapp
         cells += [percent(by[language]["f1"]) for by in evaluated.values()]
         cells += [percent(shown[language]["average_precision"])]
         if gains:
-            found = gains[language]
-            cells += [gain(found.difference), p_value(found.corrected_p), verdict(found.difference, found.corrected_p)]
+            gained = gains[language]
+            cells += [
+                gain(gained.difference),
+                p_value(gained.corrected_p),
+                verdict(gained.difference, gained.corrected_p),
+            ]
         rows.append(cells)
     headings = ["Language", "Rows", *(f"F1 of {name}" for name in evaluated), f"AP of {findings.shown[task].name}"]
     headings += ["Gain in F1", "Corrected p", "Verdict"] if gains else []
@@ -192,8 +196,8 @@ def _language_blocks(findings: Findings, task: str, evaluated: Mapping[str, Mapp
 
 def _language_gains(findings: Findings, task: str) -> dict[str, LanguageGain]:
     """What the run that is shown gains over the base in each language; nothing where they cannot be compared."""
-    tables = [named.run.answers(task, "test") for named in findings.compared(task)]
+    tables = [named.run.predictions(task, "test") for named in findings.compared(task)]
     before, after = tables[0], tables[-1]
     if task not in findings.base or before is None or after is None or not same_rows(before, after):
         return {}
-    return {found.language: found for found in language_gains(before, after, findings.settings)}
+    return {gained.language: gained for gained in language_gains(before, after, findings.settings)}

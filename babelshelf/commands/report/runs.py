@@ -14,11 +14,10 @@ from typing import Any
 import polars as pl
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
-from dvc.repo import Repo
-from dvc.utils.serialize import parse_yaml
 from ruamel.yaml import YAML
 
-from babelshelf.commands.ladder.rows import Row
+from babelshelf.commands.ladder.git import experiment_ref, git
+from babelshelf.commands.ladder.rows import LadderRow
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE
 from babelshelf.core.variants import chain
@@ -57,27 +56,27 @@ class Run:
         content = self.read(path)
         return None if content is None else pl.read_parquet(BytesIO(content))
 
-    def answers(self, task: str, split: str) -> pl.DataFrame | None:
+    def predictions(self, task: str, split: str) -> pl.DataFrame | None:
         """Predictions for `dev` or `test`, with the column `is_relevant` by the run's own thresholds."""
         predictions = self.parquet(f"data/predictions/held_out/{task}/{split}.parquet")
         calibrated = self.json(f"metrics/calibrate/{task}.json")
         return None if predictions is None or calibrated is None else Thresholds.of(calibrated).answer(predictions)
 
     @cached_property
-    def made_from(self) -> dict[str, str]:
-        """What its stages read and none of them made: hashes of files by path, values of params by dotted path."""
+    def inputs(self) -> dict[str, str]:
+        """What its stages read and none of them writes: hashes of files by path, values of params by dotted path."""
         content = self.read(LOCK_FILE)
-        stages = parse_yaml(content, LOCK_FILE)["stages"].values() if content else []
-        made = [Path(out["path"]) for stage in stages for out in stage.get("outs", [])]
-        found = {}
+        stages = _yaml(content)["stages"].values() if content else []
+        outs = [Path(out["path"]) for stage in stages for out in stage.get("outs", [])]
+        inputs = {}
         for stage in stages:
             for dep in stage.get("deps", []):
                 path = Path(dep["path"])
-                if not any(path.is_relative_to(out) or out.is_relative_to(path) for out in made):
-                    found[dep["path"]] = str(dep.get("md5"))
+                if not any(path.is_relative_to(out) or out.is_relative_to(path) for out in outs):
+                    inputs[dep["path"]] = str(dep.get("md5"))
             for params in stage.get("params", {}).values():
-                found |= dict(_flat(params))
-        return found
+                inputs |= dict(_flat(params))
+        return inputs
 
     def variants(self, task: str) -> list[str]:
         """The training sets that the task's recipe makes, from `original` to the one that it trains on."""
@@ -86,10 +85,10 @@ class Run:
 
 def workspace() -> Run:
     """The run whose files lie in the working tree."""
-    return Run(WORKSPACE, _params(PARAMS_FILE.read_bytes()), lambda path: _file(Path(path)))
+    return Run(WORKSPACE, _yaml(PARAMS_FILE.read_bytes()), lambda path: _file(Path(path)))
 
 
-def ladder_runs(rows: Iterable[Row], revision: str) -> dict[str, dict[int, Run]]:
+def ladder_runs(rows: Iterable[LadderRow], revision: str) -> dict[str, dict[int, Run]]:
     """The experiments of the rows on the commit `revision`, `{row: {seed: run}}`; a row may have none.
 
     All that are there, whether the seed is one that ladder.yaml asks for or was given to the command; the former first.
@@ -97,24 +96,26 @@ def ladder_runs(rows: Iterable[Row], revision: str) -> dict[str, dict[int, Run]]
     Raises:
         InputError: there is no such commit.
     """
-    found = _experiments(revision)
-    return {row.name: _by_seed(row, found) for row in rows}
+    commits = _experiments(revision)
+    return {row.name: _by_seed(row, commits) for row in rows}
 
 
-def _by_seed(row: Row, found: Mapping[str, str]) -> dict[int, Run]:
+def _by_seed(row: LadderRow, commits: Mapping[str, str]) -> dict[int, Run]:
     name = re.compile(rf"{re.escape(row.name)}(-seed[0-9]+)?")
-    runs = {run.params["seed"]: run for run in (_run(one, found[one]) for one in sorted(found) if name.fullmatch(one))}
+    runs = {
+        run.params["seed"]: run for run in (_run(one, commits[one]) for one in sorted(commits) if name.fullmatch(one))
+    }
     return {seed: runs[seed] for seed in sorted(runs, key=lambda seed: (seed not in row.seeds, seed))}
 
 
 def _experiments(revision: str) -> dict[str, str]:
     """Commits of the experiments on `revision`, by name."""
     try:
-        with Repo() as repo:
-            by_baseline = repo.experiments.ls(rev=revision)
-    except DvcException as error:
-        raise InputError(f"--rev {revision}: {error}") from error
-    return {name: str(commit) for listed in by_baseline.values() for name, commit in listed}
+        baseline = git(Path.cwd(), "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
+    except InputError as error:
+        raise InputError(f"--rev {revision}: there is no such commit") from error
+    listed = git(Path.cwd(), "for-each-ref", "--format=%(refname:lstrip=4) %(objectname)", experiment_ref(baseline, ""))
+    return dict(line.split() for line in listed.splitlines())
 
 
 def _run(name: str, commit: str) -> Run:
@@ -131,7 +132,7 @@ def _run(name: str, commit: str) -> Run:
     params = read(str(PARAMS_FILE))
     if params is None:
         raise InputError(f"experiment {name}: its commit has no {PARAMS_FILE}: run it again")
-    return Run(name, _params(params), read)
+    return Run(name, _yaml(params), read)
 
 
 def _flat(params: Mapping[str, Any], parent: str = "") -> Iterator[tuple[str, str]]:
@@ -146,6 +147,6 @@ def _file(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-def _params(content: bytes) -> dict[str, Any]:
-    params: dict[str, Any] = YAML(typ="safe", pure=True).load(BytesIO(content))
-    return params
+def _yaml(content: bytes) -> dict[str, Any]:
+    values: dict[str, Any] = YAML(typ="safe", pure=True).load(BytesIO(content))
+    return values

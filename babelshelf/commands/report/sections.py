@@ -1,4 +1,4 @@
-"""The other sections of the report, each made by one function of the runs that it is given."""
+"""The sections on results, thresholds, calibration, learning curves and resources; one function each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 from babelshelf.calibrate.params import CalibrateParams
 from babelshelf.calibrate.thresholds import cross_validated, scores_at
 from babelshelf.commands.report.comparison import Settings, index
-from babelshelf.commands.report.findings import Findings, Named, gain
+from babelshelf.commands.report.findings import Findings, NamedRun, gain
 from babelshelf.commands.report.runs import WORKSPACE, Run
 from babelshelf.commands.show import score_headings, task_rows
 from babelshelf.core.params import section
@@ -28,7 +28,7 @@ def results(findings: Findings) -> Iterator[Section]:
     lines: list[list[str]] = []
     for task, shown in findings.shown.items():
         own = findings.workspace
-        for named in [shown] if own is None or shown.run is own else [shown, Named(WORKSPACE, own)]:
+        for named in [shown] if own is None or shown.run is own else [shown, NamedRun(WORKSPACE, own)]:
             evaluated = named.run.json(f"metrics/evaluate/{task}.json")
             if evaluated is not None:
                 lines += [[line[0], named.name, *line[1:]] for line in task_rows(task, evaluated)]
@@ -89,7 +89,7 @@ def calibration(findings: Findings) -> Iterator[Section]:
     for task in findings.shown:
         curves = {}
         for named in findings.compared(task):
-            answers = named.run.answers(task, "test")
+            answers = named.run.predictions(task, "test")
             if answers is None:
                 continue
             curve = curves[named.name] = reliability(*arrays(labelled(answers)), findings.settings.bins)
@@ -112,7 +112,9 @@ def learning(findings: Findings) -> Iterator[Section]:
     blocks: list[Block] = []
     for task, named in findings.shown.items():
         runs = [
-            Named(step.row.name, next(iter(step.runs.values()))) for step in findings.steps.get(task, []) if step.runs
+            NamedRun(step.row.name, next(iter(step.runs.values())))
+            for step in findings.steps.get(task, [])
+            if step.runs
         ]
         curves = _distinct_curves(task, runs or [named])
         if curves:
@@ -156,7 +158,7 @@ def _f1_of_shared(task: str, run: Run, calibrated: Mapping[str, Any]) -> float |
     """F1 on dev at the shared threshold; None where languages have their own and the predictions are not here."""
     if "thresholds" not in calibrated:
         return float(calibrated["f1"])
-    answers = run.answers(task, "dev")
+    answers = run.predictions(task, "dev")
     if answers is None:
         return None
     return float(scores_at(*arrays(labelled(answers)), np.array([calibrated["threshold"]]))["f1"][0])
@@ -164,7 +166,7 @@ def _f1_of_shared(task: str, run: Run, calibrated: Mapping[str, Any]) -> float |
 
 def _per_language(task: str, run: Run, settings: Settings) -> list[str]:
     """F1 on dev by cross-validation of a shared threshold and of one a language, and the second's gain."""
-    answers = run.answers(task, "dev")
+    answers = run.predictions(task, "dev")
     if answers is None or "cross_validated" not in (run.json(f"metrics/calibrate/{task}.json") or {}):
         return [NONE, NONE, NONE]
     params = section(CalibrateParams, dict(run.params), "calibrate", task)
@@ -175,7 +177,7 @@ def _per_language(task: str, run: Run, settings: Settings) -> list[str]:
     return [*f1, gain(difference(samples[0], samples[1], settings.confidence)["f1"])]
 
 
-def _distinct_curves(task: str, runs: Sequence[Named]) -> dict[str, pl.DataFrame]:
+def _distinct_curves(task: str, runs: Sequence[NamedRun]) -> dict[str, pl.DataFrame]:
     """Loss over epochs of the runs' final models; one curve for runs that share their model."""
     found: dict[str, pl.DataFrame] = {}
     for named in runs:

@@ -1,4 +1,4 @@
-"""Scoring with vLLM on one machine, on GPUs or on its CPU build: the base model with the LoRA adapter, or all weights.
+"""VLLM on this machine, on GPUs or its CPU build: the base model with the LoRA adapter, or all weights.
 
 The numbers are those of this engine and this precision: calibrate the threshold on the path that serves.
 """
@@ -17,15 +17,42 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from babelshelf.core.errors import InputError
+from babelshelf.llm.requirements import MergedAdapter, Package, Requirement
+from babelshelf.llm.requirements import VllmEngines as RequiredEngines
 from babelshelf.runtime.child_process import Guard, end_with_parent
-from babelshelf.score.vllm_serving import Engines, Serving, VllmScorer, answered, trained
+from babelshelf.score.params import VllmEngineParams
+from babelshelf.score.vllm_serving import Serving, VllmEngines, VllmScorer, answered, trained
 
 if TYPE_CHECKING:
     from babelshelf.score.params import ScoreParams
 
+SECTION = """
+precision: auto # bf16 where the GPU or CPU computes in it, else fp32; or bf16, fp32
+adapter: lora # beside the base model, or merged: into its weights, before it is loaded
+tensor_parallel: 1 # GPUs that a model is split over
+data_parallel: 1 # engines, each a process with GPUs of its own, that share the pairs
+gpu_memory_utilization: 0.9 # of each GPU; on a CPU, of the memory
+enforce_eager: false # true: no graphs are compiled, which starts sooner and runs slower
+"""
 CHUNK = 16_384  # pairs: at the end of each an engine runs empty, and a kill loses at most one
+
+
+class Params(VllmEngineParams):
+    """The section `score.vllm`."""
+
+    data_parallel: int = Field(ge=1)  # engines, each a process
+
+
+def requirements(settings: ScoreParams, longest: int, *, adapted: bool) -> Iterator[Requirement]:
+    """What scoring needs; `longest` are the tokens of the longest prompt, `adapted` says whether it has an adapter."""
+    own = settings.own(Params)
+    yield Package("vllm", "pip install -e '.[vllm]'")
+    yield RequiredEngines(own.data_parallel, own.tensor_parallel, own.gpu_memory_utilization, own.precision, longest)
+    if adapted and own.adapter == "merged":
+        yield MergedAdapter(own.precision, "set score.vllm.adapter: lora")
 
 
 @contextmanager
@@ -35,15 +62,13 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[VllmScorer]
     Args:
         base: folder of the base model, which also holds the tokenizer.
         model: folder of an adapter, or of all weights; its `prompt.json` says which prompt it was trained with.
-        settings: precision, and the section `vllm`.
+        settings: the section `score`.
 
     Raises:
         InputError: the adapter has what vLLM cannot serve beside a base model, or there are too few GPUs.
     """
-    with (
-        trained(base, model, settings) as found,
-        _engines(found.serving, settings.vllm.data_parallel) as engines,
-    ):
+    own = settings.own(Params)
+    with trained(base, model, own) as found, _engines(found.serving, own.data_parallel) as engines:
         yield found.scorer(engines, CHUNK)
 
 
@@ -79,7 +104,7 @@ class Engine:
         self._guard.close()
 
 
-class Replicas:
+class EnginePool:
     """Engines in processes of their own: vLLM's `LLM` raises when asked for data parallelism within one."""
 
     def __init__(self, pools: Sequence[ProcessPoolExecutor]) -> None:
@@ -94,7 +119,7 @@ class Replicas:
 
 
 @contextmanager
-def _engines(serving: Serving, replicas: int) -> Iterator[Engines]:
+def _engines(serving: Serving, replicas: int) -> Iterator[VllmEngines]:
     if replicas == 1:
         engine = Engine(serving)
         try:
@@ -109,7 +134,7 @@ def _engines(serving: Serving, replicas: int) -> Iterator[Engines]:
             pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start, initargs=(own,))
             pools.append(stack.enter_context(pool))
             stack.callback(pool.submit, _stop)  # before the pool is left, which waits for it
-        yield Replicas(pools)
+        yield EnginePool(pools)
 
 
 def _devices(replicas: int, each: int) -> Iterator[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The offline translator: longest match over a glossary, from any of its languages into any other.
+"""Longest match over a glossary, offline, from any of its languages into any other.
 
 A glossary is a TSV file: a header of language codes (`en` among them), a term a line, one name a cell, empty where a
 language has none. A lexicon knows no grammar: the order of words is the source's, inflected forms are other words, and
@@ -62,6 +62,8 @@ class LexiconTranslator:
         glossary: the terms.
         identity: what the translations depend on, see `Translator`.
     """
+
+    limits_length = False
 
     def __init__(self, glossary: Glossary, identity: str) -> None:
         self.identity = identity

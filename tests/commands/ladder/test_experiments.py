@@ -1,99 +1,173 @@
-"""Experiments of a repository of one small stage: what is told, what is committed, and when one is up to date."""
+"""Experiments in clones of a repository of three quick stages: what runs, what is committed, what stays untouched."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from babelshelf.commands.ladder.experiments import Copy, Plan, copied, untracked_inputs
-
-DVC_YAML = """
-stages:
-  summarize:
-    cmd: {python} -c "import pathlib as p; p.Path('out').mkdir(); p.Path('out/a').write_text('1');
-      p.Path('metrics.json').write_text('{{}}')"
-    deps: [{deps}]
-    params: [size]
-    outs: [out]
-    metrics: [{{metrics.json: {{cache: false}}}}]
-"""
+from babelshelf.commands.ladder.clones import clones
+from babelshelf.commands.ladder.rows import Experiment
+from babelshelf.core.errors import InputError
+from babelshelf.core.params import read
+from tests.helpers import toy_pipeline
+from tests.helpers.toy_pipeline import ToyPipeline, experiment, run
 
 
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The root of a repository with a commit; a file outside of it is an input of its stage, too."""
-    root = tmp_path.resolve() / "repository"
-    root.mkdir()
-    monkeypatch.chdir(root)
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyPipeline:
+    """A repository, which is the working directory."""
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-    outside = root.parent / "pairs.csv"
-    outside.write_text("a,b\n")
-    (root / "kept.txt").write_text("1")
-    (root / "dvc.yaml").write_text(DVC_YAML.format(python=sys.executable, deps=f"kept.txt, '[own].txt', {outside}"))
-    (root / "params.yaml").write_text("size: 1\n")
-    _command("git", "init", "--quiet")
-    _command(sys.executable, "-m", "dvc", "init", "--quiet")
-    _git("add", ".")
-    _git("commit", "--quiet", "-m", "start")
-    (root / "[own].txt").write_text("2")
-    return root
+    monkeypatch.delenv("BABELSHELF_ROOT", raising=False)
+    pipeline = toy_pipeline.create(tmp_path.resolve())
+    monkeypatch.chdir(pipeline.folder)
+    return pipeline
 
 
-def _command(*arguments: str) -> str:
-    return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+def test_an_experiment_has_the_users_changes_and_the_users_files_stay(toy: ToyPipeline) -> None:
+    (toy.folder / "kept.txt").write_bytes(b"changed \xff\n")
+    (toy.folder / "added.txt").write_text("added")
+    (toy.folder / "added then deleted.txt").write_text("added")
+    toy.git("add", "kept.txt", "added.txt", "added then deleted.txt")
+    (toy.folder / "kept.txt").write_bytes(b"changed twice \xff\n")
+    (toy.folder / "added then deleted.txt").unlink()
+    (toy.folder / "deleted.txt").unlink()
+    (toy.folder / "notes.txt").write_text("no stage reads this")
+    before = toy.state()
+    outcome, output = run([experiment(2), experiment(9), experiment(3)])
+    assert toy.state() == before
+    assert not (toy.folder / ".dvc" / "tmp" / "ladder").exists()
+    assert outcome.f1 == {"f2-seed1": {"qc": 0.2}, "f3-seed1": {"qc": 0.3}}
+    files = set(toy.git("ls-tree", "-r", "--name-only", toy.ref("f3-seed1")).splitlines())
+    kept = {".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "kept.txt", "params.yaml"}
+    assert files == {*kept, "added.txt", "dvc.lock", "metrics/summarize.json", "metrics/train.json"}
+    assert toy.git("cat-file", "-s", f"{toy.ref('f2-seed1')}:kept.txt").strip() == str(len(b"changed twice \xff\n"))
+    assert toy.show("f3-seed1", "params.yaml") == "seed: 1 # a comment\nf1: 3\n"
+    assert toy.git("log", "-1", "--format=%s %an", toy.ref("f2-seed1")).strip() == "+ 2 babelshelf ladder"
+    assert toy.git("rev-parse", f"{toy.ref('f2-seed1')}^") == toy.git("rev-parse", "HEAD")
+    assert toy.git("for-each-ref", "--format=%(refname)", "refs/exps").split() == [
+        toy.ref("f2-seed1"),
+        toy.ref("f3-seed1"),
+    ]
+    assert (toy.folder.parent / "root").read_text().strip() == str(toy.folder)
+    log = Path(".cache", "ladder", "f9-seed1.log")
+    assert [file.name for file in log.parent.iterdir()] == [log.name]
+    assert "Error: F1 is 9" in log.read_text()
+    assert "[2/3] f9-seed1: failed: summarize: F1 is 9" in output
+    assert "    summarize\n[3/3] f3-seed1: 2 stages ran, 1 came from the cache" in output
+    assert toy.counts() == {"prepare": 1, "train": 3, "summarize": 2}
 
 
-def _git(*arguments: str) -> str:
-    return _command("git", "-c", "user.name=a", "-c", "user.email=a@localhost", *arguments)
+def test_untracked_inputs_are_used_and_named(toy: ToyPipeline) -> None:
+    _, output = run([experiment(2)])
+    named = [line.split()[0] for line in output.splitlines() if "git does not track it" in line]
+    assert named == ["../beside.txt", str(toy.folder.parent / "outside.txt"), "[own].txt", "new/"]
+    rows = toy.folder / ".dvc" / "cache" / "files" / "md5"
+    texts = [file.read_text() for file in rows.rglob("*") if file.is_file()]
+    assert "kept\nown\nnew\nbeside\noutside\n" in texts
 
 
-def _run(copy: Copy, name: str) -> Plan:
-    plan = copy.set_up({"size": 2})
-    copy.run(name, copy.root / ".cache" / "log", lambda _name, _runs: None, lambda _line: None)
-    copy.save(name, "a title", plan)
-    return plan
+def test_an_experiment_is_up_to_date_until_an_input_changes_or_an_output_is_lost(toy: ToyPipeline) -> None:
+    run([experiment(2)])
+    (toy.folder / "notes.txt").write_text("no stage reads this")
+    assert "[1/1] f2-seed1: up to date" in run([experiment(2)])[1]
+    (toy.folder / "new" / "b.txt").write_text("b\n")
+    outcome, output = run([experiment(2)])
+    assert "up to date" not in output
+    assert outcome.f1 == {"f2-seed1": {"qc": 0.2}}
+    assert toy.counts() == {"prepare": 2, "train": 2, "summarize": 2}
+    cached = (toy.folder / ".dvc" / "cache" / "files").rglob("*")
+    next(file for file in cached if file.is_file() and "b\n" in file.read_text()).unlink()  # data/rows or data/model
+    assert "up to date" not in run([experiment(2)])[1]
+    assert toy.counts() != {"prepare": 2, "train": 2, "summarize": 2}
 
 
-def test_inputs_that_no_commit_has_are_named_also_those_outside_of_the_repository(repository: Path) -> None:
-    outside = repository.parent / "pairs.csv"
-    with copied(repository) as copy:
-        assert untracked_inputs(copy, copy.set_up({})) == [str(outside), "[own].txt"]
-    _git("add", ".")
-    with copied(repository) as copy:
-        assert untracked_inputs(copy, copy.set_up({})) == [str(outside)]
-    assert outside.read_text() == "a,b\n"
+@pytest.fixture
+def experiments_of_one_job(toy: ToyPipeline) -> tuple[list[Experiment], dict[str, str], dict[str, int]]:
+    """Experiments, the content of each after a run with one job from empty caches, and how often each stage ran."""
+    wanted = [experiment(2), experiment(9), experiment(3), experiment(2, seed=2)]
+    run(wanted)
+    counts = toy.counts()
+    trees = toy.trees()
+    for name in trees:
+        toy.git("update-ref", "-d", toy.ref(name))
+    shutil.rmtree(toy.folder / ".dvc" / "cache")
+    toy.runs.unlink()
+    return wanted, trees, counts
 
 
-def test_a_file_that_is_only_staged_is_part_of_the_experiment_and_changes_stay_where_they_are(repository: Path) -> None:
-    _git("add", ".")
-    (repository / "staged then deleted").write_text("3")
-    _git("add", ".")
-    (repository / "staged then deleted").unlink()
-    (repository / "kept.txt").write_text("changed")
-    status = _git("status", "--porcelain")
-    with copied(repository) as copy:
-        _run(copy, "one")
-        files = _git("ls-tree", "-r", "--name-only", copy.ref("one")).split("\n")
-        assert {"[own].txt", "kept.txt", "metrics.json", "dvc.lock"} <= set(files)
-        assert "staged then deleted" not in files
-        assert _git("show", f"{copy.ref('one')}:kept.txt") == "changed"
-    assert _git("status", "--porcelain") == status
+def test_two_jobs_make_the_same_experiments_and_compute_shared_stages_once(
+    toy: ToyPipeline, experiments_of_one_job: tuple[list[Experiment], dict[str, str], dict[str, int]]
+) -> None:
+    wanted, trees, counts = experiments_of_one_job
+    before = toy.state()
+    outcome, output = run(wanted, jobs=2)
+    assert toy.trees() == trees
+    assert outcome.f1.keys() == trees.keys() == {one.name for one in wanted} - {"f9-seed1"}
+    assert toy.counts() == counts == {"prepare": 1, "train": 4, "summarize": 3}
+    assert toy.state() == before
+    assert "    f3-seed1: train\n" in output
+    assert list(outcome.seconds) == [one.name for one in wanted]
 
 
-@pytest.mark.parametrize("lost", ["all", "a file of a folder"])
-def test_an_experiment_whose_outs_are_lost_is_not_up_to_date(repository: Path, lost: str) -> None:
-    with copied(repository) as copy:
-        plan = _run(copy, "one")
-        assert copy.is_up_to_date("one", plan)
-        assert not copy.is_up_to_date("two", plan)
-        assert not copy.is_up_to_date("one", plan._replace(digest="0"))
-        cache = repository / ".dvc" / "cache" / "files" / "md5"
-        if lost == "all":
-            shutil.rmtree(cache)
-        else:
-            next(file for file in cache.rglob("*") if file.is_file() and file.read_text() == "1").unlink()  # out/a
-        assert not copy.is_up_to_date("one", plan)
+@pytest.mark.slow
+def test_after_a_kill_finished_stages_are_not_run_again(toy: ToyPipeline) -> None:
+    toy.go.unlink()  # train does not end
+    before = toy.state()
+    command = [sys.executable, "-m", "tests.helpers.toy_pipeline", "2", "3"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    process = subprocess.Popen(command, cwd=toy.folder, env=environment, start_new_session=True)
+    while process.poll() is None and "train" not in toy.counts():
+        time.sleep(0.02)
+    assert process.poll() is None, "it ended before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert toy.state() == before
+    assert (toy.folder / ".dvc" / "tmp" / "ladder").exists()
+    toy.go.touch()
+    outcome, _ = run([experiment(2), experiment(3)])
+    assert outcome.f1 == {"f2-seed1": {"qc": 0.2}, "f3-seed1": {"qc": 0.3}}
+    assert toy.counts() == {"prepare": 1, "train": 3, "summarize": 2}
+    assert not (toy.folder / ".dvc" / "tmp" / "ladder").exists()
+    assert toy.state() == before
+
+
+def test_one_process_at_a_time_has_clones(toy: ToyPipeline) -> None:
+    with (
+        clones(toy.folder, 1),
+        pytest.raises(InputError, match="another `babelshelf ladder` runs in this repository"),
+        clones(toy.folder, 1),
+    ):
+        pass
+    with clones(toy.folder, 2) as (one, two):
+        assert one.files == two.files
+        assert one.folder != two.folder
+
+
+def test_a_repository_without_commit_and_a_folder_without_repository_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not the root of a DVC repository"), clones(tmp_path, 1):
+        pass
+    (tmp_path / ".dvc").mkdir()
+    with pytest.raises(InputError, match="not the root of a git repository"), clones(tmp_path, 1):
+        pass
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    with pytest.raises(InputError, match="run `git commit`"), clones(tmp_path, 1):
+        pass
+
+
+def test_no_param_has_a_name_that_the_run_cache_ignores(root: Path) -> None:
+    """DVC 3.67 leaves the keys size and nfiles out of a run's key, so that it restores the run of another value."""
+
+    def names(values: object) -> Iterator[str]:
+        for name, value in values.items() if isinstance(values, dict) else ():
+            yield name
+            yield from names(value)
+
+    assert {"size", "nfiles"} & set(names(read(root / "profiles" / "nano.yaml"))) == set()

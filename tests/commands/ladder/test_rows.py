@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from babelshelf.commands.ladder.experiments import reason
-from babelshelf.commands.ladder.rows import experiments, in_percent, lines, read_ladder, select, with_set
+from babelshelf.commands.ladder.dvc_commands import failure
+from babelshelf.commands.ladder.rows import experiments, in_percent, read_ladder, row_results, select, with_values
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import read
 from tests.helpers.profiles import NANO
@@ -38,7 +38,7 @@ rows:
 
 
 @pytest.fixture
-def params(root: Path) -> dict[str, Any]:
+def params() -> dict[str, Any]:
     return read(NANO)
 
 
@@ -76,12 +76,12 @@ def test_shipped_rows_mean_the_same_where_params_have_a_threshold_per_language(
     """A threshold per language is also refused where a row fixes the threshold."""
     params["calibrate"]["per_language"] = True
     for row in read_ladder(params, root / "ladder.yaml"):
-        assert with_set(params, row.set)["calibrate"]["per_language"] is False
+        assert with_values(params, row.set)["calibrate"]["per_language"] is False
 
 
 def test_experiments_are_rows_times_seeds_in_order(tmp_path: Path, params: dict[str, Any]) -> None:
     rows = read_ladder(params, _ladder(tmp_path))
-    made = experiments(rows, own_seed=1)
+    made = experiments(rows, default_seed=1)
     assert [made_one.name for made_one in made] == ["sft", "translation", "translation-seed2", "filter"]
     assert made[2].params == {"seed": 2, "tasks.qc.train_on": "translated", "tasks.qi.train_on": "translated"}
     assert [one.name for one in experiments(rows[:1], 3, [1, 3])] == ["sft-seed1", "sft"]
@@ -115,9 +115,9 @@ def test_a_task_that_params_do_not_have_is_left_out(tmp_path: Path, params: dict
         ({"title": None}, "row 'translation': title: missing key"),
         ({"name": "with space"}, "row 'with space': name: expected letters and digits"),
         ({"name": "sft"}, "row 'sft': name: an earlier row has it"),
-        ({"name": "sft-seed12"}, "row 'sft-seed12': name: -seed12 in the end is for the experiments of other seeds"),
+        ({"name": "sft-seed12"}, "row 'sft-seed12': name: a name must not end in -seed12"),
         ({"seeds": []}, "row 'translation': seeds: "),
-        ({"seeds": [1, 1]}, "seeds: each may stand there once"),
+        ({"seeds": [1, 1]}, "seeds: each value may be given once"),
         ({"tasks": ["qx"]}, "tasks: there is no task 'qx', only qc, qi"),
         ({"published": {"qx": 1.0}}, "published: 'qx' is not among the row's tasks"),
         ({"published": {"qc": 101}}, "row 'translation': published.qc: "),
@@ -140,9 +140,9 @@ def test_a_mistake_is_named_by_row_and_key(
     assert all(line.startswith(f"{tmp_path / 'ladder.yaml'}: ") for line in raised.value.message.splitlines())
 
 
-def test_with_set_leaves_the_params_as_they_were(params: dict[str, Any]) -> None:
+def test_with_values_leaves_the_params_as_they_were(params: dict[str, Any]) -> None:
     before = params["tasks"]["qc"]["calibrate"]["threshold"]
-    changed = with_set(params, {"tasks.qc.calibrate.threshold": 0.125, "tasks.qi.train_on": "original"})
+    changed = with_values(params, {"tasks.qc.calibrate.threshold": 0.125, "tasks.qi.train_on": "original"})
     assert changed["tasks"]["qc"]["calibrate"]["threshold"] == 0.125
     assert changed["tasks"]["qc"]["sft"] == params["tasks"]["qc"]["sft"]
     assert params["tasks"]["qc"]["calibrate"]["threshold"] == before
@@ -154,7 +154,7 @@ def test_a_gain_is_paired_by_seed(tmp_path: Path, params: dict[str, Any]) -> Non
         "sft": {1: {"qc": 0.70, "qi": 0.60}, 2: {"qc": 0.80, "qi": 0.60}, 3: {"qc": 0.10, "qi": 0.10}},
         "translation": {1: {"qc": 0.72, "qi": 0.59}, 2: {"qc": 0.84, "qi": 0.57}},
     }
-    first, _, qc, qi, nothing = lines(rows, results)
+    first, _, qc, qi, nothing = row_results(rows, results)
     assert (first.row.name, first.task, first.gain) == ("sft", "qc", [])
     assert qc.f1 == [0.72, 0.84]
     assert qc.gain == pytest.approx([0.02, 0.04])
@@ -171,8 +171,8 @@ def test_a_gain_is_paired_by_seed(tmp_path: Path, params: dict[str, Any]) -> Non
 def test_the_reason_of_a_failure_is_the_stage_and_its_own_error() -> None:
     output = "Stage 'prepare' didn't change, skipping\nRunning stage 'sft@original-qc':\n> python -m stages.sft\n"
     own = "a bar 10%\nError: params.yaml: wrong\nERROR: failed to reproduce 'sft@original-qc'\n"
-    assert reason(output + own) == "sft@original-qc: params.yaml: wrong"
+    assert failure(output + own) == "sft@original-qc: params.yaml: wrong"
     traceback = "Traceback\n  File x\n    call()\nValueError: no\nERROR: failed to reproduce 'sft@original-qc'\n"
     expected = "sft@original-qc:   File x\n    call()\nValueError: no\nERROR: failed to reproduce 'sft@original-qc'"
-    assert reason(output + traceback) == expected
-    assert reason("ERROR: missing data 'source': here\n") == "summarize: ERROR: missing data 'source': here"
+    assert failure(output + traceback) == expected
+    assert failure("ERROR: missing data 'source': here\n") == "dvc: ERROR: missing data 'source': here"

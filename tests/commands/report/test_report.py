@@ -89,7 +89,7 @@ def texts(document: Document) -> str:
 def test_a_step_is_the_paired_difference_of_its_runs() -> None:
     ladder = report_runs.ladder(2, n=390)
     first, second, not_run = steps(ladder.rows, ladder.runs, "qc", QUICK)
-    a, b = (ladder.runs[name][1].answers("qc", "test") for name in ("row0", "row1"))
+    a, b = (ladder.runs[name][1].predictions("qc", "test") for name in ("row0", "row1"))
     assert a is not None
     assert b is not None
     assert second.gain is not None
@@ -127,7 +127,7 @@ def test_runs_on_different_test_rows_have_no_gain_and_both_are_named() -> None:
     ladder = report_runs.ladder(2, n=390)
     runs = dict(ladder.runs) | {"row1": {1: report_runs.run("row1", n=351, signal=0.3)}}
     step = steps(ladder.rows, runs, "qc", QUICK)[1]
-    assert (step.gain, step.other_rows) == (None, (1,))
+    assert (step.gain, step.incomparable_seeds) == (None, (1,))
     document = compose(report_runs.Ladder(ladder.rows, runs, 1), report_runs.nothing(), ["qc"], QUICK, NO_RECORDS)
     warning = "Warning: row1 and row0 were run on different test rows (seed 1), which make no gain; run both again."
     assert warning in texts(document)
@@ -141,16 +141,16 @@ stages:
   prepare:
     cmd: x
     deps: [{{path: babelshelf/text/keys.py, md5: {code}}}, {{path: outside.csv, md5: {data}}}]
-    params: {{params.yaml: {{seed: {seed}, train: {{epochs: {epochs}, lora: {{r: {rank}}}}}}}}}
+    params: {{params.yaml: {{seed: {seed}, sft: {{epochs: {epochs}, lora: {{r: {rank}}}}}}}}}
     outs: [{{path: data/original, md5: {made}.dir}}]
-  train:
+  sft:
     cmd: x
     deps: [{{path: data/original/qc/train.parquet, md5: {made}}}]
 """
 
 
 @pytest.mark.parametrize(
-    ("changes", "differs"),
+    ("changes", "confounders"),
     [
         ({}, ()),
         ({"code": "b"}, ("babelshelf/text/keys.py",)),
@@ -158,16 +158,20 @@ stages:
         ({"made": "b", "rank": 2, "seed": 2}, ()),  # what a stage made, a param that the row sets, the seed
     ],
 )
-def test_runs_of_different_code_data_or_params_are_told(changes: dict[str, object], differs: tuple[str, ...]) -> None:
+def test_runs_of_different_code_data_or_params_are_told(
+    changes: dict[str, object], confounders: tuple[str, ...]
+) -> None:
     same: dict[str, object] = {"code": "a", "data": "a", "made": "a", "epochs": 1, "rank": 1, "seed": 1}
     locks = [LOCK.format(**same), LOCK.format(**same | changes)]
     ladder = report_runs.ladder(2, n=39)
     rows = [ladder.rows[0], ladder.rows[1].model_copy(update={"set": {"sft.lora.r": 2}})]
     runs = {f"row{i}": {1: report_runs.run(f"row{i}", n=39, signal=0.3, lock=lock)} for i, lock in enumerate(locks)}
-    assert steps(rows, runs, "qc", QUICK)[1].differs == differs
+    assert steps(rows, runs, "qc", QUICK)[1].confounders == confounders
     document = compose(report_runs.Ladder(rows, runs, 1), report_runs.nothing(), ["qc"], QUICK, NO_RECORDS)
-    warning = f"Warning: row1 and row0 were run with different {', '.join(differs)}: the gain is not of the step alone"
-    assert (warning in texts(document) and warning in " ".join(document.lead)) == bool(differs)
+    warning = (
+        f"Warning: row1 and row0 were run with different {', '.join(confounders)}: the gain is not of the step alone"
+    )
+    assert (warning in texts(document) and warning in " ".join(document.lead)) == bool(confounders)
 
 
 def test_a_gain_of_several_seeds_has_its_deviation_and_one_of_a_single_seed_says_so(document: Document) -> None:
@@ -215,7 +219,7 @@ def test_time_and_memory_are_by_stage_alone(document: Document) -> None:
 
 
 def test_p_values_of_languages_are_corrected_for_their_number() -> None:
-    a, b = (report_runs.run("x", n=1950, signal=s, noise=i).answers("qc", "test") for i, s in enumerate((0.2, 0.3)))
+    a, b = (report_runs.run("x", n=1950, signal=s, noise=i).predictions("qc", "test") for i, s in enumerate((0.2, 0.3)))
     assert a is not None
     assert b is not None
     found = language_gains(a, b, QUICK)
@@ -450,12 +454,12 @@ def test_experiments_are_read_from_their_commits_and_dvcs_cache(
     rows = report_runs.ladder(1, n=39, seeds=(1, 2)).rows[:1]
     runs = ladder_runs(rows, "HEAD")
     assert {seed: run.name for seed, run in runs["row0"].items()} == {1: "row0", 7: "row0-seed7"}
-    answers = runs["row0"][1].answers("qc", "test")
-    expected = simulated.answers("qc", "test")
+    answers = runs["row0"][1].predictions("qc", "test")
+    expected = simulated.predictions("qc", "test")
     assert answers is not None
     assert expected is not None
     assert answers.equals(expected)
     assert runs["row0"][1].json("metrics/evaluate/qc.json") is None
     shutil.rmtree(".dvc/cache")
     shutil.rmtree(predictions, ignore_errors=True)
-    assert ladder_runs(rows, head)["row0"][1].answers("qc", "test") is None
+    assert ladder_runs(rows, head)["row0"][1].predictions("qc", "test") is None

@@ -27,9 +27,8 @@ from babelshelf.commands.score import pairs_to_score, scoring
 from babelshelf.commands.score.pairs_to_score import BLOCK, Asked, PairFile, find
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import write_json
-from babelshelf.core.params import load
-from babelshelf.prepare.params import PrepareParams
-from babelshelf.score.backends.transformers import TransformersScorer
+from babelshelf.prepare.sources.files import usual
+from babelshelf.score.backends.transformers.scorer import TransformersScorer
 from babelshelf.tables.predictions import Thresholds
 from babelshelf.trainer.models import save
 from tests.helpers import tiny_lm
@@ -308,7 +307,7 @@ def no_limit(rows: pl.DataFrame) -> pl.Series:
 def numbered(path: Path, rows: int) -> PairFile:
     """A file whose queries are numbers."""
     pl.DataFrame({"query": [f"q {n}" for n in range(rows)], "candidate": "Pans", "language": "en"}).write_csv(path)
-    return find(path, "qi", PLAIN, load(PrepareParams, "prepare").files)
+    return find(path, "qi", PLAIN, usual())
 
 
 @pytest.mark.parametrize("rows", [1, 15, 16, 17, 100])
@@ -417,17 +416,16 @@ def test_the_command_goes_on_after_sigkill_to_the_same_file(repository: Path, ro
 PROGRAM = """
 import sys
 from pathlib import Path
-from babelshelf import score_file
-from babelshelf.pairs import readers, to_score
-from babelshelf.params.load import load
-from babelshelf.params.prepare import PrepareParams
-from babelshelf.pairs.to_score import BLOCK, find
-from babelshelf.predictions import Thresholds
+from babelshelf.commands.score import pairs_to_score, scoring
+from babelshelf.commands.score.pairs_to_score import find
+from babelshelf.pairs import readers
+from babelshelf.prepare.sources.files import usual
+from babelshelf.tables.predictions import Thresholds
 from tests.commands.score.test_scoring import PLAIN, Scripted, no_limit
 
 readers.BLOCK, pairs_to_score.BLOCK = 1 << 19, 1024  # bytes and rows, so that the smaller file has many blocks too
 path, rows, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-pairs = find(path, "qi", PLAIN, load(PrepareParams, "prepare").files)
+pairs = find(path, "qi", PLAIN, usual())
 looked = scoring.look_through(pairs, no_limit, 0.0)
 assert looked.rows == rows
 parts = scoring.score_file(pairs, rows, no_limit, Scripted().loaded(), out.parent / "done")
@@ -437,6 +435,7 @@ print(*[line.split()[1] for line in status if line.startswith("VmHWM")])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, suffix: str, root: Path) -> None:

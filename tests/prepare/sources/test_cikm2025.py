@@ -16,8 +16,9 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.params import load, section
 from babelshelf.prepare.leak_checks import all_rows, check
 from babelshelf.prepare.marketplace import Marketplace
-from babelshelf.prepare.params import Cikm2025Params, PrepareParams
+from babelshelf.prepare.params import PrepareParams
 from babelshelf.prepare.sources import cikm2025
+from babelshelf.prepare.sources.cikm2025 import Params
 from babelshelf.prepare.sources.cikm2025.paths import rebuild
 from babelshelf.tables.prediction_sets import SCORABLE
 from tests.helpers import profiles
@@ -32,11 +33,11 @@ def folder(tmp_path: Path) -> Path:
     return write_folder(tmp_path / "cikm", 1200, 200)
 
 
-def params(**changes: Any) -> Cikm2025Params:  # noqa: ANN401
+def params(**changes: Any) -> Params:  # noqa: ANN401
     cut = {"dev_share": 0.1, "test_share": 0.15, "holdout_languages": changes.pop("holdout_languages", [])}
     values = {"tasks": ["qc", "qi"], "split": cut, "max_bad_share": 0.0, "conflicts": "keep"}
     values |= {"long": {"query": 200, "candidate": 500}} | changes
-    return section(Cikm2025Params, {"cikm2025": values}, "cikm2025", None)
+    return section(Params, {"cikm2025": values}, "cikm2025", None)
 
 
 def read(folder: Path, **changes: Any) -> Marketplace:  # noqa: ANN401

@@ -14,9 +14,9 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.languages import LATIN, NAMES, scripts
 from babelshelf.core.rows import check_rows
 from babelshelf.prepare.marketplace import Marketplace, TaskData
-from babelshelf.prepare.params import DemoParams
 from babelshelf.prepare.sources import demo
 from babelshelf.prepare.sources.demo import lexicon
+from babelshelf.prepare.sources.demo.params import Params
 from babelshelf.prepare.sources.demo.queries import HELD_OUT_LANGUAGES, TRAIN_LANGUAGES
 from babelshelf.tables.truth import relevant
 from babelshelf.text import keys
@@ -50,8 +50,8 @@ SETTINGS = {
 SPLITS = ("train", "dev", "test")
 
 
-def settings(**changes: object) -> DemoParams:
-    return DemoParams.model_validate(SETTINGS | changes)
+def settings(**changes: object) -> Params:
+    return Params.model_validate(SETTINGS | changes)
 
 
 def table(*rows: str) -> str:
@@ -284,7 +284,7 @@ def test_typing_errors_spare_brands_and_numbers(folder: Path) -> None:
     known |= {"10", "20", "30", "cm", "10cm", "20cm", "30cm", "zorvik", "quandry", "velnor", "plaindo"}
     known |= {f"{initial}{number}" for initial in "zqv" for number in (100, 200)}
 
-    def unknown(params: DemoParams) -> list[list[str]]:
+    def unknown(params: Params) -> list[list[str]]:
         queries = (
             demo.read({"qc": folder, "qi": folder}, params, seed=3).tasks["qc"].train.select("group", "query").unique()
         )

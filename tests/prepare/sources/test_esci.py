@@ -20,9 +20,9 @@ from babelshelf.core.params import load, section
 from babelshelf.core.params import read as read_params
 from babelshelf.prepare.leak_checks import all_rows, check
 from babelshelf.prepare.marketplace import Marketplace
-from babelshelf.prepare.params import EsciParams, PrepareParams
+from babelshelf.prepare.params import PrepareParams
 from babelshelf.prepare.sources import esci
-from babelshelf.prepare.sources.esci import EXAMPLES, PRODUCTS
+from babelshelf.prepare.sources.esci import EXAMPLES, PRODUCTS, Params
 from stages.prepare import main
 from tests.helpers import profiles
 from tests.helpers.esci_folder import write_folder
@@ -52,13 +52,13 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def params(split: Row | None = None, **changes: Any) -> EsciParams:  # noqa: ANN401
+def params(split: Row | None = None, **changes: Any) -> Params:  # noqa: ANN401
     values: Row = {
         **{"version": "large", "locales": ["us", "es", "jp"], "max_bad_share": 0.0, "conflicts": "keep"},
         **{"grades": {"substitute": "negative", "complement": "negative"}, "long": {"query": 200, "candidate": 500}},
         "split": {"dev_share": 0.1, "holdout_languages": [], "leaks": "drop"} | (split or {}),
     }
-    return section(EsciParams, {"esci": values | changes}, "esci", None)
+    return section(Params, {"esci": values | changes}, "esci", None)
 
 
 def read(folder: Path, split: Row | None = None, **changes: Any) -> Marketplace:  # noqa: ANN401
@@ -345,7 +345,7 @@ def test_the_profile_is_an_overlay_of_params(root: Path, tmp_path: Path) -> None
     profiles.dump(profiles.variants()["esci.yaml"], tmp_path / "params.yaml")
     settings = load(PrepareParams, "prepare", file=tmp_path / "params.yaml")
     assert (settings.source, settings.input.qi) == ("esci", "data/esci")
-    assert settings.chosen() == settings.esci
+    assert settings.chosen() == settings.own(Params)
 
 
 TEXTS = st.one_of(st.none(), st.text(max_size=8), st.sampled_from(["E", "S", "us", "jp", "test", "train", "odd one"]))

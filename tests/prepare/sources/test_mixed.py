@@ -18,7 +18,7 @@ from babelshelf.core.params import read as read_params
 from babelshelf.core.params import section
 from babelshelf.prepare.leak_checks import all_rows, check
 from babelshelf.prepare.marketplace import Marketplace
-from babelshelf.prepare.params import PrepareParams
+from babelshelf.prepare.params import SOURCES, PrepareParams
 from babelshelf.prepare.sources import cikm2025, esci, files, mixed
 from stages.prepare import main
 from tests.helpers import cikm2025_folder, esci_folder, profiles
@@ -44,6 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def base(root: Path) -> Row:
     """The section `prepare` as it is by default, with a shop's mapping of columns."""
     values: Row = read_params(root / "profiles" / "nano.yaml")["prepare"]
+    values |= {name: SOURCES.defaults(name) for name in ("files", "esci", "cikm2025", "mixed")}
     values["files"]["qi"] |= {"columns": COLUMNS}
     values["esci"]["split"]["dev_share"] = 0.1
     return values
@@ -382,7 +383,7 @@ def test_parts_that_are_none_are_an_error_and_no_traceback(root: Path, tmp_path:
 
 def test_params_have_just_the_tasks_of_the_parts(root: Path, tmp_path: Path) -> None:
     values = read_params(NANO)
-    values["prepare"]["source"] = "mixed"
+    values["prepare"] |= {"source": "mixed", "files": SOURCES.defaults("files"), "mixed": SOURCES.defaults("mixed")}
     values["prepare"]["mixed"]["parts"] = [part("shop", "files", Path("data/demo/pairs.csv"))]
     profiles.dump(values, tmp_path / "params.yaml")
     with pytest.raises(InputError, match=r"tasks\.qc: the source 'mixed' has no such task, only qi"):

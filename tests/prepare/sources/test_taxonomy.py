@@ -14,8 +14,7 @@ from pydantic import ValidationError
 from babelshelf.core.errors import InputError
 from babelshelf.prepare.leak_checks import all_rows, check
 from babelshelf.prepare.marketplace import Marketplace, TaskData
-from babelshelf.prepare.params import TaxonomyParams
-from babelshelf.prepare.sources.taxonomy import read, read_categories
+from babelshelf.prepare.sources.taxonomy import Params, read, read_categories
 from babelshelf.prepare.sources.taxonomy.tree import draw_negatives, shells
 from babelshelf.tables.truth import relevant
 from babelshelf.text.keys import key
@@ -330,7 +329,7 @@ def test_real_taxonomy() -> None:
     locales = ["en", "fr", "es", "ko", "pt-BR", "ja", "de", "it", "pl", "th", "vi", "id-ID"]
     large = {"locales": locales, "rows_train": 300_000, "positive_share": 0.09}
     train_languages = ["en", "fr", "es", "ko", "pt", "ja"]
-    params = TaxonomyParams.model_validate(settings().model_dump() | large | {"train_languages": train_languages})
+    params = Params.model_validate(settings().model_dump() | large | {"train_languages": train_languages})
     shop = read({"qc": Path(os.environ["BABELSHELF_TAXONOMY"])}, params, seed=1)
     check(shop)
     assert qc(shop).train.height == 300_000

@@ -14,7 +14,8 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from babelshelf.core.errors import InputError
 from babelshelf.llm.prompts import answer_ids, encode
-from babelshelf.score.backends.transformers import TransformersScorer
+from babelshelf.score.backends.transformers import Params
+from babelshelf.score.backends.transformers.scorer import TransformersScorer
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import by_tokens, load_scorer, score_pairs
 from babelshelf.trainer.models import save
@@ -145,7 +146,7 @@ def test_an_attention_that_a_model_lacks_is_named(tmp_path: Path) -> None:
     save(AutoModelForCausalLM.from_config(config), tmp_path / "model", {"template": SHORT, "max_length": MAX_LENGTH})
     base = tiny_lm.save_base(tmp_path / "base")
     with (
-        pytest.raises(InputError, match=r"score.attention: sdpa: .*: take eager"),
+        pytest.raises(InputError, match=r"score.transformers.attention: sdpa: .*: take eager"),
         load_scorer(base, tmp_path / "model", tiny_lm.score_params(attention="sdpa")),
     ):
         pass
@@ -265,6 +266,6 @@ def test_answers_are_read_as_no_then_yes() -> None:
         model.lm_head.weight.zero_()
         model.lm_head.bias.zero_()
         model.lm_head.bias[yes] = 2
-    scorer = TransformersScorer(model, tokenizer, tiny_lm.TEMPLATE, MAX_LENGTH, settings())
+    scorer = TransformersScorer(model, tokenizer, tiny_lm.TEMPLATE, MAX_LENGTH, settings().own(Params))
     scores = tiny_lm.p_yes(scorer, ROWS)
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-2)), atol=1e-6)

@@ -108,7 +108,7 @@ def test_too_few_gpus_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 ENGINES = """
 import sys, time
 import polars as pl
-from babelshelf.scorers.vllm import Serving, _engines
+from babelshelf.score.backends.vllm import Serving, _engines
 
 if __name__ == "__main__":
     with _engines(Serving(sys.argv[1], None, 1, (1, 2), 16, "float32", 1, 0.1, True), int(sys.argv[2])) as engines:
@@ -193,8 +193,8 @@ def test_engines_in_processes_of_their_own_agree(
     models: tuple[Path, Path], assert_agrees: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-    two = tiny_lm.VLLM.model_copy(update={"data_parallel": 2})
-    assert_agrees(tiny_lm.scored(*models, tiny_lm.score_params("vllm", precision="fp32", vllm=two), ROWS), "fp32")
+    two = tiny_lm.score_params("vllm", precision="fp32", data_parallel=2)
+    assert_agrees(tiny_lm.scored(*models, two, ROWS), "fp32")
 
 
 @pytest.mark.vllm
@@ -212,8 +212,8 @@ def test_the_stage_scores_with_merged_weights_and_removes_them(
 ) -> None:
     workspace = Workspace(tmp_path / "workspace", tmp_path / "dvc")
     copy_sources(root, workspace.folder)
-    engine = "{adapter: merged, gpu_memory_utilization: 0.1, enforce_eager: true}"
-    workspace.set_params(f"score: {{backend: vllm, precision: fp32, weights: fp32, vllm: {engine}}}")
+    engine = "{adapter: merged, precision: fp32, gpu_memory_utilization: 0.1, enforce_eager: true}"
+    workspace.set_params(f"score: {{backend: vllm, vllm: {engine}}}")
     write_rows(tmp_path / "dev.parquet", ROWS)
     write_rows(tmp_path / "test.parquet", ROWS.reverse())
     inputs = ("--dev", str(tmp_path / "dev.parquet"), "--test", str(tmp_path / "test.parquet"))

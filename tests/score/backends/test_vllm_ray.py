@@ -23,7 +23,7 @@ import pytest
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.rows import read_table, write_rows
-from babelshelf.score.backends import ray as backend
+from babelshelf.score.backends.ray import cluster as backend
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import by_tokens, load_scorer, score_pairs
 from babelshelf.score.vllm_serving import Serving
@@ -80,14 +80,14 @@ def workspace(root: Path, cluster: Any, tmp_path: Path) -> Workspace:  # noqa: A
     """A clone whose params score on the cluster."""
     found = Workspace(tmp_path / "workspace", tmp_path / "dvc")
     copy_sources(root, found.folder)
-    engine = "{gpu_memory_utilization: 0.1, enforce_eager: true}"
-    own = f"{{address: '{cluster.address}', replicas: 2, shard: {SHARD}}}"
-    found.set_params(f"score: {{backend: ray, precision: fp32, weights: fp32, vllm: {engine}, ray: {own}}}")
+    engine = "adapter: lora, tensor_parallel: 1, gpu_memory_utilization: 0.1, enforce_eager: true"
+    own = f"{{address: '{cluster.address}', replicas: 2, shard: {SHARD}, precision: fp32, {engine}}}"
+    found.set_params(f"score: {{backend: ray, ray: {own}}}")
     return found
 
 
 def params(**changes: object) -> ScoreParams:
-    return tiny_lm.score_params("ray", ray=tiny_lm.RAY.model_copy(update=changes))
+    return tiny_lm.score_params("ray", **changes)
 
 
 def until(true: Callable[[], object], process: Popen[str]) -> None:
@@ -205,11 +205,13 @@ def test_a_folder_that_a_machine_does_not_see_is_named(cluster: Any, tmp_path: P
 
 ITS_OWN = """
 import time
-from babelshelf.scorers.ray import _cluster
+from babelshelf.core.params import section
+from babelshelf.score.backends.ray import Params
+from babelshelf.score.backends.ray.cluster import connected
 from tests.helpers import tiny_lm
 from tests.score.backends.test_vllm_ray import served
 
-with _cluster(tiny_lm.RAY, served()):
+with connected(section(Params, {"ray": tiny_lm.RAY | {"precision": "fp32"}}, "ray", None), served()):
     time.sleep(3)  # guards look twice a second
     print("connected", flush=True)
     time.sleep(600)

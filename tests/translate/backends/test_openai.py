@@ -19,8 +19,8 @@ import pytest
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import read, section
 from babelshelf.core.work_cache import WorkCache
-from babelshelf.translate.backends.openai import HARMLESS
-from babelshelf.translate.params import TranslateParams
+from babelshelf.translate.backends.openai.endpoint import HARMLESS
+from babelshelf.translate.params import BACKENDS, TranslateParams
 from babelshelf.translate.translation import run
 from babelshelf.translate.translator import Translation, UnfinishedError, load_translator
 
@@ -107,7 +107,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[str, 
 
 
 def params(endpoint: Endpoint, **changes: object) -> TranslateParams:
-    own = NANO["openai"] | {"base_url": endpoint.url, "concurrency": 4, "retries": 8} | changes
+    own = BACKENDS.defaults("openai") | {"base_url": endpoint.url, "concurrency": 4, "retries": 8} | changes
     values = NANO | {"backend": "openai", "openai": own, "rows_per_language": 100}
     return section(TranslateParams, {"translate": values}, "translate", None)
 
@@ -147,7 +147,7 @@ def test_the_request_is_the_params_and_the_key_the_environments(
     body = next(body for body in endpoint.bodies if "query 7 " in str(body))
     prompt = "Translate the following English sentence into German:\nquery 7 <de>"
     asked = {"prompt": prompt} if api == "completions" else {"messages": [{"role": "user", "content": prompt}]}
-    expected = asked | {"model": NANO["openai"]["model"], "temperature": 0, "max_tokens": 9, "seed": 3}
+    expected = asked | {"model": BACKENDS.defaults("openai")["model"], "temperature": 0, "max_tokens": 9, "seed": 3}
     assert {key: body[key] for key in expected} == expected
     assert "secret-of-the-test" not in load_translator(params(endpoint), GLOSSARY).identity
 

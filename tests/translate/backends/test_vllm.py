@@ -15,15 +15,14 @@ from pathlib import Path
 import pytest
 
 from babelshelf.core.params import section
-from babelshelf.translate import causal_lm
-from babelshelf.translate.params import TranslateParams
+from babelshelf.translate.params import BACKENDS, TranslateParams
 from babelshelf.translate.translator import Translation, load_translator
 from tests.helpers import tiny_mistral
 from tests.translate.test_causal_lm import GLOSSARY, NANO, QUERIES, params, stage
 
 pytestmark = pytest.mark.vllm
 VLLM = {"max_num_seqs": 16, "tensor_parallel": 1, "gpu_memory_utilization": 0.1}
-BEAM = {"decoding": "beam", "max_tokens": 5, "vllm": VLLM}
+BEAM = {"decoding": "beam", "max_tokens": 5}
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +38,11 @@ def small_engine() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("changes", [{"vllm": VLLM}, BEAM], ids=["greedy", "beam"])
+@pytest.mark.parametrize("changes", [{}, BEAM], ids=["greedy", "beam"])
 def test_the_stage_gives_what_transformers_gives(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
 ) -> None:
-    made = stage(folder, tmp_path, monkeypatch, "vllm", **changes)
+    made = stage(folder, tmp_path, monkeypatch, "vllm", **VLLM, **changes)
     reference = stage(folder, tmp_path, monkeypatch, "transformers", **changes)
     assert made.rows() == reference.rows()
     assert made["query"].to_list() == sorted(QUERIES)
@@ -89,13 +88,16 @@ def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 def test_vllm_serve_gives_what_transformers_gives(folder: Path, endpoint: str) -> None:
     request = {"temperature": 0, "max_tokens": 12, "stop": ["\n"]}
-    own = NANO["openai"] | {"base_url": endpoint, "model": "tiny", "api": "completions", "request": request}
-    values = NANO | {"backend": "openai", "openai": own, "rows_per_language": 1}
+    own = BACKENDS.defaults("openai") | {
+        "base_url": endpoint,
+        "model": "tiny",
+        "api": "completions",
+        "request": request,
+    }
+    values = NANO | {"backend": "openai", "openai": BACKENDS.defaults("openai") | own, "rows_per_language": 1}
     client = load_translator(section(TranslateParams, {"translate": values}, "translate", None), GLOSSARY)
     made = client.translate(QUERIES, "en", "de")
     reference = load_translator(params(folder), GLOSSARY).translate(QUERIES, "en", "de")
     assert [(t.text, t.complete) for t in made] == [(t.text, t.complete) for t in reference]
-    assert causal_lm.render(NANO["openai"]["prompt"], "x", "en", "de") == causal_lm.render(
-        NANO["lm"]["prompt"], "x", "en", "de"
-    )
+    assert BACKENDS.defaults("openai")["prompt"] == BACKENDS.defaults("transformers")["prompt"]
     assert any(isinstance(t, Translation) and t.text for t in made)

@@ -17,14 +17,17 @@ from babelshelf.pairs.rows import CODED, CONTROL, MISSING_CANDIDATE, as_texts, b
 from babelshelf.prepare.from_pairs import SHOWN, Pairs, of_pairs, read_rows
 from babelshelf.prepare.marketplace import Inputs, Marketplace
 from babelshelf.prepare.published import PublishedFile, as_files, published_file
+from babelshelf.prepare.sources.cikm2025.params import SECTION, Params
 from babelshelf.prepare.sources.cikm2025.paths import rebuild
 from babelshelf.tables.prediction_sets import SCORABLE, UNLABELLED_SCHEMA
 from babelshelf.text.keys import each_once
 
 if TYPE_CHECKING:
     from babelshelf.pairs.params import FilesParams
-    from babelshelf.prepare.params import Cikm2025Params
 
+__all__ = ["ONCE", "SECTION", "TASKS", "Params", "read", "read_pairs"]
+TASKS = ("qc", "qi")
+ONCE = True  # as a part of `mixed`: a submission could not tell the rows of two folders apart
 SETS = ("dev", "test")
 CANDIDATE = {"qc": "category_path", "qi": "item_title"}
 UNDETERMINED = "und"  # ISO 639-2, of a row to predict whose language code is unknown
@@ -32,7 +35,7 @@ BROKEN_RECORD = (RAGGED, NOT_JSON, ENCODING)
 NO_QUERY, NO_CANDIDATE, NO_LANGUAGE = ("empty_query",), (MISSING_CANDIDATE, "empty_candidate"), "unknown_language"
 
 
-def read(inputs: Inputs, settings: Cikm2025Params, seed: int) -> Marketplace:
+def read(inputs: Inputs, settings: Params, seed: int) -> Marketplace:
     """Read the competition's folder, cut dev and test out of train, and rebuild the levels of category paths.
 
     Args:
@@ -47,7 +50,7 @@ def read(inputs: Inputs, settings: Cikm2025Params, seed: int) -> Marketplace:
     return of_pairs(read_pairs(inputs, settings), seed)
 
 
-def read_pairs(inputs: Inputs, settings: Cikm2025Params) -> Pairs:
+def read_pairs(inputs: Inputs, settings: Params) -> Pairs:
     """Read the train files and the prediction sets, and rebuild the levels of category paths.
 
     Raises:
@@ -81,7 +84,7 @@ def ids_of(path: Path, task: str, split: str) -> pl.Series:
     return raw.select(_id(task, split)).to_series()
 
 
-def _files(settings: Cikm2025Params) -> FilesParams:
+def _files(settings: Params) -> FilesParams:
     files = {task: _file(task) for task in settings.tasks}
     split = {"leaks": "error", **settings.split.model_dump()}
     return as_files(settings, files, split, ["train", "dev", "test"])

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -20,6 +19,7 @@ from babelshelf.core.rows import ROW_SCHEMA
 from babelshelf.prepare.label_noise import with_noise
 from babelshelf.prepare.marketplace import Inputs, Marketplace, TaskData, single
 from babelshelf.prepare.sources.demo import lexicon as tables_of
+from babelshelf.prepare.sources.demo.params import SECTION, Params
 from babelshelf.prepare.sources.demo.queries import (
     MAX_CANDIDATES,
     SPLIT_SHARES,
@@ -33,11 +33,11 @@ from babelshelf.prepare.sources.demo.titles import Catalogue
 from babelshelf.prepare.sources.demo.wording import pick
 from babelshelf.tables.truth import FACTS_SCHEMA, Truth
 
-if TYPE_CHECKING:
-    from babelshelf.prepare.params import DemoParams
+__all__ = ["SECTION", "TASKS", "Params", "read"]
+TASKS = ("qc", "qi")
 
 
-def read(inputs: Inputs, settings: DemoParams, seed: int) -> Marketplace:
+def read(inputs: Inputs, settings: Params, seed: int) -> Marketplace:
     """Simulate the marketplace.
 
     Args:

@@ -16,7 +16,7 @@ from babelshelf.prepare.sources.demo.wording import Item, pick, query, some
 from babelshelf.text import keys
 
 if TYPE_CHECKING:
-    from babelshelf.prepare.params import DemoParams
+    from babelshelf.prepare.sources.demo.params import Params
 
 TRAIN_LANGUAGES = {"qc": ("en", "fr", "es", "ko", "pt", "ja"), "qi": ("en", "fr", "es", "ko", "pt", "ja", "th")}
 HELD_OUT_LANGUAGES = {
@@ -83,7 +83,7 @@ class Market:
     """
 
     lexicon: Lexicon
-    settings: DemoParams
+    settings: Params
     seed: int
     leaves: Mapping[str, Product]
     queries: Texts = field(default_factory=Texts)

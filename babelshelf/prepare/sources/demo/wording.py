@@ -16,7 +16,7 @@ from babelshelf.prepare.sources.demo.lexicon import Lexicon, Product
 from babelshelf.text import keys
 
 if TYPE_CHECKING:
-    from babelshelf.prepare.params import DemoParams
+    from babelshelf.prepare.sources.demo.params import Params
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def some(options: Sequence[T], shares: Sequence[float], rng: np.random.Generator
     return [options[i] for i in rng.permutation(len(options))[:count]]
 
 
-def query(item: Item, language: str, lexicon: Lexicon, settings: DemoParams, rng: np.random.Generator) -> str:
+def query(item: Item, language: str, lexicon: Lexicon, settings: Params, rng: np.random.Generator) -> str:
     """A query that asks for the item: every stated fact, in the language's order, with the usual carelessness."""
     order = lexicon.orders[language]
     kinds = _in_order(order, item)

@@ -18,12 +18,14 @@ from babelshelf.pairs.splits import KEPT
 from babelshelf.prepare.from_pairs import SHOWN, Pairs, check_share, of_pairs
 from babelshelf.prepare.marketplace import Inputs, Marketplace
 from babelshelf.prepare.published import PublishedFile, as_files, published_file
+from babelshelf.prepare.sources.esci.params import SECTION, Params
 
 if TYPE_CHECKING:
     from babelshelf.pairs.params import FileParams, FilesParams
-    from babelshelf.prepare.params import EsciParams
 
+__all__ = ["SECTION", "TASKS", "Params", "read", "read_pairs"]
 TASK: Literal["qi"] = "qi"
+TASKS = (TASK,)
 EXAMPLES = "shopping_queries_dataset_examples.parquet"
 PRODUCTS = "shopping_queries_dataset_products.parquet"
 LANGUAGES = {"us": "en", "es": "es", "jp": "ja"}  # of the locales
@@ -33,7 +35,7 @@ PARQUET = b"PAR1"
 POINTER = b"version https://git-lfs"
 
 
-def read(inputs: Inputs, settings: EsciParams, seed: int) -> Marketplace:
+def read(inputs: Inputs, settings: Params, seed: int) -> Marketplace:
     """Read the two files, join them, and cut dev out of train; test is the data set's own.
 
     Args:
@@ -47,7 +49,7 @@ def read(inputs: Inputs, settings: EsciParams, seed: int) -> Marketplace:
     return of_pairs(read_pairs(inputs, settings), seed)
 
 
-def read_pairs(inputs: Inputs, settings: EsciParams) -> Pairs:
+def read_pairs(inputs: Inputs, settings: Params) -> Pairs:
     """Read the examples with the titles of their products.
 
     Raises:
@@ -80,12 +82,12 @@ def _check_test(rows: pl.DataFrame, files: FilesParams, path: Path) -> None:
     raise InputError("\n".join([total, *described(bad.head(SHOWN))]))
 
 
-def _files(settings: EsciParams) -> FilesParams:
+def _files(settings: Params) -> FilesParams:
     split = {"test_share": settings.split.dev_share, **settings.split.model_dump()}  # no test is ever cut
     return as_files(settings, {TASK: _file(settings)}, split, ["train", "test"])
 
 
-def _file(settings: EsciParams) -> PublishedFile:
+def _file(settings: Params) -> PublishedFile:
     columns = {"query": "query", "candidate": "product_title", "label": "esci_label", "language": "product_locale"}
     meanings = _meanings(settings).items()
     labels = {
@@ -94,7 +96,7 @@ def _file(settings: EsciParams) -> PublishedFile:
     return published_file(EXAMPLES, "parquet", columns | {"id": "example_id", "split": "split"}, labels)
 
 
-def _meanings(settings: EsciParams) -> dict[str, str]:
+def _meanings(settings: Params) -> dict[str, str]:
     return {"exact": "positive", "irrelevant": "negative", **settings.grades.model_dump()}
 
 
@@ -126,7 +128,7 @@ def _ends(file: Path) -> tuple[bytes, bytes]:
         return start, stream.read()
 
 
-def _with_reasons(examples: pl.DataFrame, settings: EsciParams) -> pl.DataFrame:
+def _with_reasons(examples: pl.DataFrame, settings: Params) -> pl.DataFrame:
     """`problem` of the rows that the params leave out, whose texts are not needed any more."""
     labels = label_keys(examples["label"])
     reasons = {

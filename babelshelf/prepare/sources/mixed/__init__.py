@@ -6,7 +6,7 @@ them together: no query is in train by one part and in test by another. docs/sou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,18 +19,14 @@ from babelshelf.pairs.rows import CODED, bad_rows
 from babelshelf.pairs.splits import HELD_OUT, HOLDOUT, KEPT, settle, with_needs
 from babelshelf.prepare.from_pairs import Pairs, assembled, both_labels_by_task, check_share, counts, with_extras
 from babelshelf.prepare.marketplace import Inputs, Marketplace
-from babelshelf.prepare.sources import cikm2025, esci, files
+from babelshelf.prepare.params import SOURCES
+from babelshelf.prepare.sources.mixed.params import SECTION, Params, PartParams, Parts, resolve
 from babelshelf.prepare.statistics import split_statistics
 
 if TYPE_CHECKING:
     from babelshelf.pairs.params import FilesParams
-    from babelshelf.prepare.params import MixedParams, PartParams, Parts
 
-READERS: Mapping[str, Callable[[Inputs, Any], Pairs]] = {
-    "files": files.read_pairs,
-    "cikm2025": cikm2025.read_pairs,
-    "esci": esci.read_pairs,
-}
+__all__ = ["SECTION", "TASKS", "Params", "read", "resolve"]
 TASKS = ("qc", "qi")
 
 
@@ -61,9 +57,8 @@ def read(inputs: Inputs, settings: Parts, seed: int) -> Marketplace:
     parts = _read_parts(inputs, settings)
     rows = pl.concat([part.pairs.rows for part in parts])
     settled = settle(_with_splits(parts, settings.mixed, seed), _with_policies(parts[0], settings.mixed), seed)
-    tasks = [task for task in TASKS if any(task in part.params.tasks for part in parts)]
     rejects = pl.concat([part.rejects for part in parts])
-    market = assembled(settled, tasks, both_labels_by_task(rows), rejects)
+    market = assembled(settled, settings.mixed.tasks, both_labels_by_task(rows), rejects)
     for part in parts:
         market = with_extras(market, replace(part.pairs, counts={}))
     return replace(market, parts={part.params.name: _counted(part, settled) for part in parts})
@@ -85,7 +80,8 @@ def _read_part(params: PartParams, inputs: Inputs, settings: Parts) -> Part:
     """The pairs of a part; rejects and messages have files by the name of the part."""
     path = Path(params.path)
     _check_links(path, inputs)
-    pairs = READERS[params.source](dict.fromkeys(TASKS, path), settings.settings[params.name])
+    read_pairs = SOURCES.load(params.source).read_pairs
+    pairs: Pairs = read_pairs(dict.fromkeys(TASKS, path), settings.settings[params.name])
     rejects = bad_rows(pairs.rows, pairs.settings)
     check_share(pairs.rows, rejects, pairs.settings)
     rows = pairs.rows.select(sorted(pairs.rows.columns)).with_columns(
@@ -111,7 +107,7 @@ def _named(params: PartParams) -> pl.Expr:
     return pl.format("{}: {}", pl.lit(params.name), "file")
 
 
-def _with_splits(parts: Sequence[Part], mixed: MixedParams, seed: int) -> pl.DataFrame:
+def _with_splits(parts: Sequence[Part], mixed: Params, seed: int) -> pl.DataFrame:
     """The rows of all parts with the split of each in `given`, as its part says or as it is cut here.
 
     Parts are cut one after the other. What is free to go anywhere joins the rows that earlier parts have of its query,
@@ -144,7 +140,7 @@ def _as_given(part: Part) -> pl.DataFrame:
     )
 
 
-def _with_policies(part: Part, mixed: MixedParams) -> FilesParams:
+def _with_policies(part: Part, mixed: Params) -> FilesParams:
     """The part's shares of dev and test, and what holds over all parts."""
     split = part.pairs.settings.split.model_copy(update=mixed.split.model_dump())
     return part.pairs.settings.model_copy(update={"split": split, "conflicts": mixed.conflicts})

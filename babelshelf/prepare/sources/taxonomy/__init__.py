@@ -16,7 +16,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -26,13 +25,13 @@ from babelshelf.core.languages import normalize
 from babelshelf.core.rows import ROW_SCHEMA
 from babelshelf.prepare.label_noise import clean_share, with_noise
 from babelshelf.prepare.marketplace import Inputs, Marketplace, TaskData, single
+from babelshelf.prepare.sources.taxonomy.params import SECTION, Params
 from babelshelf.prepare.sources.taxonomy.tree import Levels, draw_negatives, shells
 from babelshelf.tables.truth import FACTS_SCHEMA, Truth
 from babelshelf.text.keys import key, stored
 
-if TYPE_CHECKING:
-    from babelshelf.prepare.params import TaxonomyParams
-
+__all__ = ["SECTION", "TASKS", "Params", "read"]
+TASKS = ("qc",)
 LEVELS = re.compile(r"(?<!\S)>(?!\S)")  # a ">" that stands alone: also where a name beside it is empty
 FEWEST = 2  # categories of a split: one alone has no negatives
 SINGLE = pl.col("id").n_unique().over("key") == 1  # of names: just one category has it
@@ -58,7 +57,7 @@ class Category:
         return " > ".join(self.path)
 
 
-def read(inputs: Inputs, settings: TaxonomyParams, seed: int) -> Marketplace:
+def read(inputs: Inputs, settings: Params, seed: int) -> Marketplace:
     """Make the task `qc` from a category tree.
 
     Args:
@@ -192,7 +191,7 @@ def _choose(categories: list[Category], wanted: int | str, folder: Path, rng: np
     return (leaves + sorted(inner, key=lambda category: -len(category.path)))[:count]
 
 
-def _split(chosen: list[Category], settings: TaxonomyParams, rng: np.random.Generator) -> dict[str, list[Category]]:
+def _split(chosen: list[Category], settings: Params, rng: np.random.Generator) -> dict[str, list[Category]]:
     """The categories of each split, sorted by path."""
     shuffled = [chosen[i] for i in rng.permutation(len(chosen))]
     dev, test = (round(share * len(chosen)) for share in (settings.dev_share, settings.test_share))
@@ -226,7 +225,7 @@ def _queries(names: pl.DataFrame, train_languages: Sequence[str]) -> pl.DataFram
 
 
 def _table(
-    split: str, part: list[Category], queries: pl.DataFrame, settings: TaxonomyParams, rng: np.random.Generator
+    split: str, part: list[Category], queries: pl.DataFrame, settings: Params, rng: np.random.Generator
 ) -> pl.DataFrame:
     """Rows of a split, those of a query together: its one positive, and as many negatives as the others have."""
     asked = queries.filter(split=split)
@@ -249,7 +248,7 @@ def _table(
     return _rows(split, asked[query[order]], part, candidate[order], label)
 
 
-def _sizes(split: str, queries: int, settings: TaxonomyParams) -> tuple[int, int, float]:
+def _sizes(split: str, queries: int, settings: Params) -> tuple[int, int, float]:
     """Positive rows, negative rows, and the hard share of these."""
     share = settings.positive_share
     if split != "train":

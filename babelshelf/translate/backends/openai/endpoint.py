@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ from babelshelf.translate.causal_lm import render
 from babelshelf.translate.translator import Translation, UnfinishedError
 
 if TYPE_CHECKING:
-    from babelshelf.translate.params import OpenAIParams, TranslateParams
+    from babelshelf.translate.backends.openai import Params
 
 KEY = "OPENAI_API_KEY"
 REFUSED = "content_filter"  # as finish_reason, or as an error's code
@@ -54,8 +53,9 @@ class OpenAITranslator:
     """
 
     counts: Mapping[str, int] = {}
+    limits_length = True
 
-    def __init__(self, settings: OpenAIParams) -> None:
+    def __init__(self, settings: Params) -> None:
         self._settings = settings
         self._client = OpenAI(
             base_url=settings.base_url,
@@ -153,11 +153,6 @@ class _Batch:
             return None
         self._in_a_row = 0
         return made
-
-
-def load(settings: TranslateParams, glossary: Path) -> OpenAITranslator:
-    """The translator of `settings.openai`."""
-    return OpenAITranslator(settings.openai)
 
 
 def _may_pass(error: APIError | InputError) -> bool:

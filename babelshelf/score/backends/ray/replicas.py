@@ -1,6 +1,6 @@
-"""Scoring with vLLM on many machines, by Ray Data's LLM processor: replicas, an engine each, share the prompts.
+"""Scoring by Ray Data's LLM processor: replicas, each with an engine of vLLM, share the prompts.
 
-Prompts go in as Parquet shards, p(yes) comes out as Parquet shards, in a folder that all machines see. Ray deals a
+Prompts go in as Parquet shards, p(yes) comes out as Parquet shards, in a folder that all machines see. Ray gives a
 shard to whichever replica is free, starts a replica that died again, and keeps count of the rows that are written
 (`ray.data.checkpoint`), so that a run that was killed goes on with the shards that it had not finished.
 
@@ -12,13 +12,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import os
 import re
-import socket
 import textwrap
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,33 +23,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from babelshelf.core.errors import InputError, first_line
-from babelshelf.core.files import replacing, work_dir
+from babelshelf.core.errors import InputError
+from babelshelf.core.files import replacing
 from babelshelf.core.partial_work import fingerprint, partial_work
 from babelshelf.core.rows import write_table
-from babelshelf.runtime.child_process import Guard
+from babelshelf.score.backends.ray.cluster import connected, device
 from babelshelf.score.vllm_serving import Serving, VllmScorer, trained
 
 if TYPE_CHECKING:
-    from babelshelf.score.params import RayParams, ScoreParams
+    from babelshelf.score.backends.ray import Params
 
 CHUNK = 1_048_576  # pairs: each chunk starts the engines anew, and lies in this process's memory
 CONCURRENT = 2  # shards that a replica works on at once, so that it does not run empty at the end of one
-OTHER_CPUS = 2  # that Ray counts for reading and writing, beside those of the engines
 RESTARTS = 3  # of a replica, and of a shard on another one
-PATIENCE = 60.0  # seconds in which a job that was killed gives its engines' places back
 STALLED = 1800.0  # seconds without a finished shard, the loading of the weights included
-ENVIRONMENT = {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}  # of the replicas: their weights are in a folder
 
 
 @contextmanager
-def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[VllmScorer]:
+def load(base: Path, model: Path, settings: Params) -> Iterator[VllmScorer]:
     """A scorer from what `sft` wrote; finished shards are kept until it is left without an error.
 
     Args:
         base: folder of the base model, which also holds the tokenizer.
         model: folder of an adapter, or of all weights; its `prompt.json` says which prompt it was trained with.
-        settings: precision, and the sections `ray` and `vllm`.
+        settings: the section `score.ray`.
 
     Raises:
         InputError: the adapter has what vLLM cannot serve beside a base model; there is no cluster at the address; it
@@ -60,11 +54,11 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[VllmScorer]
     """
     with trained(base, model, settings) as found, ExitStack() as work:
         serving = _with_whole_paths(found.serving)
-        with _cluster(settings.ray, serving):
-            yield found.scorer(Replicas(serving, settings.ray, fingerprint(base, model, settings), work), CHUNK)
+        with connected(settings, serving):
+            yield found.scorer(RayReplicas(serving, settings, fingerprint(base, model, settings), work), CHUNK)
 
 
-class Replicas:
+class RayReplicas:
     """Engines on the machines of a cluster.
 
     Args:
@@ -74,7 +68,7 @@ class Replicas:
         work: what keeps the finished shards.
     """
 
-    def __init__(self, serving: Serving, settings: RayParams, key: str, work: ExitStack) -> None:
+    def __init__(self, serving: Serving, settings: Params, key: str, work: ExitStack) -> None:
         self._serving = serving
         self._settings = settings
         self._key = key
@@ -111,7 +105,7 @@ class Replicas:
         processor(self._serving, self._settings)(shards).write_parquet(str(folder / "p_yes"), mode="append")
 
 
-def processor(serving: Serving, settings: RayParams) -> Any:  # noqa: ANN401 - ray is no dependency
+def processor(serving: Serving, settings: Params) -> Any:  # noqa: ANN401 - ray is no dependency
     """Ray's LLM processor: `number` and `tokenized_prompt` to `number` and `p_yes`."""
     from ray.data.llm import build_processor, vLLMEngineProcessorConfig  # noqa: PLC0415
 
@@ -123,7 +117,7 @@ def processor(serving: Serving, settings: RayParams) -> Any:  # noqa: ANN401 - r
         concurrency=(settings.replicas, settings.replicas),
         batch_size=settings.shard,
         max_concurrent_batches=CONCURRENT,
-        placement_group_config={"bundles": [{_device(): serving.tensor_parallel}]},
+        placement_group_config={"bundles": [{device(): serving.tensor_parallel}]},
         log_engine_metrics=False,
         chat_template_stage=False,
         tokenize_stage=False,
@@ -144,9 +138,6 @@ def processor(serving: Serving, settings: RayParams) -> Any:  # noqa: ANN401 - r
     bounds = {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}  # Ray Data's own defaults have no end
     built.get_stage_by_name("vLLMEngineStage").map_batches_kwargs.update(bounds)
     return built
-
-
-# --- shards ---
 
 
 def _digest(prompts: pl.Series) -> str:
@@ -176,101 +167,6 @@ def _read_shards(folder: Path, rows: int) -> np.ndarray:
     if table["number"].to_list() != list(range(rows)):
         raise RuntimeError(f"{folder}: Ray wrote {table.height} rows of {rows}: remove the folder and start again")
     return table["p_yes"].to_numpy()
-
-
-# --- the cluster ---
-
-
-@contextmanager
-def _cluster(settings: RayParams, serving: Serving) -> Iterator[None]:
-    """A connection to a cluster that has room for the replicas; one of this machine alone ends with it."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when a cluster starts
-    import ray  # noqa: PLC0415 - slow to import, and an extra
-
-    shared = work_dir().absolute()
-    shared.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        if settings.address == "local":
-            stack.enter_context(closing(Guard()))  # of the processes that Ray starts here
-        stack.callback(ray.shutdown)
-        _connect(settings, serving.tensor_parallel)
-        _require_room(settings.replicas, serving.tensor_parallel)
-        _require_files([serving.weights, *([serving.adapter] if serving.adapter else []), str(shared)])
-        yield
-
-
-def _connect(settings: RayParams, each: int) -> None:
-    import ray  # noqa: PLC0415
-
-    # With fewer CPUs, as Ray counts them, it would wait for ever on a small machine.
-    cpus = max(os.cpu_count() or 1, settings.replicas * each + OTHER_CPUS)
-    local = {"include_dashboard": False, "num_cpus": cpus} if settings.address == "local" else {}
-    try:
-        _knock(settings.address)
-        ray.init(
-            settings.address,
-            runtime_env={"env_vars": ENVIRONMENT},
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-            **local,
-        )
-    except (OSError, RuntimeError, ray.exceptions.RayError) as error:
-        mend = "start one with `ray start --head` (docs/serving.md), or set it to local"
-        raise InputError(
-            f"score.ray.address: {settings.address}: no cluster of Ray ({first_line(error)}): {mend}"
-        ) from error
-
-
-def _knock(address: str) -> None:
-    """Raise OSError where nobody answers: Ray itself tries again for many minutes."""
-    host, colon, port = address.rpartition(":")
-    if colon:
-        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
-
-
-def _device() -> str:
-    """What Ray calls that of which an engine needs `tensor_parallel`: GPUs, or for vLLM's CPU build, CPUs."""
-    import ray  # noqa: PLC0415
-
-    return "GPU" if ray.cluster_resources().get("GPU") else "CPU"
-
-
-def _require_room(replicas: int, each: int) -> None:
-    """Refuse what Ray would wait for without an end."""
-    import ray  # noqa: PLC0415
-
-    device, needed = _device(), replicas * each
-    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    room = sum(int(machine.get(device, 0)) // each for machine in machines)
-    asked = f"score.ray.replicas: {replicas}, each on {each} {device}s of one machine (vllm.tensor_parallel)"
-    if room < replicas:
-        raise InputError(f"{asked}: the cluster's {len(machines)} machines have room for {room}: lower one of them")
-    cpus = sum(machine.get("CPU", 0) for machine in machines) - (needed if device == "CPU" else 0)
-    if cpus < OTHER_CPUS:
-        raise InputError(f"{asked}: the cluster has {cpus:g} CPUs beside theirs, and {OTHER_CPUS} read and write")
-    end = time.monotonic() + PATIENCE
-    while (free := ray.available_resources().get(device, 0)) < needed:
-        if time.monotonic() > end:
-            raise InputError(f"{asked}: just {free:g} of the cluster's {device}s are free: wait for its other jobs")
-        time.sleep(1)
-
-
-def _require_files(paths: Sequence[str]) -> None:
-    """Refuse a cluster with a machine that does not see the files that its replicas read and write."""
-    import ray  # noqa: PLC0415
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
-
-    def missing() -> list[str]:
-        return [path for path in paths if not os.path.exists(path)]  # noqa: PTH110
-
-    ask = ray.remote(num_cpus=0)(missing)
-    nodes = [node for node in ray.nodes() if node["Alive"]]
-    strategies = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
-    answers = ray.get([ask.options(scheduling_strategy=strategy).remote() for strategy in strategies])
-    for node, lacking in zip(nodes, answers, strict=True):
-        if lacking:
-            mend = "share this folder, and the models, under the same path on all machines (docs/serving.md)"
-            raise InputError(f"score.backend: ray: machine {node['NodeManagerAddress']} lacks {lacking[0]}: {mend}")
 
 
 @contextmanager

@@ -16,16 +16,15 @@ from transformers import (
 )
 
 from babelshelf.llm.base_model import DTYPES, load_tokenizer
-from babelshelf.translate.causal_lm import LmTranslator
 
 if TYPE_CHECKING:
-    from babelshelf.translate.params import LmParams, TranslateParams
+    from babelshelf.translate.backends.transformers import Params
 
 
 class TransformersGenerator:
-    """A `translators.lm.Generator`: prompts in the order of their length, in batches that are padded on the left."""
+    """A `causal_lm.Generator`: takes prompts in the order of their length, in batches that are padded on the left."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: LmParams) -> None:
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: Params) -> None:
         self.model = model.eval()
         tokenizer.padding_side = "left"
         self.pad = DataCollatorWithPadding(tokenizer)
@@ -40,9 +39,9 @@ class TransformersGenerator:
             pad_token_id=int(tokenizer.pad_token_id),
             eos_token_id=[self.eos] if beam else [self.eos, *new_lines(tokenizer)],
         )
-        # In place of the model's own, whose sampling and penalties generate() would take for what is not said here.
+        # In place of the model's own, whose sampling and penalties generate() would take where this says nothing.
         self.model.generation_config = self.config
-        self.batch_size = settings.transformers.batch_size
+        self.batch_size = settings.batch_size
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[list[int]]) -> list[list[int]]:
@@ -76,12 +75,8 @@ def new_lines(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return [token for token, text in enumerate(texts) if "\n" in text]
 
 
-def load(settings: TranslateParams, glossary: Path) -> LmTranslator:
-    """The translator of `settings.lm`; the weights are loaded with the first text."""
-    return LmTranslator("transformers", settings.lm, _generator)
-
-
-def _generator(folder: Path, settings: LmParams) -> TransformersGenerator:
+def load(folder: Path, settings: Params) -> TransformersGenerator:
+    """The generator of the model in `folder`."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[settings.precision])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return TransformersGenerator(model.to(device), load_tokenizer(folder), settings)

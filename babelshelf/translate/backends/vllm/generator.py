@@ -17,18 +17,17 @@ from vllm.sampling_params import BeamSearchParams
 
 from babelshelf.llm.base_model import DTYPES
 from babelshelf.runtime.child_process import Guard
-from babelshelf.translate.causal_lm import LmTranslator
 
 if TYPE_CHECKING:
-    from babelshelf.translate.params import LmParams, TranslateParams
+    from babelshelf.translate.backends.vllm import Params
 
 DEFAULT_MAX_LOGPROBS = 20  # vLLM's own
 
 
 class VllmGenerator:
-    """A `translators.lm.Generator` on one engine."""
+    """A `babelshelf.translate.causal_lm.Generator` on one engine."""
 
-    def __init__(self, engine: LLM, settings: LmParams, guard: Guard) -> None:
+    def __init__(self, engine: LLM, settings: Params, guard: Guard) -> None:
         self.engine = engine
         self.settings = settings
         self.guard = guard
@@ -53,28 +52,24 @@ class VllmGenerator:
         found = self.engine.beam_search(
             prompts,
             BeamSearchParams(beam_width=width, max_tokens=self.settings.max_tokens),
-            concurrency_limit=max(1, self.settings.vllm.max_num_seqs // width),
+            concurrency_limit=max(1, self.settings.max_num_seqs // width),
         )
         lengths = [len(prompt["prompt_token_ids"]) for prompt in prompts]
         return [beams.sequences[0].tokens[length:] for beams, length in zip(found, lengths, strict=True)]
 
 
-def load(settings: TranslateParams, glossary: Path) -> LmTranslator:
-    """The translator of `settings.lm`; the engine is started with the first text."""
-    return LmTranslator("vllm", settings.lm, _generator)
-
-
-def _generator(folder: Path, settings: LmParams) -> VllmGenerator:
+def load(folder: Path, settings: Params) -> VllmGenerator:
+    """The generator of the model in `folder`."""
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # read when an engine starts
     guard = Guard()
     engine = LLM(
         model=str(folder),
         dtype=DTYPES[settings.precision],
         max_model_len=settings.max_length,
-        max_num_seqs=settings.vllm.max_num_seqs,
+        max_num_seqs=settings.max_num_seqs,
         max_logprobs=max(DEFAULT_MAX_LOGPROBS, 2 * settings.beam_width),
-        tensor_parallel_size=settings.vllm.tensor_parallel,
-        gpu_memory_utilization=settings.vllm.gpu_memory_utilization,
+        tensor_parallel_size=settings.tensor_parallel,
+        gpu_memory_utilization=settings.gpu_memory_utilization,
         enable_prefix_caching=True,  # the beams of a query share all but their last tokens
         generation_config="vllm",  # not the model's own, which may ask for sampling
     )

@@ -1,8 +1,8 @@
 """Scoring with transformers, on a CPU or one GPU.
 
 Little is computed twice, or for nothing. Pairs come in the order of their tokens and are packed so that a beginning
-that they share is computed once a row (`prefix_tree`). The last layer's outputs and its feed-forward part are computed
-where an answer follows only, and of the head just the rows of the two answers, in fp32.
+that they share is computed once a row (`prefix_packing`). The last layer's outputs and its feed-forward part are
+computed only where an answer follows, and of the head just the rows of the two answers, in fp32.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from babelshelf.score import prefix_packing
 from babelshelf.score.scorer import CHUNK, by_tokens
 
 if TYPE_CHECKING:
-    from babelshelf.score.params import ScoreParams
+    from babelshelf.score.backends.transformers import Params
 
 
 def _check_window(ids: pl.Series, tokens: pl.Series, window: int | None) -> None:
@@ -41,7 +41,7 @@ def _check_window(ids: pl.Series, tokens: pl.Series, window: int | None) -> None
 
 
 class TransformersScorer:
-    """A `scorers.base.Scorer` on a causal LM and its tokenizer; the model is changed, and of no other use then."""
+    """A `babelshelf.score.scorer.Scorer` on a causal LM and its tokenizer; the model is changed for good."""
 
     chunk = CHUNK
 
@@ -51,7 +51,7 @@ class TransformersScorer:
         tokenizer: PreTrainedTokenizerBase,
         template: Template,
         max_length: int,
-        settings: ScoreParams,
+        settings: Params,
     ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -145,20 +145,20 @@ def _last_layer(model: PreTrainedModel) -> Any:  # noqa: ANN401 - each architect
     """The last layer, where each is attention over all positions and a feed-forward part, each added to its input."""
     kinds = getattr(model.config.get_text_config(), "layer_types", None) or []
     layers = list(getattr(model.get_decoder(), "layers", []))
-    if not layers or not all(map(_of_llamas_make, layers)) or not set(kinds) <= {"full_attention", "sliding_attention"}:
-        raise _other_make(model)
+    if not layers or not all(map(_is_llama_like, layers)) or not set(kinds) <= {"full_attention", "sliding_attention"}:
+        raise _unknown_architecture(model)
     return layers[-1]
 
 
-def _of_llamas_make(layer: nn.Module) -> bool:
+def _is_llama_like(layer: nn.Module) -> bool:
     names = {name for name, _ in layer.named_children() if "norm" not in name and "dropout" not in name}
     return names == {"self_attn", "mlp"} and hasattr(layer.self_attn, "o_proj")
 
 
-def _other_make(model: PreTrainedModel) -> InputError:
+def _unknown_architecture(model: PreTrainedModel) -> InputError:
     return InputError(
-        "score.backend: transformers scores models of Llama's make (Qwen3, Mistral, Gemma, ...), not of type "
-        f"{model.config.model_type!r}: take vllm"
+        "score.backend: transformers scores models with a Llama-like architecture (Qwen3, Mistral, Gemma, ...), "
+        f"not of type {model.config.model_type!r}: take vllm"
     )
 
 
@@ -168,8 +168,8 @@ def _plain_head(model: PreTrainedModel) -> nn.Linear:
         head = head.modules_to_save[head.active_adapter]
     if type(head) is not nn.Linear:
         raise InputError(
-            f"score.weights: the model's head is a {type(head).__name__}, not a plain one: set weights to fp32, so "
-            "that an adapter of it is merged, or score.backend to vllm"
+            f"score.transformers.weights: the model's head is a {type(head).__name__}, not a plain one: set "
+            "weights to fp32, so that an adapter of it is merged, or score.backend to vllm"
         )
     return head
 
@@ -183,7 +183,7 @@ def _at_last(forward: Part, head: AnswerHead, model: PreTrainedModel) -> Part:
     def run(hidden: torch.Tensor, *others: object) -> torch.Tensor:
         found = forward(head.read(hidden), *others)
         if others or not isinstance(found, torch.Tensor):  # as that of a router
-            raise _other_make(model)
+            raise _unknown_architecture(model)
         spread = found.new_zeros(hidden.shape[0] * hidden.shape[1], found.shape[-1])
         spread[head.last] = found[0]
         return spread.view(*hidden.shape[:2], -1)
@@ -192,7 +192,7 @@ def _at_last(forward: Part, head: AnswerHead, model: PreTrainedModel) -> Part:
 
 
 @contextmanager
-def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[TransformersScorer]:
+def load(base: Path, model: Path, settings: Params) -> Iterator[TransformersScorer]:
     """A scorer from what `sft` wrote.
 
     Args:
@@ -201,7 +201,7 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[Transformer
         settings: precision, dtype of the weights, attention and batch size.
 
     Raises:
-        InputError: the model is of a make that this scorer gets wrong, or that has no such attention.
+        InputError: the scorer does not know the model's architecture, or that has no such attention.
     """
     prompt = read_json(model / "prompt.json")
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -220,7 +220,7 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[Transformer
     yield scorer
 
 
-def _loaded(folder: Path, settings: ScoreParams) -> PreTrainedModel:
+def _loaded(folder: Path, settings: Params) -> PreTrainedModel:
     try:
         lm: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             folder, dtype=getattr(torch, DTYPES[settings.weights]), attn_implementation=settings.attention
@@ -228,5 +228,7 @@ def _loaded(folder: Path, settings: ScoreParams) -> PreTrainedModel:
     except ValueError as error:
         if "attention implementation" not in str(error):
             raise
-        raise InputError(f"score.attention: {settings.attention}: {first_line(error)}: take eager") from error
+        raise InputError(
+            f"score.transformers.attention: {settings.attention}: {first_line(error)}: take eager"
+        ) from error
     return lm

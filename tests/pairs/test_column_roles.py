@@ -1,0 +1,326 @@
+"""Which column is the query, the candidate, the label: by exact name, then by values over all rows, or a question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from babelshelf.core.errors import InputError
+from babelshelf.pairs.column_profiles import read_profiles, value_counts
+from babelshelf.pairs.column_roles import Roles, Table, guess_language_values, guess_roles
+from babelshelf.pairs.formats import written
+from babelshelf.pairs.guesses import Outcome, resolve
+from babelshelf.pairs.label_meaning import guess_meaning
+from babelshelf.pairs.rows import ROLES
+
+ROWS = 240
+SPLITS = {"train", "training", "dev", "val", "valid", "validation", "test"}
+QUERIES = ["red shoes for men", "oak table", "kettle", "blue lamp shade", "garden hose 20 m", "tent"]
+TITLES = [
+    "Acme running shoes with a soft sole",
+    "Solid oak table for six",
+    "Electric kettle 1.7 l",
+    "Lamp shade, linen",
+]
+
+Guess = Callable[..., Roles]
+
+
+def column(values: list[Any], *, block: int = 1) -> list[Any]:
+    """The values over and over, each `block` times."""
+    return [values[row // block % len(values)] for row in range(ROWS)]
+
+
+def table(**columns: list[Any]) -> pl.DataFrame:
+    return pl.DataFrame({name: [str(value) for value in values] for name, values in columns.items()})
+
+
+PLAIN = {
+    "query": column(QUERIES, block=4),
+    "title": column(TITLES),
+    "label": column([0, 1]),
+    "lang": column(["en", "de"]),
+}
+
+
+@pytest.fixture
+def guess(tmp_path: Path) -> Guess:
+    def roles_of(rows: pl.DataFrame, task: str = "qi", **named: list[str]) -> Roles:
+        path = tmp_path / "pairs.csv"
+        rows.write_csv(path)
+        profiles, _ = read_profiles([path], written(path))
+        return guess_roles(Table(profiles, task, named, SPLITS, "pairs.csv"), ROLES)
+
+    return roles_of
+
+
+def outcome(roles: Roles, role: str) -> Outcome:
+    return next(guess.outcome for guess in roles.guesses if guess.subject == f"{role} column")
+
+
+# --- labels (F3) ---
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"rating": [n / 9 for n in range(80)], "match": ["no", "yes"]}, "match"),
+        ({"relevance_score": [n / 7 for n in range(60)], "is_relevant": ["false", "true"]}, "is_relevant"),
+        ({"score": [n * 1.3 for n in range(120)], "judgment": ["Exact", "Irrelevant"]}, "judgment"),
+        ({"rank": [1, 2, 3, 4, 5], "gold": [1, 0]}, "gold"),
+        ({"position": [1, 2, 3], "grade": [0, 1, 2, 3]}, "grade"),
+    ],
+)
+def test_a_label_is_told_by_its_values_before_its_name(
+    guess: Guess, columns: Mapping[str, list[Any]], expected: str
+) -> None:
+    plain = {name: values for name, values in PLAIN.items() if name != "label"}
+    roles = guess(table(**plain, **{name: column(values) for name, values in columns.items()}))
+    assert roles.columns["label"] == [expected]
+    assert outcome(roles, "label") == Outcome.SURE
+
+
+@pytest.mark.parametrize(
+    "name", ["not_relevant", "is_irrelevant", "nonRelevant", "mismatch", "rank", "Position", "serp_rank"]
+)
+def test_a_negated_label_or_a_rank_is_refused_even_with_yes(guess: Guess, name: str) -> None:
+    values = column([1, 2, 3, 4]) if "an" in name.lower() and "rel" not in name.lower() else column([0, 1])
+    plain = {column: values for column, values in PLAIN.items() if column != "label"}
+    roles = guess(table(**plain, **{name: values}))
+    with pytest.raises(InputError, match=f"--column label={name} --positive VALUE"):
+        resolve(roles.guesses, accept=True)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"label": [0, 1], "relevant": [1, 1, 0]},
+        {"esci_label": ["E", "I"], "relevance": [0, 1, 2, 3]},
+        {"clicked": [0, 1], "purchased": [0, 0, 0, 1]},
+    ],
+)
+def test_two_labels_are_a_question(guess: Guess, columns: dict[str, list[Any]]) -> None:
+    plain = {name: values for name, values in PLAIN.items() if name != "label"}
+    roles = guess(table(**plain, **{name: column(values) for name, values in columns.items()}))
+    with pytest.raises(InputError, match=", ".join(columns)):
+        resolve(roles.guesses)
+    taken = resolve(roles.guesses, accept=True)
+    assert any(line.startswith("check: label column") for line in taken)
+
+
+@pytest.mark.parametrize("name", ["category_label", "brand_label", "color_class", "product_class"])
+def test_the_label_of_something_else_is_no_label(guess: Guess, name: str) -> None:
+    roles = guess(table(**{**PLAIN, name: column(["Shoes", "Tables"], block=3)}))
+    assert roles.columns["label"] == ["label"]
+    without = {column: values for column, values in PLAIN.items() if column != "label"}
+    with pytest.raises(InputError, match="which column is the label"):
+        resolve(guess(table(**without, **{name: column(["Shoes", "Tables"], block=3)})).guesses)
+
+
+# --- all rows count (F4) ---
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(("grades", "expected"), [([0, 1, 2, 3, 4], 2), ([1, 2, 3], 2), ([0, 10], 5)])
+def test_a_parquet_file_sorted_by_grade_gets_the_same_threshold(
+    tmp_path: Path, grades: list[int], expected: float, *, descending: bool
+) -> None:
+    path = tmp_path / "pairs.parquet"
+    rows = pl.DataFrame({"grade": sorted(grades * (24_000 // len(grades)), reverse=descending)})
+    rows.write_parquet(path)
+    counts = value_counts([path], written(path), ["grade"])["grade"]
+    meaning = guess_meaning(counts, "bad", "grade", "pairs.parquet")
+    assert meaning.params["positive_from"] == expected
+    assert meaning.guess.outcome == Outcome.CHECK
+
+
+def test_a_file_sorted_by_label_has_both_labels(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.parquet"
+    pl.DataFrame({"label": [1] * 15_000 + [0] * 9_000}).write_parquet(path)
+    profiles, sample = read_profiles([path], written(path))
+    assert profiles[0].values == ["1", "0"]
+    assert sample["label"].n_unique() == 2
+    meaning = guess_meaning(value_counts([path], written(path), ["label"])["label"], "bad", "label", "")
+    assert (meaning.params["positive"], meaning.params["negative"]) == (["1"], ["0"])
+
+
+# --- languages (F5) ---
+
+
+def languages(rows: pl.DataFrame, roles: Roles, mapping: dict[str, str], tmp_path: Path) -> list[str]:
+    path = tmp_path / "pairs.csv"
+    profiles, sample = read_profiles([path], written(path))
+    guesses, read = guess_language_values(Table(profiles, "qi", {}, SPLITS, "pairs.csv"), roles, sample, "", mapping)
+    resolve(guesses)
+    assert rows.height
+    return sorted(set(read.items()))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "asked"),
+    [
+        ("market", ["uk", "br", "se", "in", "my"], "uk=en"),
+        ("country", ["ca", "ar", "ch"], "ar=es"),
+        ("store", ["us", "mx", "at"], "at=de,mx=es,us=en"),
+        ("language", ["de", "us", "fr"], "us=en"),
+        ("locale", ["es", "gb", "jp"], "gb=en"),
+        ("lang", ["en", "uk", "de"], "uk=en"),
+        ("lang", ["en", "se", "br"], "se=sv"),
+    ],
+)
+def test_countries_are_asked_for(guess: Guess, tmp_path: Path, name: str, values: list[str], asked: str) -> None:
+    plain = {column: values for column, values in PLAIN.items() if column != "lang"}
+    rows = table(**plain, **{name: column(values)})
+    roles = guess(rows)
+    assert roles.columns["language"] == [name]
+    with pytest.raises(InputError, match="--language-map") as error:
+        languages(rows, roles, {}, tmp_path)
+    assert asked in error.value.message
+    mapping = dict.fromkeys(values, "en")
+    assert languages(rows, roles, mapping, tmp_path) == sorted(mapping.items()) or name in {
+        "market",
+        "country",
+        "store",
+    }
+
+
+@pytest.mark.parametrize(
+    "values", [["en", "de", "et"], ["pt-BR", "zh_Hant", "deu"], ["jp", "kr", "vn"], ["yue", "cmn", "en"]]
+)
+def test_languages_are_languages(guess: Guess, tmp_path: Path, values: list[str]) -> None:
+    rows = table(**{**PLAIN, "lang": column(values)})
+    assert languages(rows, guess(rows), {}, tmp_path) == []
+
+
+def test_ukrainian_is_known_by_its_letters(guess: Guess, tmp_path: Path) -> None:
+    rows = table(**{**PLAIN, "lang": column(["uk", "en"]), "query": column(["червоні туфлі", "red shoes"])})
+    assert languages(rows, guess(rows), {}, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("title_lang", "query_lang"), ("product_language", "lang"), ("ui_locale", "search_language")]
+)
+def test_the_language_of_the_query_goes_first(guess: Guess, first: str, second: str) -> None:
+    plain = {column: values for column, values in PLAIN.items() if column != "lang"}
+    roles = guess(table(**{first: column(["en", "fr"])}, **plain, **{second: column(["en", "de"], block=4)}))
+    assert roles.columns["language"] == [second]
+
+
+# --- splits (F7) ---
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("split", ["train", "train", "holdout"]),
+        ("fold", ["train", "eval"]),
+        ("usage", ["train", "test", "blind"]),
+        ("set", ["A", "B"]),
+    ],
+)
+def test_an_unknown_split_is_a_question(guess: Guess, name: str, values: list[str]) -> None:
+    with pytest.raises(InputError, match=r"which prepare\.files\.split\.names does not know") as error:
+        resolve(guess(table(**PLAIN, **{name: column(values)})).guesses)
+    assert "--split-name" in error.value.message
+
+
+def test_a_column_of_known_splits_counts_whatever_its_name(guess: Guess) -> None:
+    roles = guess(table(**PLAIN, part=column(["Train", "test", "dev"])))
+    assert roles.columns["split"] == ["part"]
+    assert outcome(roles, "split") == Outcome.CHECK
+
+
+# --- texts (F11, F12, F18, F22) ---
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["cat1", "cat2", "cat3"], ["cat1", "cat2", "cat3"]),
+        (["level_0_category", "level_1_category"], ["level_0_category", "level_1_category"]),
+        (["Warengruppe 2", "Warengruppe 1"], ["Warengruppe 1", "Warengruppe 2"]),
+        (["department", "category", "sub_category"], ["department", "category", "sub_category"]),
+        (["subcategory", "main_category"], ["main_category", "subcategory"]),
+    ],
+)
+def test_columns_of_levels_are_joined(guess: Guess, names: list[str], expected: list[str]) -> None:
+    plain = {column: values for column, values in PLAIN.items() if column != "title"}
+    levels = {name: column([f"Name {number} {n}" for n in range(4)]) for number, name in enumerate(names)}
+    roles = guess(table(**plain, **levels), "qc")
+    assert roles.columns["candidate"] == expected
+    assert outcome(roles, "candidate") == Outcome.CHECK
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("product_id", [f"B0{n:08X}" for n in range(80)]),
+        ("item", [str(100_000 + n) for n in range(80)]),
+        ("sku", [f"SKU-{n:05}" for n in range(80)]),
+        ("candidate", ["3f2504e0-4f89-11d3-9a0c-0305e82c3301", "6fa459ea-ee8a-3ca4-894e-db77e160355e"]),
+    ],
+)
+def test_ids_for_candidates_are_refused_even_with_yes(guess: Guess, name: str, values: list[str]) -> None:
+    plain = {column: values for column, values in PLAIN.items() if column != "title"}
+    roles = guess(table(**plain, **{name: column(values)}))
+    with pytest.raises(InputError, match=f"{name!r} holds ids, not texts.*join the table"):
+        resolve(roles.guesses, accept=True)
+
+
+@pytest.mark.parametrize("name", ["query_id", "qid", "query"])
+def test_ids_for_queries_are_refused(guess: Guess, name: str) -> None:
+    plain = {column: values for column, values in PLAIN.items() if column != "query"}
+    roles = guess(table(**plain, **{name: column([f"q{n}" for n in range(60)], block=4)}))
+    with pytest.raises(InputError, match="query column"):
+        resolve(roles.guesses, accept=True)
+
+
+@pytest.mark.parametrize(
+    "queries",
+    [
+        ["जूते", "लाल जूते", "की", "घड़ी"],  # Hindi
+        ["ரெட்", "காலணி", "தொலைபேசி"],  # Tamil
+        ["รองเท้า", "โต๊ะ", "ที่"],  # Thai
+        ["5", "12 v", "42"],
+    ],
+)
+def test_a_column_named_query_is_the_query_in_any_script(guess: Guess, queries: list[str]) -> None:
+    roles = guess(table(**{**PLAIN, "query": column(queries)}))
+    assert roles.columns["query"] == ["query"]
+    assert outcome(roles, "query") == Outcome.SURE
+
+
+@pytest.mark.parametrize(
+    ("query", "title", "brand"),
+    [
+        ("Suchbegriff", "Produkttitel", "Marke"),
+        ("Requête", "Nom du produit", "Marque"),
+        ("검색어", "상품명", "브랜드"),
+        ("búsqueda", "nombre_del_producto", "marca"),
+        ("zapytanie", "nazwa produktu", "marka"),
+        ("từ khóa", "tên sản phẩm", "brand"),
+    ],
+)
+def test_names_in_other_languages(guess: Guess, query: str, title: str, brand: str) -> None:
+    columns = {brand: column(["Acme", "Bolt"]), title: PLAIN["title"], query: PLAIN["query"]}
+    roles = guess(table(**columns, label=PLAIN["label"], lang=PLAIN["lang"]))
+    assert (roles.columns["query"], roles.columns["candidate"]) == ([query], [title])
+
+
+def test_two_texts_without_known_names_are_a_question(guess: Guess) -> None:
+    rows = table(a=PLAIN["query"], b=PLAIN["title"], label=PLAIN["label"], lang=PLAIN["lang"])
+    with pytest.raises(InputError, match=r"which column is the candidate\? b, a hold texts"):
+        resolve(guess(rows).guesses)
+    assert guess(rows, query=["a"]).columns["candidate"] == ["b"]
+
+
+@pytest.mark.parametrize(
+    "values", [["https://shop.example/a", "https://shop.example/b"], ["/img/a.png", "/img/b.png"], ["a.jpg", "b.webp"]]
+)
+def test_locations_are_no_texts(guess: Guess, values: list[str]) -> None:
+    roles = guess(table(query=PLAIN["query"], x=column(values), label=PLAIN["label"], lang=PLAIN["lang"]))
+    assert "candidate" not in roles.columns
