@@ -27,10 +27,13 @@ def main() -> None:
 def check() -> None:
     """Validate all of params.yaml, and say what this machine lacks for it."""
     from babelshelf.commands.check import check as check_params  # noqa: PLC0415
-    from babelshelf.core.params import PARAMS_FILE  # noqa: PLC0415
+    from babelshelf.commands.check import unmeasured_translation  # noqa: PLC0415
+    from babelshelf.core.params import PARAMS_FILE, read  # noqa: PLC0415
     from babelshelf.preflight.requirements import require_all  # noqa: PLC0415
 
     check_params()
+    for line in unmeasured_translation(read(PARAMS_FILE), Path("metrics/prepare.json")):
+        click.echo(line)
     require_all()
     click.echo(f"{PARAMS_FILE}: ok")
 
@@ -136,13 +139,15 @@ def init(
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("submission"), help="Folder to write; default: submission."
 )
-def submit(*, out: Path) -> None:
+@click.option("--final", is_flag=True, help="Of the models that were also trained on dev and test (predict_final).")
+def submit(*, out: Path, final: bool) -> None:
     """Write, check and zip the competition's submission; before: dvc repro predict@qc predict@qi."""
     from babelshelf.commands.submit import submit as write_submissions  # noqa: PLC0415
     from babelshelf.core.params import load  # noqa: PLC0415
     from babelshelf.prepare.params import PrepareParams  # noqa: PLC0415
 
-    for line in write_submissions(load(PrepareParams, "prepare"), Path("data/predictions/submission"), out):
+    stage, folder = ("predict_final", "final") if final else ("predict", "submission")
+    for line in write_submissions(load(PrepareParams, "prepare"), Path("data/predictions", folder), out, stage):
         click.echo(line)
 
 

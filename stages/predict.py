@@ -11,16 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import polars as pl
 
-from babelshelf.core.files import read_json
 from babelshelf.core.params import load
-from babelshelf.core.rows import write_table
 from babelshelf.runtime.stage import stage
 from babelshelf.score.params import ScoreParams
-from babelshelf.score.scorer import score_tables
-from babelshelf.tables.prediction_sets import SCORABLE, answers, read_unlabelled
-from babelshelf.tables.predictions import Thresholds
+from babelshelf.score.predicting import predict
 
 
 @click.command(help=__doc__)
@@ -32,20 +27,9 @@ from babelshelf.tables.predictions import Thresholds
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @stage("predict", writes="out")
 def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Path, out: Path) -> str:
-    rows, thresholds = read_unlabelled(unlabelled), Thresholds.of(read_json(calibrated))
-
-    def write(_: Path, scored: pl.DataFrame) -> None:
-        answered = thresholds.answer(scored).select("id", "p_yes", "is_relevant")
-        write_table(out / "predictions.parquet", answers(rows, answered))
-
-    return score_tables(
-        {unlabelled: rows.filter(SCORABLE)},
-        write,
-        base=base,
-        model=model,
-        settings=load(ScoreParams, "score"),
-        key=("predict", task),
-    )
+    settings = load(ScoreParams, "score")
+    key = f"predict@{task}"
+    return predict(unlabelled, base=base, model=model, calibrated=calibrated, out=out, settings=settings, key=key)
 
 
 if __name__ == "__main__":

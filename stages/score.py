@@ -15,7 +15,7 @@ from babelshelf.core.params import load
 from babelshelf.core.rows import read_rows, write_table
 from babelshelf.runtime.stage import stage
 from babelshelf.score.params import ScoreParams
-from babelshelf.score.scorer import score_tables
+from babelshelf.score.scorer import refuse_final, score_tables
 
 
 @click.command(help=__doc__)
@@ -27,6 +27,7 @@ from babelshelf.score.scorer import score_tables
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @stage("score", writes="out")
 def main(*, task: str, dev: Path, test: Path, base: Path, model: Path, out: Path) -> str:
+    refuse_final(model)
     splits = {dev: "dev", test: "test"}
 
     def write(file: Path, scored: pl.DataFrame) -> None:

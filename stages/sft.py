@@ -25,6 +25,7 @@ from babelshelf.trainer.training import TrainedModel
 
 @click.command(help=__doc__)
 @click.argument("task")
+@click.option("--variant", required=True)
 @click.option("--train", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--prompt", type=click.Path(path_type=Path), required=True)
 @click.option("--base", type=click.Path(path_type=Path, exists=True), required=True)
@@ -34,7 +35,16 @@ from babelshelf.trainer.training import TrainedModel
 @click.option("--accelerate", type=click.Path(path_type=Path), required=True)
 @stage("sft", writes="out")
 def main(
-    *, task: str, train: Path, prompt: Path, base: Path, out: Path, metrics: Path, curve: Path, accelerate: Path
+    *,
+    task: str,
+    variant: str,
+    train: Path,
+    prompt: Path,
+    base: Path,
+    out: Path,
+    metrics: Path,
+    curve: Path,
+    accelerate: Path,
 ) -> str:
     settings, seed, template = load(SftParams, "sft", task), load_seed(), load_template(prompt)
 
@@ -47,6 +57,7 @@ def main(
         train_model,
         work=(train, base, template, settings, seed),
         prompt={
+            "variant": variant,
             "template": template.source,
             "max_length": settings.max_length,
             "base": base_model.identity(base),

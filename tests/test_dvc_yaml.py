@@ -17,6 +17,8 @@ import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
+WITHOUT_PARAMS = {"final"}
+SECTIONS = {"score_train": "score", "predict": "score", "predict_final": "score", "summarize": "tasks"}
 NOT_DEPS = {"commands", "preflight", "runtime"}
 STAGES: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 OF_STAGE = pytest.mark.parametrize("name", STAGES)
@@ -69,12 +71,14 @@ def test_every_path_of_the_command_is_a_dep_or_an_out(name: str) -> None:
     declared = _paths([*stage["deps"], *stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])])
     command = stage["cmd"].replace("${prepare.input}", "${prepare.input.qc} ${prepare.input.qi}")
     paths = {word for word in shlex.split(command) if "/" in word or re.fullmatch(r"\$\{[\w.]+\}", word)} - {"${key}"}
-    assert {path for path in paths if path not in declared} - {"${item.task}"} == set()
+    assert {path for path in paths if path not in declared} - {"${item.task}", "${item.variant}"} == set()
 
 
 @OF_STAGE
 def test_the_params_section_of_the_stage_is_declared(name: str) -> None:
-    section = {"score_train": "score", "predict": "score", "summarize": "tasks"}.get(name, name)
+    section = {"score_train": "score", "predict": "score", "predict_final": "score", "summarize": "tasks"}.get(
+        name, name
+    )
     declared = _stage(name)["params"]
     assert "threads" in declared
-    assert any(key == section or key.endswith(f".{section}") for key in declared)
+    assert name in WITHOUT_PARAMS or any(key == section or key.endswith(f".{section}") for key in declared)

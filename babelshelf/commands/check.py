@@ -15,6 +15,7 @@ from babelshelf.base_model.params import BaseModelParams
 from babelshelf.calibrate.params import CalibrateParams
 from babelshelf.commands.renamed import with_new_names
 from babelshelf.core.errors import InputError
+from babelshelf.core.files import read_json
 from babelshelf.core.params import PARAMS_FILE, Section, load_seed, load_threads, read, section
 from babelshelf.core.variants import BeforeFilter, BeforeNegatives, Variant
 from babelshelf.data_report.params import DataReportParams
@@ -77,6 +78,28 @@ def check_values(values: dict[str, Any], file: Path) -> None:
             problems += _problems(error.message, file)
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
+
+
+def unmeasured_translation(values: dict[str, Any], prepared: Path) -> list[str]:
+    """A line on each task whose dev and test have none of the languages that training queries are translated into.
+
+    Args:
+        values: all of params.yaml.
+        prepared: the metrics of `prepare`; without them nothing is known of dev and test.
+    """
+    languages = values["translate"]["languages"]
+    if not languages or not prepared.is_file():
+        return []
+    found = read_json(prepared)
+    lines = []
+    for task in _tasks(values):
+        splits = [found.get(task, {}).get(split, {}).get("languages", {}) for split in ("dev", "test")]
+        if not any(set(languages) & set(split) for split in splits):
+            lines.append(
+                f"check: translate.languages: none of {', '.join(languages)} is in dev or test of {task}, so its "
+                "results can't show what translation gains: set holdout_languages of the source"
+            )
+    return lines
 
 
 def _problems(message: str, file: Path) -> list[str]:

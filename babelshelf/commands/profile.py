@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from babelshelf.core.files import replacing
 from babelshelf.core.params import PARAMS_FILE, read
 from babelshelf.core.plugins import Plugins
 from babelshelf.prepare.params import SOURCES
+from babelshelf.prepare.sources.mixed.params import patched
 from babelshelf.score.params import BACKENDS as SCORERS
 from babelshelf.translate.params import BACKENDS as TRANSLATORS
 
@@ -83,6 +85,7 @@ def known(profiles: Path = PROFILES) -> list[str]:
 def overlay(changed: CommentedMap, name: str, params: Path = PARAMS_FILE) -> list[Change]:
     """Merge `changed`, which messages call `name`, into `params`; what changed. Raises InputError as `apply` does."""
     values = round_trip(params)
+    changed = _with_held_out(changed, values)
     changes = [change for plugins in PLUGINS for change in with_sections(values, changed, plugins)]
     changes += merge(values, changed)
     if changes:
@@ -150,6 +153,22 @@ def with_sections(values: CommentedMap, overlay: Mapping[str, Any], plugins: Plu
     for name in [name for name in section if name in plugins.names() and name not in chosen]:
         changes.append(Change(f"{plugins.stage}.{name}", _shown(section.pop(name)), "(none)"))
     return changes
+
+
+def _with_held_out(changed: CommentedMap, values: CommentedMap) -> CommentedMap:
+    """An overlay that translates does so into the languages that are kept out of train, too.
+
+    They stand in for languages without labels: dev and test can show what translation gains in these alone.
+    """
+    languages = (changed.get("translate") or {}).get("languages")
+    prepare = patched(values.get("prepare") or {}, changed.get("prepare") or {})
+    split = (prepare.get(prepare.get("source")) or {}).get("split") or {}
+    further = [code for code in split.get("holdout_languages") or [] if code not in (languages or [])]
+    if not languages or not further:
+        return changed
+    changed = deepcopy(changed)
+    changed["translate"]["languages"].extend(further)
+    return changed
 
 
 def _parts(changed: Mapping[str, Any]) -> list[str]:

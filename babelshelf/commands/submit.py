@@ -1,6 +1,7 @@
 """Submissions to CIKM AnalytiCup 2025: the rows of dev and test with `prediction` 0 or 1 added, checked and zipped.
 
-Run by `babelshelf submit`, after `dvc repro predict@qc predict@qi`.
+Run by `babelshelf submit`, after `dvc repro predict@qc predict@qi`, or with `--final` after
+`dvc repro predict_final@qc predict_final@qi`.
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # of files in an archive, so that the same answer
 Row = dict[str, Any]
 
 
-def submit(prepare: PrepareParams, predictions: Path, out: Path) -> list[str]:
+def submit(prepare: PrepareParams, predictions: Path, out: Path, stage: str = "predict") -> list[str]:
     """Write, check and zip the submission of each prediction set that the competition's folder has.
 
     Args:
         prepare: says where the folder is, and which tasks it has.
-        predictions: folder of the stage `predict`'s outputs, `<task>/predictions.parquet`.
+        predictions: folder of the stage's outputs, `<task>/predictions.parquet`.
         out: folder for `<set>/<set>_<TASK>.txt` and `<set>.zip`.
+        stage: `predict` or `predict_final`, for messages.
 
     Returns:
         A line for each file: its rows, and how many of them were answered with yes.
@@ -45,7 +47,7 @@ def submit(prepare: PrepareParams, predictions: Path, out: Path) -> list[str]:
         InputError: the source is another, a task was not predicted or from other rows, or the check found something.
     """
     folders = _folders(prepare)
-    lines = [line for split in SETS for line in _submit_set(split, folders, predictions, out)]
+    lines = [line for split in SETS for line in _submit_set(split, folders, predictions, out, stage)]
     if not lines:
         where = ", ".join(sorted({str(folder) for folder in folders.values()}))
         raise InputError(f"{where}: none of the files to predict, such as dev_QC.txt: put them there")
@@ -63,7 +65,7 @@ def _folders(prepare: PrepareParams) -> dict[str, Path]:
     return {task: Path(parts[0].path) for task in parts[0].tasks}
 
 
-def _submit_set(split: str, folders: Mapping[str, Path], predictions: Path, out: Path) -> list[str]:
+def _submit_set(split: str, folders: Mapping[str, Path], predictions: Path, out: Path, stage: str) -> list[str]:
     inputs = {task: file_of(folder, task, split) for task, folder in folders.items()}
     there = {task: path for task, path in inputs.items() if path.is_file()}
     if not there:
@@ -72,7 +74,7 @@ def _submit_set(split: str, folders: Mapping[str, Path], predictions: Path, out:
     with replacing(out / split) as folder:
         folder.mkdir()
         for task, path in there.items():
-            answers = _answers(task, split, path, predictions)
+            answers = _answers(task, split, path, predictions, stage)
             write_submission(path, answers["is_relevant"].to_list(), folder / path.name)
             check_submission(path, folder / path.name)
             lines.append(f"{out / split / path.name}: {_told(answers)}")
@@ -80,14 +82,14 @@ def _submit_set(split: str, folders: Mapping[str, Path], predictions: Path, out:
     return [*lines, f"{out / split}.zip: checked"]
 
 
-def _answers(task: str, split: str, path: Path, predictions: Path) -> pl.DataFrame:
+def _answers(task: str, split: str, path: Path, predictions: Path, stage: str) -> pl.DataFrame:
     """The answers to the rows of a file, in its order."""
     file = predictions / task / "predictions.parquet"
     if not file.is_file():
-        raise InputError(f"{file}: no such file; run `dvc repro predict@{task}`")
+        raise InputError(f"{file}: no such file; run `dvc repro {stage}@{task}`")
     answers = read_answers(file).filter(split=split)
     if not answers["id"].equals(ids_of(path, task, split)):
-        raise InputError(f"{file}: not made from the rows of {path}: run `dvc repro predict@{task}`")
+        raise InputError(f"{file}: not made from the rows of {path}: run `dvc repro {stage}@{task}`")
     return answers
 
 

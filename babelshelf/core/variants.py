@@ -13,6 +13,9 @@ Variant = Literal["original", "translated", "negatives", "filtered"]
 BeforeFilter = Literal["original", "translated", "negatives"]
 BeforeNegatives = Literal["original", "translated"]
 
+# The recipe's training set with the rows of dev and test, for the last fit before a submission: no recipe may name it.
+FINAL = "final"
+
 VARIANTS: tuple[str, ...] = get_args(Variant)
 STAGES = {"translated": "translate", "negatives": "mine_negatives", "filtered": "filter"}  # `original`: prepare
 

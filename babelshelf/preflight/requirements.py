@@ -74,7 +74,7 @@ def lacking(
     if stage == "base_model":
         return [line for source in (base.lm, base.embedder) for line in lacks_model("base_model", source, machine)]
     tuning = section(SftParams, values, "sft", task or next(iter(values["tasks"])))
-    if stage in {"score", "score_train", "predict"}:
+    if stage in {"score", "score_train", "predict", "predict_final"}:
         scoring = section(ScoreParams, values, "score", None)
         adapted = tuning.adapter == "lora"
         needs = _requirements(scoring, tuning.max_length, adapted=adapted)

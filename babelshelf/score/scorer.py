@@ -10,8 +10,10 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from babelshelf.core.files import replacing
+from babelshelf.core.errors import InputError
+from babelshelf.core.files import read_json, replacing
 from babelshelf.core.partial_work import partial_work
+from babelshelf.core.variants import FINAL
 from babelshelf.llm.base_model import check_base
 from babelshelf.runtime.screen import progress
 from babelshelf.score.params import BACKENDS, ScoreParams
@@ -50,6 +52,15 @@ def load_scorer(base: Path, model: Path, settings: ScoreParams) -> AbstractConte
     check_base(base, model)
     scorer: AbstractContextManager[Scorer] = BACKENDS.load(settings.backend).load(base, model, settings)
     return scorer
+
+
+def refuse_final(model: Path) -> None:
+    """Raise InputError for a model of the variant `final`: it was trained on the very rows that are to be scored."""
+    if read_json(model / "prompt.json").get("variant") == FINAL:
+        raise InputError(
+            f"{model}: it was trained on dev and test, so that scores on them measure nothing: set train_on to the "
+            "variant of the recipe; the stage predict_final alone uses this model"
+        )
 
 
 def score_tables(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from babelshelf.commands import profile
-from babelshelf.commands.check import check
+from babelshelf.commands.check import check, unmeasured_translation
 from babelshelf.commands.ladder.rows import read_ladder
+from babelshelf.core.files import write_json
 from babelshelf.core.params import read
 from babelshelf.llm.params import COMMIT
 from tests.helpers.profiles import NANO
@@ -52,7 +54,22 @@ PAPER = {
     "score.vllm.precision": "bf16",
     "score.vllm.tensor_parallel": 2,
     "score.vllm.data_parallel": 2,
+    "tasks.qc.translate.rows_per_language": 45000,
+    "tasks.qi.translate.rows_per_language": 45000,
+    "tasks.qc.filter.derived": "judge",
+    "tasks.qi.filter.derived": "judge",
+    "sft.template": "paper",
 }
+METHOD = ("tasks", "translate", "mine_negatives", "sft", "dpo", "score", "calibrate", "base_model")
+# What does not count with what the paper chooses.
+UNUSED = (
+    "translate.glossary",
+    "mine_negatives.ivf",
+    "mine_negatives.hnsw",
+    "base_model.template",
+    "base_model.lm.nano",
+)
+UNUSED += ("base_model.embedder.nano",)
 
 
 @pytest.fixture
@@ -77,6 +94,28 @@ def test_paper_itself_says_every_fact(root: Path) -> None:
     """What it left to params.yaml would follow another profile that was applied before."""
     overlay = read(root / "profiles" / "paper.yaml")
     assert {path: _value(overlay, path) for path in PAPER} == PAPER
+
+
+def _leaves(values: Any, prefix: str = "") -> Iterator[str]:  # noqa: ANN401 - whatever YAML holds
+    if not isinstance(values, dict):
+        yield prefix
+        return
+    for key, value in values.items():
+        yield from _leaves(value, f"{prefix}.{key}" if prefix else key)
+
+
+def test_paper_inherits_no_param_of_the_method(root: Path, params: Path) -> None:
+    profile.apply("paper", params, root / "profiles")
+    merged = {section: value for section, value in read(params).items() if section in METHOD}
+    said = set(_leaves(read(root / "profiles" / "paper.yaml")))
+    assert [path for path in _leaves(merged) if path not in said and not path.startswith(UNUSED)] == []
+
+
+def test_the_papers_prompt_of_items_names_spelling_variants_and_ambiguous_intent(root: Path) -> None:
+    qc, qi = ((root / "prompts" / "paper" / f"{task}.txt").read_text(encoding="utf-8") for task in ("qc", "qi"))
+    assert "spelling variants" in qi
+    assert "ambiguous" in qi
+    assert "ambiguous" not in qc
 
 
 @pytest.mark.parametrize("name", ["small", "paper"])
@@ -104,7 +143,28 @@ def test_paper_after_cikm2025_is_the_paper_on_the_competitions_data(root: Path, 
     check(params)
     values = read(params)
     assert values["prepare"]["source"] == "cikm2025"
-    assert {path: _value(values, path) for path in PAPER} == PAPER
+    held_out = values["prepare"]["cikm2025"]["split"]["holdout_languages"]
+    assert held_out
+    assert not set(held_out) & {"de", "it", "pl", "ar"}
+    merged = PAPER | {"translate.languages": ["de", "it", "pl", "ar", *held_out]}
+    assert {path: _value(values, path) for path in merged} == merged
+
+
+def test_check_warns_where_dev_and_test_cannot_show_what_translation_gains(params: Path, tmp_path: Path) -> None:
+    def prepared(dev: list[str], test: list[str]) -> Path:
+        of_task = {name: {"languages": {code: {} for code in codes}} for name, codes in (("dev", dev), ("test", test))}
+        write_json(tmp_path / "prepare.json", {"qc": of_task, "qi": of_task})
+        return tmp_path / "prepare.json"
+
+    values = read(params)
+    assert unmeasured_translation(values, tmp_path / "none.json") == []
+    assert unmeasured_translation(values, prepared(["en"], ["en", "pl"])) == []
+    lines = unmeasured_translation(values, prepared(["en", "fr"], ["en"]))
+    assert [line.partition(", so its")[0] for line in lines] == [
+        f"check: translate.languages: none of de, it, pl, ar is in dev or test of {task}" for task in ("qc", "qi")
+    ]
+    values["translate"]["languages"] = []
+    assert unmeasured_translation(values, prepared(["en"], ["en"])) == []
 
 
 @pytest.mark.parametrize("models", ["small", "paper"])

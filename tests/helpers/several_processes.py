@@ -56,7 +56,8 @@ class Project:
     def arguments(self, stage: str, accelerate: Path, out: str) -> list[str]:
         """Of the stage's command."""
         paths = {"train": "train.parquet", "base": "base", "out": out, "metrics": f"{out}.json", "curve": f"{out}.csv"}
-        paths |= {"accelerate": str(accelerate)} | ({"model": "sft"} if stage == "dpo" else {"prompt": str(PROMPT)})
+        paths |= {"accelerate": str(accelerate)}
+        paths |= {"model": "sft"} if stage == "dpo" else {"variant": "original", "prompt": str(PROMPT)}
         return ["qi", *(part for name, path in paths.items() for part in (f"--{name}", path))]
 
     def run(self, stage: str, configuration: str | Path = "one", *, out: str = "") -> tuple[int, str]:

@@ -203,6 +203,8 @@ def test_a_stage_refuses_before_it_reads_anything(
     monkeypatch.setattr(training, "ACCELERATE", root / "profiles" / "accelerate")
     monkeypatch.setattr(requirements, "Machine", lambda: LAPTOP)
     paths = (
+        "--variant",
+        "original",
         "--train",
         "train.parquet",
         "--prompt",

@@ -1,0 +1,42 @@
+"""Predict rows without labels: the common part of the stages `predict` and `predict_final`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from babelshelf.core.files import read_json
+from babelshelf.core.rows import write_table
+from babelshelf.score.params import ScoreParams
+from babelshelf.score.scorer import score_tables
+from babelshelf.tables.prediction_sets import SCORABLE, answers, read_unlabelled
+from babelshelf.tables.predictions import Thresholds
+
+
+def predict(
+    unlabelled: Path, *, base: Path, model: Path, calibrated: Path, out: Path, settings: ScoreParams, key: str
+) -> str:
+    """Score the rows of the prediction sets and apply the thresholds.
+
+    Args:
+        unlabelled: a table of `prediction_sets.UNLABELLED_SCHEMA`.
+        base: folder of the base model.
+        model: folder of the trained model.
+        calibrated: the metrics of `calibrate`, which hold the thresholds.
+        out: folder of `predictions.parquet`, a table of `prediction_sets.ANSWER_SCHEMA`.
+        settings: backend, batch size, precision.
+        key: name of the stage, see `partial_work`.
+
+    Returns:
+        What came out, for the screen.
+    """
+    rows, thresholds = read_unlabelled(unlabelled), Thresholds.of(read_json(calibrated))
+
+    def write(_: Path, scored: pl.DataFrame) -> None:
+        answered = thresholds.answer(scored).select("id", "p_yes", "is_relevant")
+        write_table(out / "predictions.parquet", answers(rows, answered))
+
+    return score_tables(
+        {unlabelled: rows.filter(SCORABLE)}, write, base=base, model=model, settings=settings, key=(key,)
+    )

@@ -1,0 +1,37 @@
+"""Answer the rows of the prediction sets with a model that was also trained on dev and test.
+
+\b
+    python -m stages.predict_final qc --unlabelled data/original/qc/unlabelled.parquet ... (dvc.yaml has all of it)
+
+The threshold is the one that was chosen on dev with the recipe's own model. Writes <out>/predictions.parquet, which
+`babelshelf submit --final` makes a submission of.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from babelshelf.core.params import load
+from babelshelf.runtime.stage import stage
+from babelshelf.score.params import ScoreParams
+from babelshelf.score.predicting import predict
+
+
+@click.command(help=__doc__)
+@click.argument("task")
+@click.option("--unlabelled", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--base", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--model", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--calibrated", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@stage("predict_final", writes="out")
+def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Path, out: Path) -> str:
+    settings = load(ScoreParams, "score")
+    key = f"predict_final@{task}"
+    return predict(unlabelled, base=base, model=model, calibrated=calibrated, out=out, settings=settings, key=key)
+
+
+if __name__ == "__main__":
+    main()
