@@ -17,6 +17,7 @@ from babelshelf.core.params import load
 from babelshelf.core.rows import read_rows, read_table, write_rows, write_table
 from babelshelf.filter.params import FilterParams
 from babelshelf.filter.self_validation import filter_rows
+from babelshelf.runtime.screen import echo
 from babelshelf.runtime.stage import stage
 from babelshelf.tables.truth import read_truth
 
@@ -35,6 +36,8 @@ def main(*, task: str, train: Path, scores: Path, truth: Path, out: Path, metric
     write_rows(out / "train.parquet", filtered.kept)
     write_table(out / "dropped.parquet", filtered.dropped)
     write_json(metrics, filtered.metrics)
+    for warning in filtered.warnings:
+        echo(warning)
     return f"{filtered.kept.height:,} rows kept, {filtered.dropped.height:,} dropped"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from babelshelf.core.params import load, load_seed
-from babelshelf.core.rows import read_labelled
+from babelshelf.core.rows import path_share, read_labelled
 from babelshelf.llm import base_model
 from babelshelf.llm.prompts import load_template
 from babelshelf.runtime.stage import stage
@@ -61,6 +61,7 @@ def main(
             "template": template.source,
             "max_length": settings.max_length,
             "base": base_model.identity(base),
+            "path_share": path_share(read_labelled(train)),
         },
         settings=settings,
         accelerate=accelerate,

@@ -28,6 +28,7 @@ ROW_SCHEMA = pl.Schema(
     }
 )
 
+LEVEL = " > "  # between the levels of a category path
 TEXT_COLUMNS = ("query", "candidate")
 
 
@@ -103,6 +104,11 @@ def check_rows(rows: pl.DataFrame, name: str) -> None:
 def concat(*tables: pl.DataFrame) -> pl.DataFrame:
     """All rows of the tables, in their order."""
     return pl.concat(tables, how="vertical")
+
+
+def path_share(rows: pl.DataFrame) -> float:
+    """Share of the rows whose candidate is a path of several levels."""
+    return float(rows["candidate"].str.contains(LEVEL, literal=True).sum()) / max(rows.height, 1)
 
 
 def positive_share(rows: pl.DataFrame) -> dict[str, dict[str, float]]:

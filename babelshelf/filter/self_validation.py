@@ -13,6 +13,9 @@ What happens to a row that was derived from a dropped one depends on whether it 
 - A *mined negative* has its label 0 because its candidate differs from the candidate of its parent, not because the
   parent's label is right: if the parent's candidate turns out to be irrelevant, its neighbours do not become
   relevant by that. Under both policies it is judged by its own score alone.
+- No class of a language loses more than `max_dropped_share` of its rows: where the model contradicts more, it has
+  hardly learned the class, and dropping all of it would teach the next model to never answer so. The rows that the
+  model contradicts with the most confidence go first, then translations of dropped rows.
 - Nothing goes up: a contradicted translation says as much of the translation as of the label, so its parent stays.
 """
 
@@ -50,6 +53,16 @@ class Filtered:
     dropped: pl.DataFrame
     metrics: dict[str, Any]
 
+    @property
+    def warnings(self) -> list[str]:
+        """A line for each class of a language of which `max_dropped_share` kept some rows."""
+        return [
+            f"check: the filter would drop {cell['marked']:,} of the {cell['read']:,} rows of {language} with label "
+            f"{label}; max_dropped_share keeps {cell['kept_by_cap']:,} of them: the model has hardly learned this class"
+            for language, labels in self.metrics["capped"].items()
+            for label, cell in labels.items()
+        ]
+
 
 def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings: FilterParams) -> Filtered:
     """Drop what the model contradicts; see the module's text for the policy.
@@ -58,22 +71,26 @@ def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings
         rows: a training set, `ROW_SCHEMA`; rows without a label are kept.
         scores: `id` and `p_yes`, one for each row.
         truth: used for the metrics alone.
-        settings: `confidence` c: p(yes) <= 1 - c contradicts label 1, p(yes) >= c contradicts label 0; `derived`.
+        settings: `confidence` c: p(yes) <= 1 - c contradicts label 1, p(yes) >= c contradicts label 0; `derived`;
+            `max_dropped_share`.
 
     Raises:
         InputError: the scores are not those of the rows.
     """
-    marked = _with_scores(rows, scores).with_columns(
+    scored = _with_scores(rows, scores).with_columns(
         reason=pl.when(_contradicted(settings.confidence)).then(pl.lit(CONTRADICTED))
     )
+    marked = _capped(scored, settings.max_dropped_share)
     if settings.derived == "drop":
-        marked = _drop_translations(marked)
+        scored = _drop_translations(scored)
+        marked = _capped(_drop_translations(marked), settings.max_dropped_share)
     dropped = marked.filter(pl.col("reason").is_not_null())
     if dropped.height == marked.height:
         raise InputError(f"the filter dropped all {marked.height} rows: raise tasks.<task>.filter.confidence")
     kept = marked.filter(pl.col("reason").is_null()).select(ROW_SCHEMA.names())
     metrics = _counts(marked) | {
         "positive_share": {"before": positive_share(rows), "after": positive_share(kept)},
+        "capped": _kept_by_cap(scored, marked),
         "noise": _noise(marked, truth),
     }
     return Filtered(kept=kept, dropped=dropped, metrics=metrics)
@@ -82,6 +99,35 @@ def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings
 def _contradicted(confidence: float) -> pl.Expr:
     p_yes, label = pl.col("p_yes"), pl.col("label")
     return ((label == 1) & (1 - p_yes >= confidence)) | ((label == 0) & (p_yes >= confidence))
+
+
+def _capped(marked: pl.DataFrame, share: float) -> pl.DataFrame:
+    """At most `share` of the rows of each class in each language keep their reason to be dropped."""
+    wrong = pl.when(pl.col("label") == 1).then(1 - pl.col("p_yes")).otherwise("p_yes")  # confidence in the other label
+    cell = ["language", "label"]
+    placed = marked.with_row_index("row").sort(
+        pl.col("reason").is_null(), pl.col("reason") == PARENT_DROPPED, -wrong, "id", maintain_order=True
+    )
+    place = pl.int_range(pl.len()).over(cell)
+    room = (pl.len().over(cell) * share + 1e-9).floor()
+    return placed.with_columns(reason=pl.when(place < room).then("reason")).sort("row").drop("row")
+
+
+def _kept_by_cap(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
+    """`{language: {label: {read, marked, kept_by_cap}}}` where the cap kept rows."""
+    cells = (
+        before.select("language", "label", marked=pl.col("reason").is_not_null())
+        .with_columns(dropped=after["reason"].is_not_null())
+        .group_by("language", "label")
+        .agg(read=pl.len(), marked=pl.col("marked").sum(), kept_by_cap=(pl.col("marked") & ~pl.col("dropped")).sum())
+        .filter(pl.col("kept_by_cap") > 0)
+        .sort("language", "label")
+    )
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for row in cells.iter_rows(named=True):
+        counts = {name: row[name] for name in ("read", "marked", "kept_by_cap")}
+        found.setdefault(row["language"], {})[str(row["label"])] = counts
+    return found
 
 
 def _drop_translations(marked: pl.DataFrame) -> pl.DataFrame:

@@ -19,9 +19,11 @@ import polars.selectors as cs
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.languages import find
+from babelshelf.core.rows import LEVEL
+from babelshelf.pairs.comma_paths import rebuild
 from babelshelf.pairs.folders import task_files
 from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_blocks
-from babelshelf.pairs.separators import LEVEL, unwrapped
+from babelshelf.pairs.separators import unwrapped
 from babelshelf.runtime.screen import progress
 from babelshelf.text.keys import IGNORABLE_BUT_JOINERS, each_once, keys
 
@@ -251,21 +253,30 @@ def _understood(
     )
 
 
-def _texts(column: pl.Series, text: str, levels: str, settings: FilesParams) -> pl.DataFrame:
+def _texts(column: pl.Series, text: str, separator: str, settings: FilesParams) -> pl.DataFrame:
     """What becomes of each text of a column: `raw_<text>`, `<text>`, `key` (`candidate_key`), and `<text>_<flag>`."""
     values = column.unique().drop_nulls().to_frame("raw")
     longest = getattr(settings.long, text)
-    parts = [_clean(part, levels, longest) for part in (values.iter_slices(SLICE) if values.height else [values])]
+    paths: Mapping[str, str] = {}
+    if separator == ",":  # names hold commas too, so it takes all paths to tell which of them end a level
+        plain = values.select(unwrapped(_plain(pl.col("raw").cast(pl.String)))).to_series()
+        paths = rebuild(plain.filter(plain != "").unique().sort().to_list()).texts
+    slices = values.iter_slices(SLICE) if values.height else [values]
+    parts = [_clean(part, separator, paths, longest) for part in slices]
     names = {"raw": f"raw_{text}", "plain": text, "key": "key" if text == "query" else f"{text}_key"}
     return pl.concat(parts, rechunk=True).rename(names | {flag: f"{text}_{flag}" for flag in FLAGS})
 
 
-def _clean(texts: pl.DataFrame, levels: str, longest: int) -> pl.DataFrame:
+def _clean(texts: pl.DataFrame, separator: str, paths: Mapping[str, str], longest: int) -> pl.DataFrame:
     """Column `raw`, and of each `plain` (in NFC, without control characters), `key`, and whether it has a flag."""
     raw, plain = pl.col("raw"), pl.col("plain")
     known = texts.select(raw.cast(pl.String)).with_columns(plain=_plain(raw)).with_columns(cleaned=raw != plain)
-    if levels:
-        apart = unwrapped(plain).str.replace_all(rf"\s*{re.escape(levels)}\s*", LEVEL)
+    if separator:
+        apart = unwrapped(plain)
+        if paths:
+            apart = apart.replace(paths)
+        elif separator != ",":
+            apart = apart.str.replace_all(rf"\s*{re.escape(separator)}\s*", LEVEL)
         known = known.with_columns(plain=apart.str.strip_chars(" >"))
     flagged = known.with_columns(
         keys(known["plain"]).cast(CODED),

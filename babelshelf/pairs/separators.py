@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from babelshelf.core.rows import LEVEL
 from babelshelf.pairs.guesses import Guess, Outcome
 
-LEVEL = " > "  # between the levels of a path in the data sets
 ENTITIES = r"&(?:gt|raquo|rsaquo|rarr|#62|#187|#8250|#8594|#x3[eE]);"
 # Usual parts of names: `T-Shirts & Tops`, `Kid's (0-2)`, `No. 5`, `50%`. Of these only an arrow, a spaced dash, a
 # comma, or a dot, dash or underscore that each path has may separate levels.

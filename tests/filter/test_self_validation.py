@@ -47,8 +47,8 @@ def truth() -> Truth:
     return Truth(groups, candidates)
 
 
-def run(derived: str, confidence: float = 0.9, known: Truth | None = None) -> Filtered:
-    settings = FilterParams.model_validate({"confidence": confidence, "derived": derived})
+def run(derived: str, confidence: float = 0.9, known: Truth | None = None, most: float = 1) -> Filtered:
+    settings = FilterParams.model_validate({"confidence": confidence, "derived": derived, "max_dropped_share": most})
     return filter_rows(*table(), known or no_truth(), settings)
 
 
@@ -69,6 +69,57 @@ def test_drop_takes_the_translations_of_a_dropped_row_along_but_not_its_negative
 
 def test_the_confidence_decides() -> None:
     assert set(reasons(run("judge", confidence=0.94))) == {"2", "5", "1/pl"}
+
+
+def imbalanced(positives: int, negatives: int, language: str = "en") -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of which the model says no to all; the later a positive, the surer it is."""
+    labels = [1] * positives + [0] * negatives
+    rows = pl.DataFrame({"label": labels, "id": [f"{language}{n:03}" for n in range(len(labels))]}).with_columns(
+        *(pl.lit(value).alias(name) for name, value in {"task": "qc", "language": language, "group": "g"}.items()),
+        *(
+            pl.lit(value).alias(name)
+            for name, value in {"query": "shoe", "candidate": "x", "origin": "original"}.items()
+        ),
+        pl.col("label").cast(pl.Int8),
+        parent_id=pl.lit(None, pl.String),
+        p_yes=0.1 / (pl.int_range(pl.len()) + 2),
+    )
+    return rows.select(ROW_SCHEMA.names()), rows.select("id", "p_yes")
+
+
+@pytest.mark.parametrize(("positives", "negatives", "dropped"), [(18, 200, 5), (3, 40, 0), (100, 100, 30)])
+def test_no_class_is_emptied_and_the_surest_contradictions_go_first(
+    positives: int, negatives: int, dropped: int
+) -> None:
+    settings = FilterParams(confidence=0.75, derived="drop", max_dropped_share=0.3)
+    filtered = filter_rows(*imbalanced(positives, negatives), no_truth(), settings)
+    assert filtered.dropped["id"].to_list() == [f"en{n:03}" for n in range(positives - dropped, positives)]
+    kept = {"read": positives, "marked": positives, "kept_by_cap": positives - dropped}
+    assert filtered.metrics["capped"] == {"en": {"1": kept}}
+    assert filtered.warnings[0].startswith(f"check: the filter would drop {positives} of the {positives} rows of en")
+
+
+def test_the_cap_is_of_each_language_and_says_nothing_where_it_is_not_reached() -> None:
+    parts = [imbalanced(10, 10, "en"), imbalanced(10, 10, "de")]
+    rows, scores = (pl.concat(tables) for tables in zip(*parts, strict=True))
+    scores = scores.with_columns(
+        p_yes=pl.when(pl.col("id") > "en001", pl.col("id") < "en010").then(0.9).otherwise("p_yes")
+    )
+    filtered = filter_rows(
+        rows, scores, no_truth(), FilterParams(confidence=0.75, derived="drop", max_dropped_share=0.3)
+    )
+    assert filtered.metrics["capped"].keys() == {"de"}
+    assert filtered.dropped["language"].value_counts().sort("language").rows() == [("de", 3), ("en", 2)]
+
+
+def test_translations_count_in_their_own_class_and_language() -> None:
+    filtered = run("drop", most=0.5)
+    # of (fr, 1) with three rows one may go, the surest; 4 stays, and so does its translation; the others are alone
+    assert reasons(filtered) == {"5": "contradicted"}
+    assert filtered.metrics["capped"]["de"] == {
+        "0": {"read": 1, "marked": 1, "kept_by_cap": 1},
+        "1": {"read": 2, "marked": 1, "kept_by_cap": 1},
+    }
 
 
 def test_kept_and_flagged_are_the_whole_set_in_its_order() -> None:
@@ -122,18 +173,18 @@ def test_scores_of_other_rows_are_refused(change: str) -> None:
         "range": scores.with_columns(p_yes=pl.col("p_yes") + 1),
     }[change]
     with pytest.raises(InputError, match="score_train"):
-        filter_rows(rows, scores, no_truth(), FilterParams(confidence=0.9, derived="judge"))
+        filter_rows(rows, scores, no_truth(), FilterParams(confidence=0.9, derived="judge", max_dropped_share=1))
 
 
 def test_a_set_of_which_nothing_remains_is_an_error() -> None:
     rows, scores = (frame.filter(pl.col("id").is_in(["2", "4"])) for frame in table())
     with pytest.raises(InputError, match="confidence"):
-        filter_rows(rows, scores, no_truth(), FilterParams(confidence=0.9, derived="judge"))
+        filter_rows(rows, scores, no_truth(), FilterParams(confidence=0.9, derived="judge", max_dropped_share=1))
 
 
 def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("tasks: {qc: {filter: {confidence: 0.9, derived: drop}}}")
+    Path("params.yaml").write_text("tasks: {qc: {filter: {confidence: 0.9, derived: drop, max_dropped_share: 1}}}")
     rows, scores = table()
     write_rows(Path("train.parquet"), rows)
     write_table(Path("scores/scores.parquet"), scores)

@@ -37,6 +37,16 @@ def test_alpaca_prompt_names_the_language_and_the_kind(root: Path, task: str, ki
     assert (template.no, template.yes) == ("no", "yes")
 
 
+@pytest.mark.parametrize("text", ["<|pad|>", "red <|end|> shoes", "a<|pad|><|end|>b", "<|end|>"])
+@pytest.mark.parametrize("field", ["query", "candidate"])
+def test_special_tokens_in_a_users_text_are_text(text: str, field: str) -> None:
+    special = set(TOKENIZER.all_special_ids)
+    assert special & set(TOKENIZER(text)["input_ids"])  # or the test would say nothing
+    assert not special & set(encoded(64, **{field: text}).ids[0])
+    plain = TOKENIZER.decode(encoded(64, **{field: text}).ids[0])
+    assert text.replace("<|", "< |") in plain
+
+
 @pytest.mark.parametrize("text", ["{query} {candidate}", "{query} {answer} {candidate}"])
 def test_a_template_that_does_not_end_with_the_answer_is_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"mine: a template must end with \{answer\}"):

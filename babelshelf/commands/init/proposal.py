@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from babelshelf.commands import profile
+from babelshelf.commands.init.expectations import expectations
 from babelshelf.commands.init.mapping import map_task
 from babelshelf.commands.init.options import InitOptions
 from babelshelf.commands.init.trial import tried
@@ -25,10 +28,12 @@ class Proposal:
     Attributes:
         overlay: of params.yaml, a JSON merge patch.
         lines: what was decided, and what to check.
+        rows: those that are kept, with their splits.
     """
 
     overlay: dict[str, Any]
     lines: list[str]
+    rows: pl.DataFrame
 
 
 def propose(options: InitOptions, prepare: Mapping[str, Any], tasks: Mapping[str, Any], seed: int) -> Proposal:
@@ -64,13 +69,11 @@ def propose(options: InitOptions, prepare: Mapping[str, Any], tasks: Mapping[str
     lines = []
     for mapping in mappings:
         lines += [*mapping.lines, *resolve(mapping.guesses, accept=options.accept)]
-    overlay, lines = tried(inputs, files, tasks, lines, seed)
+    trial = tried(inputs, files, tasks, lines, seed)
     for task in inputs:  # a merge patch would keep the values of an earlier file
-        old = prepare["files"].get(task, {}).get("language_map", {})
-        overlay["prepare"]["files"][task]["language_map"] |= dict.fromkeys(
-            old.keys() - files[task]["language_map"].keys()
-        )
-    return Proposal(overlay, lines)
+        old = prepare["files"].get(task, {}).get("language_map", {}).keys() - files[task]["language_map"].keys()
+        trial.overlay["prepare"]["files"][task]["language_map"] |= dict.fromkeys(old)
+    return Proposal(trial.overlay, trial.lines, trial.rows)
 
 
 def write(options: InitOptions, params: Path = PARAMS_FILE, folder: Path = profile.PROFILES) -> list[str]:
@@ -85,4 +88,5 @@ def write(options: InitOptions, params: Path = PARAMS_FILE, folder: Path = profi
     tasks = {**defaults["tasks"], **values["tasks"]}
     made = propose(replace(options, language=language), values["prepare"], tasks, load_seed(params))
     changes = profile.overlay(profile.commented(made.overlay), "what init proposes", params)
-    return [*made.lines, f"{params}: {len(changes)} values changed; next: make repro"]
+    written = f"{params}: {len(changes)} values changed; next: make repro"
+    return [*made.lines, *expectations(made.rows, read(params)), "", written]

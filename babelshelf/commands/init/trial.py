@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,24 @@ MOST_BAD = 0.02  # of rows: with more, something is wrong with the mapping or th
 FEW, MANY = 20, 1000  # candidates: with fewer none are mined, with more the window is the paper's
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What came of a trial.
+
+    Attributes:
+        overlay: of params.yaml, a JSON merge patch.
+        lines: what is told of the params, and what was counted.
+        rows: those that are kept, with their splits.
+    """
+
+    overlay: dict[str, Any]
+    lines: list[str]
+    rows: pl.DataFrame
+
+
 def tried(
     inputs: dict[str, Path], files: dict[str, Any], defaults: Mapping[str, Any], lines: list[str], seed: int
-) -> tuple[dict[str, Any], list[str]]:
+) -> Trial:
     """Read all rows with the params, and set what depends on how many there are.
 
     Args:
@@ -34,7 +50,7 @@ def tried(
         seed: of the cut.
 
     Returns:
-        The overlay of params.yaml, and the lines with what was counted.
+        The overlay of params.yaml, the lines with what was counted, and the rows.
 
     Raises:
         InputError: there are no rows, more than 2 % are bad, or a split lacks a class, so that `prepare` would stop.
@@ -56,7 +72,7 @@ def tried(
     lines += _notes(rows, files)
     for task in settings.tasks:
         check_splits(task, settled.filter(KEPT, task=task))
-    return _overlay(inputs, files, defaults, settled), lines
+    return Trial(_overlay(inputs, files, defaults, settled), lines, settled.filter(KEPT))
 
 
 def _check_bad(rows: pl.DataFrame, settings: FilesParams) -> float:

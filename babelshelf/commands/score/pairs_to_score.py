@@ -7,20 +7,22 @@ the same way, languages read, and a row that can't be scored says why. No row is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.languages import normalize
-from babelshelf.pairs.column_profiles import read_profiles
-from babelshelf.pairs.column_roles import Table, guess_language_values, guess_roles
+from babelshelf.pairs.column_profiles import read_profiles, value_counts
+from babelshelf.pairs.column_roles import Roles, Table, guess_language_values, guess_roles
 from babelshelf.pairs.formats import as_params, detect, form
-from babelshelf.pairs.guesses import resolve
+from babelshelf.pairs.guesses import Guess, Outcome, resolve
 from babelshelf.pairs.params import FileParams, FilesParams
 from babelshelf.pairs.readers import read_blocks
 from babelshelf.pairs.rows import TOO_LONG, as_texts, bad_rows, joined_columns, single_columns, understood
+from babelshelf.pairs.separators import guess_separator
 
 ROLES = ("query", "candidate", "language", "id")
 OWN = (
@@ -50,14 +52,16 @@ class Asked:
         encoding: of the file; "" where it is told from the bytes.
         header: names of the columns of a file without a header.
         keep: further columns, which the output is to have too.
-        path_separator: what stands between the levels of a category path; "" where they are as the model knows them.
+        path_separator: what stands between the levels of a category path, None where it is found in the file.
+        trained_separator: the one that the params have, for a file in which none is found.
     """
 
     columns: Mapping[str, Sequence[str]]
     language: str
     language_map: Mapping[str, str]
     keep: Sequence[str]
-    path_separator: str
+    path_separator: str | None
+    trained_separator: str = ""
     encoding: str = ""
     header: Sequence[str] = ()
 
@@ -157,12 +161,36 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
     languages, mapping = guess_language_values(table, roles, rows, language, asked.language_map)
     columns = {role: names if len(names) > 1 else names[0] for role, names in roles.columns.items() if role != "id"}
     ids = [name for name in roles.columns.get("id", []) if name not in asked.keep]
-    params = {"language": language, "language_map": mapping, "path_separator": asked.path_separator}
+    mark = _separator(path, task, how, roles, asked)
+    params = {"language": language, "language_map": mapping, "path_separator": mark.value}
     settings = files.model_copy(
         update={"tasks": [task], task: as_params({**how, **params}, columns), "missing_candidate": "bad"}
     )
     kept = dict(zip(["id"], ids, strict=False)) | {name: name for name in asked.keep}
-    return PairFile(path, task, settings, kept, resolve([*detected.guesses, *roles.guesses, *languages]))
+    return PairFile(
+        path,
+        task,
+        settings,
+        kept,
+        resolve([*detected.guesses, *roles.guesses, *languages, *([mark] if task == "qc" else [])]),
+    )
+
+
+def _separator(path: Path, task: str, how: Mapping[str, Any], roles: Roles, asked: Asked) -> Guess:
+    """The mark between levels: what the user says, or the file shows, or the params have."""
+    subject = "separator between the levels of a path"
+    candidate = roles.columns["candidate"]
+    if task != "qc" or len(candidate) > 1:
+        return Guess(subject, "", Outcome.SURE)
+    if asked.path_separator is not None:
+        return Guess(subject, asked.path_separator, Outcome.SURE)
+    guess = guess_separator(value_counts([path], how, candidate)[candidate[0]], str(path))
+    if guess.value == asked.trained_separator:
+        return replace(guess, outcome=Outcome.SURE)
+    if guess.value == "":
+        return replace(guess, value=asked.trained_separator)
+    trained = f"the training data had {asked.trained_separator!r}" if asked.trained_separator else ""
+    return replace(guess, outcome=Outcome.CHECK, reason=trained or guess.reason)
 
 
 def _check_asked(path: Path, asked: Asked, names: Sequence[str]) -> None:

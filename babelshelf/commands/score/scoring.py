@@ -22,9 +22,10 @@ from babelshelf.commands.score.pairs_to_score import BLOCK, PairFile, TooLong
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, replacing
 from babelshelf.core.partial_work import partial_work
-from babelshelf.core.rows import write_table
+from babelshelf.core.rows import LEVEL, write_table
 from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import parse
+from babelshelf.pairs.guesses import percent
 from babelshelf.pairs.rows import described
 from babelshelf.score.scorer import Scorer, load_scorer
 from babelshelf.tables.predictions import FrameT, Thresholds
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # bad rows that a message shows
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
+LOST_LEVELS = 0.5  # of the share in training: with fewer paths, levels were probably lost
 MARGIN = 64  # tokens: for the name of the language, and what a tokenizer puts before and after
 
 
@@ -73,11 +75,13 @@ class Looked:
         rows: of the file.
         problems: how many rows have each problem.
         lines: what is wrong with the first of them.
+        paths: how many candidates are paths of several levels.
     """
 
     rows: int
     problems: Mapping[str, int]
     lines: list[str]
+    paths: int = 0
 
     @property
     def bad(self) -> int:
@@ -91,6 +95,22 @@ class Looked:
         reasons = ", ".join(f"{problem} {count:,}" for problem, count in sorted(self.problems.items()))
         total = f"{self.bad:,} of {self.rows:,} rows can't be scored ({self.bad / self.rows:.2%}): {reasons}"
         return [f"{total}; the first {len(self.lines)}:", *self.lines]
+
+
+def path_warnings(looked: Looked, trained_share: float | None) -> list[str]:
+    """A line where the candidates have no levels although those that the model was trained on had.
+
+    Args:
+        looked: what the file holds.
+        trained_share: of the training rows, those whose candidate has levels; None of a model that doesn't say.
+    """
+    share = looked.paths / max(looked.rows - looked.bad, 1)
+    if trained_share is None or share >= trained_share * LOST_LEVELS:
+        return []
+    return [
+        f"check: {percent(share)} of the candidates have levels, but {percent(trained_share)} of those that the model "
+        "was trained on: is the mark between levels another one? --path-separator MARK says it"
+    ]
 
 
 def run(pairs: PairFile, out: Path, trained: Trained, max_bad_share: float) -> Iterator[str]:
@@ -114,6 +134,7 @@ def run(pairs: PairFile, out: Path, trained: Trained, max_bad_share: float) -> I
     scorer = load_scorer(trained.base, trained.model, trained.settings)
     looked = look_through(pairs, limit, max_bad_share)
     yield from looked.told()
+    yield from path_warnings(looked, read_json(trained.model / "prompt.json").get("path_share"))
     key = (pairs.path, pairs.task, pairs.settings, pairs.kept, trained.base, trained.model, trained.settings)
     with partial_work("score_file", *key, wait=False) as done:
         write_answers(score_file(pairs, looked.rows, limit, scorer, done), thresholds, out)
@@ -127,15 +148,19 @@ def look_through(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> Lo
         InputError: the file can't be read to its end, or more rows are bad than `max_bad_share`: their count, and what
             is wrong with the first of them, with row and mend.
     """
-    rows, problems, lines = 0, Counter[str](), list[str]()
+    rows, paths, problems, lines = 0, 0, Counter[str](), list[str]()
     with tqdm(desc=f"read {pairs.path.name}", unit="pair", delay=2) as bar:
         for records in pairs.records():
-            rejects = pairs.rejects(pairs.understood(records, too_long))
+            cleaned = pairs.understood(records, too_long)
+            paths += int(
+                cleaned.filter(pl.col("reason").is_null())["candidate"].str.contains(LEVEL, literal=True).sum()
+            )
+            rejects = pairs.rejects(cleaned)
             problems.update(rejects["reason"].to_list())
             lines += described(rejects.head(SHOWN - len(lines)))
             rows += records.height
             bar.update(records.height)
-    looked = Looked(rows, problems, lines)
+    looked = Looked(rows, problems, lines, paths)
     if looked.bad > max_bad_share * rows:
         mend = "correct them, or the columns (--column), or allow more (--max-bad-share)"
         raise InputError("\n".join([f"{pairs.path}: {looked.told()[0]}", *lines, mend]))

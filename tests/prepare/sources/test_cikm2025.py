@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import load, section
+from babelshelf.pairs.comma_paths import rebuild
 from babelshelf.prepare.leak_checks import all_rows, check
 from babelshelf.prepare.marketplace import Marketplace
 from babelshelf.prepare.params import PrepareParams
 from babelshelf.prepare.sources import cikm2025
 from babelshelf.prepare.sources.cikm2025 import Params
-from babelshelf.prepare.sources.cikm2025.paths import rebuild
 from babelshelf.tables.prediction_sets import SCORABLE
 from tests.helpers import profiles
 from tests.helpers.cikm2025_folder import write_folder, write_rows

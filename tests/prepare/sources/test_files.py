@@ -409,6 +409,61 @@ def test_levels_of_a_path_get_one_separator(tmp_path: Path) -> None:
     assert market.tasks["qc"].candidates["candidate"].to_list() == [f"A > b > c{n}" for n in range(7)]
 
 
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (
+            ["home,kitchen, dining & bar,cups", "home,baby, kids"],
+            ["home > baby, kids", "home > kitchen, dining & bar > cups"],
+        ),
+        (["a,b, c,d", "a,e"], ["a > b, c > d", "a > e"]),
+        (
+            ["Home, Lamps", "Home, Chairs", "Home, Chairs, red"],
+            ["Home > Chairs", "Home > Chairs > red", "Home > Lamps"],
+        ),
+    ],
+)
+def test_names_with_commas_stay_whole_in_paths_with_commas(
+    tmp_path: Path, paths: list[str], expected: list[str]
+) -> None:
+    rows = [row | {"candidate": paths[n % len(paths)]} for n, row in enumerate(many())]
+    market = read(write(tmp_path / "a.csv", rows), params({"path_separator": ","}))
+    assert market.tasks["qc"].candidates["candidate"].to_list() == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (["l1", "l2", "l3"], ["Home > Lamps > Red", "Home > Lamps"]),
+        (["l2", "l1"], ["Lamps > Home"]),
+        (["l3", "l1"], ["Red > Home", "Home"]),
+    ],
+)
+def test_a_candidate_of_several_columns(tmp_path: Path, columns: list[str], expected: list[str]) -> None:
+    rows = [
+        {key: value for key, value in row.items() if key != "candidate"}
+        | {"l1": "Home", "l2": " Lamps ", "l3": "Red" if n % 2 else ""}
+        for n, row in enumerate(many())
+    ]
+    market = read(write(tmp_path / "a.csv", rows), params({"columns": {"candidate": columns}}))
+    assert set(market.tasks["qc"].candidates["candidate"]) == set(expected)
+
+
+def test_values_that_are_no_languages_are_mapped(tmp_path: Path) -> None:
+    rows = [row | {"language": {"en": "US", "fr": "uk", "de": "de"}[row["language"]]} for row in many()]
+    market = read(write(tmp_path / "a.csv", rows), params({"language_map": {"us": "en", "uk": "en"}}))
+    assert set(everything(market)["language"]) == {"en", "de"}
+
+
+@pytest.mark.parametrize("char", ["\u200b", "\u200e", "\u2060", "\u200d", "\ufe0f", "\u00ad", "\u180e"])
+def test_queries_that_look_the_same_are_in_one_split(tmp_path: Path, char: str) -> None:
+    rows = many()
+    hidden = [row | {"query": f"{char}{row['query']}{char}", "candidate": f"{row['candidate']} x"} for row in rows]
+    market = read(write(tmp_path / "a.csv", [*rows, *hidden]), params())
+    groups = everything(market).group_by("group").agg(pl.col("split").n_unique())
+    assert groups["split"].to_list() == [1] * groups.height
+
+
 @pytest.mark.parametrize(("policy", "reason"), [("drop", "missing_candidate"), ("bad", "empty_candidate")])
 def test_a_missing_candidate(tmp_path: Path, policy: str, reason: str) -> None:
     file = write(tmp_path / "a.csv", [*many(), extra(candidate=None)])

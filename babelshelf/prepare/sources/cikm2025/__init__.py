@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from babelshelf.core.errors import InputError
+from babelshelf.pairs.comma_paths import rebuild
 from babelshelf.pairs.readers import ENCODING, NOT_JSON, RAGGED, read_file
 from babelshelf.pairs.rows import CODED, CONTROL, MISSING_CANDIDATE, as_texts, bad_rows, described, understood
 from babelshelf.prepare.from_pairs import SHOWN, Pairs, of_pairs, read_rows
 from babelshelf.prepare.marketplace import Inputs, Marketplace
 from babelshelf.prepare.published import PublishedFile, as_files, published_file
 from babelshelf.prepare.sources.cikm2025.params import SECTION, Params
-from babelshelf.prepare.sources.cikm2025.paths import rebuild
 from babelshelf.tables.prediction_sets import SCORABLE, UNLABELLED_SCHEMA
 from babelshelf.text.keys import each_once
 
