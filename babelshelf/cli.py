@@ -159,15 +159,11 @@ def submit(*, out: Path, final: bool) -> None:
 @click.option("--language", default="", metavar="CODE", help="Language of all rows, where no column says it.")
 @click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
 @click.option("--keep", multiple=True, metavar="NAME", help="A further column that OUT is to have.")
-<<<<<<< HEAD
 @click.option(
     "--encoding", default="", metavar="NAME", help="Of the file, such as cp1252; default: told from its bytes."
 )
 @click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
-@click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: as in prepare.files.")
-=======
 @click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: found in the file.")
->>>>>>> main
 @click.option(
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.02, help="Of rows that can't be scored; default: 0.02."
 )
@@ -218,14 +214,10 @@ def score(
         language=language,
         language_map=parsed_language_map(language_map),
         keep=keep,
-<<<<<<< HEAD
-        path_separator=own if path_separator is None else path_separator,
         encoding=encoding,
         header=_names(header),
-=======
         path_separator=path_separator,
         trained_separator=own,
->>>>>>> main
     )
     for line in run(find(pairs, task, asked, files), out, trained, max_bad_share):
         click.echo(line, err=True)

@@ -76,7 +76,8 @@ class Schedule(Generic[Worker]):
                 try:
                     task(worker, name)
                 except BaseException:
-                    self._waiting.clear()
+                    with self._changed:
+                        self._waiting.clear()
                     raise
                 finally:
                     self._end(name)
