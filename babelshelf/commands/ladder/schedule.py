@@ -51,7 +51,7 @@ def work_keys(recipe: Recipe, params: Mapping[str, Any], stages: Mapping[str, An
     return {name: key(name) for name in recipe.stages}
 
 
-class Schedule(Generic[Worker]):
+class WorkSchedule(Generic[Worker]):
     """Runs experiments on workers, as many at once as there are workers.
 
     Args:
