@@ -22,6 +22,7 @@ from babelshelf.core.errors import InputError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+SHOWN = 20  # rows that a message names
 KINDS = {"qc": "category path", "qi": "item title"}
 
 
@@ -114,14 +115,21 @@ def encode(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenize
     a query or candidate, such as `<|pad|>`, is encoded as the text that it is.
 
     Raises:
-        InputError: a prompt is too long even with an empty candidate; the message names the row.
+        InputError: prompts are too long even with an empty candidate; the message names the first rows and counts all.
     """
     texts = rows.select("id", "task", "language", "query", "candidate")
     records = without_special_tokens(texts, tokenizer).to_dicts()
     ids = token_ids([template.render(record) for record in records], tokenizer)
     too_long = [index for index, prompt in enumerate(ids) if len(prompt) >= max_length]
+    problems = []
     for index in too_long:
-        ids[index] = _shortened(records[index], template, tokenizer, max_length)
+        try:
+            ids[index] = _shortened(records[index], template, tokenizer, max_length)
+        except InputError as error:
+            problems.append(error.message)
+    if problems:
+        more = [f"{len(problems)} rows in all: shorten the queries, or raise max_length"]
+        raise InputError("\n".join([*problems[:SHOWN], *more]))
     return Encoded(ids=ids, shortened=len(too_long))
 
 
