@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ from babelshelf.core.partial_work import partial_work
 from babelshelf.core.rows import read_table
 from babelshelf.llm import base_model
 from babelshelf.llm.params import NANO, NEWEST, SourceParams, is_folder
-from babelshelf.llm.prompts import load_template
+from babelshelf.llm.prompts import Template, answer_ids, load_template
 from babelshelf.llm.versions import EMBEDDER_PACKAGES, write_versions
 from babelshelf.runtime import screen
 from babelshelf.runtime.stage import stage
@@ -33,10 +34,14 @@ from babelshelf.runtime.stage import stage
 def main(*, catalogue: Path, prompts: Path, lm: Path, embedder: Path) -> str:
     settings, seed = load(BaseModelParams, "base_model"), load_seed()
     text = catalogue / "text.parquet"
+    templates = {task: load_template(prompts / f"{task}.txt") for task in ("qc", "qi")}
     if settings.lm.model == NANO:
-        make_lm(text, prompts, settings.lm, seed, lm)
+        make_lm(text, templates, settings.lm, seed, lm)
     else:
         point("lm", settings.lm, lm)
+        tokenizer = base_model.load_tokenizer(lm)
+        for template in templates.values():
+            answer_ids(template, tokenizer)  # raises what training would raise after minutes
     if settings.embedder.model == NANO:
         with replacing(embedder) as folder:
             nano_embedder.build(read_table(text), settings.embedder.nano, seed).save(str(folder))
@@ -46,10 +51,9 @@ def main(*, catalogue: Path, prompts: Path, lm: Path, embedder: Path) -> str:
     return f"LM {settings.lm.model}, embedder {settings.embedder.model}"
 
 
-def make_lm(text: Path, prompts: Path, settings: LmParams, seed: int, out: Path) -> None:
+def make_lm(text: Path, templates: Mapping[str, Template], settings: LmParams, seed: int, out: Path) -> None:
     """Train the nano LM on the catalogue's text and save it."""
     texts = read_table(text)
-    templates = {task: load_template(prompts / f"{task}.txt") for task in ("qc", "qi")}
     with partial_work("base_model", text, templates, settings.nano, seed) as checkpoints:
         model, tokenizer = nano_lm.pretrain(texts, templates, settings.nano, seed, checkpoints)
         with replacing(out) as folder:

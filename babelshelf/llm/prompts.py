@@ -22,7 +22,8 @@ from babelshelf.core.errors import InputError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-SHOWN = 20  # rows that a message names
+FRAME = 64  # bytes at most that a tokenizer and the fields of a template add to its text and the query
+LONGEST = 1000  # rows that are tokenized to find the longest prompt
 KINDS = {"qc": "category path", "qi": "item title"}
 
 
@@ -101,11 +102,31 @@ def answer_ids(template: Template, tokenizer: PreTrainedTokenizerBase) -> tuple[
     for answer in (template.no, template.yes):
         ids = tokenizer(prompt + answer)["input_ids"]
         if len(ids) != len(prefix) + 1 or ids[:-1] != prefix:
-            raise InputError(f"the answer {answer!r} is not one token of this tokenizer at the end of the prompt")
+            raise InputError(_not_one_token(answer, prefix, ids, tokenizer))
         found.append(int(ids[-1]))
     if found[0] == found[1]:
         raise InputError("this tokenizer has one token for yes and no alike: its vocabulary lacks both words")
     return found[0], found[1]
+
+
+def _not_one_token(answer: str, prefix: list[int], ids: list[int], tokenizer: PreTrainedTokenizerBase) -> str:
+    """Why an answer is not one token after the prompt, and the fix."""
+    if prefix and prefix[-1] == ids[-1] and ids[-1] in tokenizer.all_special_ids:
+        token = tokenizer.convert_ids_to_tokens(ids[-1])
+        return (
+            f"the answer {answer!r} is not one token at the end of the prompt, as this tokenizer appends {token} to "
+            "each text: switch that off (add_eos_token: false in its tokenizer_config.json, or its post-processor)"
+        )
+    if ids[: len(prefix)] == prefix:
+        tokens = " ".join(tokenizer.convert_ids_to_tokens(ids[len(prefix) :]))
+        return (
+            f"the answer {answer!r} is not one token of this tokenizer but {len(ids) - len(prefix)} ({tokens}): its "
+            "vocabulary lacks the word, so set another base model"
+        )
+    return (
+        f"the answer {answer!r} is not one token of this tokenizer at the end of the prompt, with which it merges: "
+        "put a space or a line break before {answer} in the template"
+    )
 
 
 def encode(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
@@ -115,22 +136,42 @@ def encode(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenize
     a query or candidate, such as `<|pad|>`, is encoded as the text that it is.
 
     Raises:
-        InputError: prompts are too long even with an empty candidate; the message names the first rows and counts all.
+        InputError: prompts are too long even with an empty candidate; the message has their number and the first.
     """
     texts = rows.select("id", "task", "language", "query", "candidate")
     records = without_special_tokens(texts, tokenizer).to_dicts()
     ids = token_ids([template.render(record) for record in records], tokenizer)
-    too_long = [index for index, prompt in enumerate(ids) if len(prompt) >= max_length]
-    problems = []
-    for index in too_long:
-        try:
-            ids[index] = _shortened(records[index], template, tokenizer, max_length)
-        except InputError as error:
-            problems.append(error.message)
-    if problems:
-        more = [f"{len(problems)} rows in all: shorten the queries, or raise max_length"]
-        raise InputError("\n".join([*problems[:SHOWN], *more]))
-    return Encoded(ids=ids, shortened=len(too_long))
+    exceeding = [index for index, prompt in enumerate(ids) if len(prompt) >= max_length]
+    over = list[str]()
+    for index in exceeding:
+        ids[index] = _shortened(records[index], template, tokenizer, max_length)
+        if not ids[index]:
+            over.append(records[index]["id"])
+    if over:
+        others = f" and {len(over) - 1:,} more rows" if len(over) > 1 else ""
+        raise InputError(f"row {over[0]!r}{others}: its query alone exceeds max_length ({max_length} tokens)")
+    return Encoded(ids=ids, shortened=len(exceeding))
+
+
+def too_long(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenizerBase, max_length: int) -> pl.Series:
+    """Which rows no prompt can hold, even with an empty candidate, Boolean, shape (rows,)."""
+    empty = rows.with_columns(candidate=pl.lit(""))
+    # A text has at most one token a byte: only long queries need to be tokenized.
+    frame = len(template.text.encode()) + FRAME
+    possible = rows["query"].str.len_bytes() + frame >= max_length
+    lengths = [len(ids) for ids in token_ids(_texts(empty.filter(possible), template), tokenizer)]
+    found = pl.Series([False]).new_from_index(0, rows.height)
+    return found.scatter(possible.arg_true(), [length >= max_length for length in lengths])
+
+
+def longest_prompt(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Tokens of the longest prompt, among the `LONGEST` rows of the most bytes; 0 without rows."""
+    size = pl.col("query").str.len_bytes() + pl.col("candidate").str.len_bytes()
+    return max(map(len, token_ids(_texts(rows.top_k(LONGEST, by=size), template), tokenizer)), default=0)
+
+
+def _texts(rows: pl.DataFrame, template: Template) -> list[str]:
+    return [template.render(row) for row in rows.select("task", "language", "query", "candidate").to_dicts()]
 
 
 def without_special_tokens(rows: pl.DataFrame, tokenizer: PreTrainedTokenizerBase) -> pl.DataFrame:
@@ -168,7 +209,10 @@ def as_series(encoded: Encoded) -> pl.Series:
 def _shortened(
     record: dict[str, str], template: Template, tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> list[int]:
-    """The longest prompt that fits, by bisection over the candidate's characters (some scripts have no spaces)."""
+    """The longest prompt that fits, by bisection over the candidate's characters; empty where none fits.
+
+    Not by words: some scripts have no spaces.
+    """
 
     def ids(characters: int) -> list[int]:
         shorter = record | {"candidate": record["candidate"][:characters]}
@@ -176,6 +220,6 @@ def _shortened(
         return found
 
     if len(ids(0)) >= max_length:
-        raise InputError(f"row {record['id']!r}: its query alone exceeds max_length ({max_length} tokens)")
+        return []
     too_many = bisect.bisect_left(range(len(record["candidate"]) + 1), max_length, key=lambda n: len(ids(n)))
     return ids(too_many - 1)

@@ -7,7 +7,8 @@ decides whether a stage begins, never what it writes: dvc.yaml does not list it,
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, read, section
 from babelshelf.core.plugins import PluginSection
 from babelshelf.dpo.params import DpoParams
-from babelshelf.llm.requirements import Requirement
-from babelshelf.preflight import backends, training
+from babelshelf.llm.requirements import Requirement, Scoring
+from babelshelf.preflight import backends, prompts, training
 from babelshelf.preflight.limits import base_shape, lacks_model
 from babelshelf.preflight.machine import Machine
 from babelshelf.score.params import ScoreParams
@@ -25,19 +26,20 @@ from babelshelf.sft.params import SftParams
 from babelshelf.translate.params import TranslateParams
 
 
-def require(stage: str, task: str | None = None, accelerate: Path | None = None) -> None:
+def require(stage: str, task: str | None = None, accelerate: Path | None = None, files: Sequence[Path] = ()) -> None:
     """Refuse to begin a stage that lacks something here.
 
     Args:
         stage: whose params are looked at.
         task: `qc` or `qi`, where the stage has one.
         accelerate: the configuration that it is called with, whichever its params name.
+        files: tables of its rows, of which memory is estimated.
 
     Raises:
         InputError: all that is missing, a line each, with the fix.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:  # one of several processes: the stage that started it has asked
-        _refuse(lacking(read(PARAMS_FILE), stage, task, Machine(), accelerate))
+        _refuse(lacking(read(PARAMS_FILE), stage, task, Machine(), accelerate, files=files))
 
 
 def require_all() -> None:
@@ -52,7 +54,13 @@ def require_all() -> None:
 
 
 def lacking(
-    values: dict[str, Any], stage: str, task: str | None, machine: Machine, accelerate: Path | None = None
+    values: dict[str, Any],
+    stage: str,
+    task: str | None,
+    machine: Machine,
+    accelerate: Path | None = None,
+    *,
+    files: Sequence[Path] = (),
 ) -> list[str]:
     """What `machine` lacks for a stage, a line each.
 
@@ -64,26 +72,43 @@ def lacking(
         task: of the stage.
         machine: what there is.
         accelerate: see `require`; None: the one that the params name.
+        files: see `require`; none: those of the task's recipe, where they are there.
     """
     if stage == "translate":
         translation = section(TranslateParams, values, "translate", task)
         needs = _requirements(translation) if translation.languages else []
         return list(backends.lacking("translate", needs, None, machine))
     base = section(BaseModelParams, values, "base_model", None)
-    shape = base_shape(base.lm)
+    shape, tasks = base_shape(base.lm), list(values["tasks"])
+    tuning = section(SftParams, values, "sft", task or tasks[0])
     if stage == "base_model":
-        return [line for source in (base.lm, base.embedder) for line in lacks_model("base_model", source, machine)]
-    tuning = section(SftParams, values, "sft", task or next(iter(values["tasks"])))
+        lines = [line for source in (base.lm, base.embedder) for line in lacks_model("base_model", source, machine)]
+        return [*lines, *prompts.tokenizer_problems(base.lm, tuning.template, tasks, tuning.max_length)]
+    template = prompts.PROMPTS / tuning.template / f"{task or tasks[0]}.txt"
+    read_files = files or _recipe_files(values["tasks"], stage, task)
+    longest = partial(prompts.longest, read_files, template, base.lm, tuning.max_length)
     if stage in {"score", "score_train", "predict", "predict_final"}:
         scoring = section(ScoreParams, values, "score", None)
         adapted = tuning.adapter == "lora"
-        needs = _requirements(scoring, tuning.max_length, adapted=adapted)
-        return list(backends.lacking("score", needs, shape, machine))
+        needs = list(_requirements(scoring, tuning.max_length, adapted=adapted))
+        lines = list(backends.lacking("score", needs, shape, machine))
+        if lines and any(isinstance(need, Scoring) for need in needs):
+            needs = list(_requirements(scoring, longest(), adapted=adapted))
+            lines = list(backends.lacking("score", needs, shape, machine))
+        return lines
     schedule = section(DpoParams, values, "dpo", task) if stage == "dpo" else tuning
     named = training.ACCELERATE / f"{schedule.accelerate}.yaml"
-    return list(
-        training.lacking(training.Launch(stage, task, accelerate or named, named), schedule, tuning, shape, machine)
-    )
+    launch = training.Launch(stage, task, accelerate or named, named)
+    return list(training.lacking(launch, schedule, tuning, shape, machine, longest=longest))
+
+
+def _recipe_files(tasks: dict[str, Any], stage: str, task: str | None) -> list[Path]:
+    """The tables that the recipe trains on, or scores; the original rows for a variant that is not there yet."""
+    if stage not in {"sft", "dpo"}:
+        return [Path("data/original", name, f"{split}.parquet") for name in tasks for split in ("dev", "test")]
+    names = [task] if task else list(tasks)
+    files = [Path("data", tasks[name]["train_on"], name, "train.parquet") for name in names]
+    return [file if file.is_file() else Path("data/original", file.parent.name, file.name) for file in files]
 
 
 def _requirements(settings: PluginSection, *args: Any, **kwargs: Any) -> Iterable[Requirement]:  # noqa: ANN401

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from babelshelf.core.errors import InputError
@@ -68,9 +68,18 @@ class Launch:
 
 
 def lacking(
-    launch: Launch, schedule: ScheduleParams, tuning: SftParams, shape: Shape | None, machine: Machine
+    launch: Launch,
+    schedule: ScheduleParams,
+    tuning: SftParams,
+    shape: Shape | None,
+    machine: Machine,
+    *,
+    longest: Callable[[], int],
 ) -> Iterator[str]:
-    """`tuning` has the adapter and the prompt's length; `dpo` goes on with both."""
+    """`tuning` has the adapter and the prompt's length; `dpo` goes on with both.
+
+    `longest` gives the tokens of the longest prompt; it is called only where those of `max_length` would not fit.
+    """
     yield from _attention(launch.stage, schedule.attention, machine)
     try:
         processes = _processes(launch.file)
@@ -83,8 +92,10 @@ def lacking(
         return
     run = _run(schedule, tuning, processes)
     fix = "lower micro_batch_size or max_length, checkpoint gradients, share the model (fsdp), or take a smaller one"
-    need = memory.training(shape, run) * (1 if machine.gpus else processes.here)
-    yield from lacks_memory(launch.stage, need, fix, machine)
+    together = 1 if machine.gpus else processes.here
+    if any(lacks_memory(launch.stage, memory.training(shape, run) * together, fix, machine)):
+        run = replace(run, tokens=longest())
+        yield from lacks_memory(launch.stage, memory.training(shape, run) * together, fix, machine)
     trained = shape.weights if run.rank is None else shape.adapter(run.rank)
     yield from lacks_room(launch.stage, CHECKPOINTS * CHECKPOINT * trained, work_dir(), machine)
 

@@ -24,6 +24,8 @@ P = ParamSpec("P")
 # The stages that may need a GPU, packages, memory or room that this machine lacks.
 CHECKED = {"base_model", "translate", "sft", "dpo", "score", "score_train", "predict", "predict_final"}
 
+READ = ("train", "pairs", "dev", "test", "unlabelled")  # options that name a table of rows
+
 
 def stage(name: str, *, writes: str) -> Callable[[Callable[P, str]], Callable[P, None]]:
     """Decorate the `main` of a stage script, which returns what came out, such as `300 rows, loss 0.31`.
@@ -87,7 +89,8 @@ def _prepare(name: str, options: Mapping[str, Any]) -> None:
 
     if "accelerate" in options:
         accelerate_config.choose_gpu(options["accelerate"])
-    requirements.require(name, options.get("task"), options.get("accelerate"))
+    files = [options[option] for option in READ if option in options]
+    requirements.require(name, options.get("task"), options.get("accelerate"), files)
 
 
 def _purpose(main: Callable[..., object]) -> str:

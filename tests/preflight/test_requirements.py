@@ -243,11 +243,12 @@ def test_check_asks_for_all_stages(
     YAML().dump(local, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(training, "ACCELERATE", root / "profiles" / "accelerate")
+    (tmp_path / "prompts").symlink_to(root / "prompts")
     monkeypatch.setattr(requirements, "Machine", lambda: LAPTOP)
     with pytest.raises(InputError) as raised:
         requirements.require_all()
     stages = {line.partition(":")[0].partition(".")[0] for line in raised.value.message.splitlines()}
-    assert stages == {"translate", "sft", "score"}
+    assert stages == {"base_model", "translate", "sft", "score"}  # its tokenizer has no yes
 
 
 def test_a_hub_that_is_not_to_be_had_is_a_line_among_the_others(

@@ -157,14 +157,13 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
     columns = {role: names if len(names) > 1 else names[0] for role, names in roles.columns.items() if role != "id"}
     ids = [name for name in roles.columns.get("id", []) if name not in asked.keep]
     mark = _separator(path, task, how, roles, asked)
+    lines = resolve([*roles.guesses, *languages, *([mark] if task == "qc" else [])])
     params = {"language": language, "language_map": mapping, "path_separator": mark.value}
     settings = files.model_copy(
         update={"tasks": [task], task: as_params({**how, **params}, columns), "missing_candidate": "bad"}
     )
     kept = dict(zip(["id"], ids, strict=False)) | {name: name for name in asked.keep}
-    return PairFile(
-        path, task, settings, kept, resolve([*roles.guesses, *languages, *([mark] if task == "qc" else [])])
-    )
+    return PairFile(path, task, settings, kept, lines)
 
 
 def _separator(path: Path, task: str, how: Mapping[str, Any], roles: Roles, asked: Asked) -> Guess:
