@@ -16,7 +16,7 @@ import polars as pl
 from babelshelf.core.errors import InputError
 from babelshelf.core.languages import normalize
 from babelshelf.pairs.column_profiles import read_profiles, value_counts
-from babelshelf.pairs.column_roles import Roles, Table, guess_language_values, guess_roles
+from babelshelf.pairs.column_roles import InputTable, Roles, guess_language_values, guess_roles
 from babelshelf.pairs.formats import as_params, form, written
 from babelshelf.pairs.guesses import Guess, Outcome, resolve
 from babelshelf.pairs.params import FileParams, FilesParams
@@ -150,7 +150,7 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
     splits = {name.lower() for names in files.split.names.values() for name in names}
     plain = {role: [role] for role in ROLES if role in rows.columns and role not in asked.keep}
     named = plain | dict(asked.columns) | ({"language": []} if language else {})
-    table = Table(profiles, task, named, splits, str(path))
+    table = InputTable(profiles, task, named, splits, str(path))
     roles = guess_roles(table, ROLES)
     resolve(roles.guesses)  # as what follows needs the columns
     languages, mapping = guess_language_values(table, roles, rows, language, asked.language_map)
