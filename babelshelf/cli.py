@@ -176,7 +176,7 @@ def score(
     """Score the pairs of a CSV, JSON-lines or Parquet file of any size; OUT's suffix says its format."""
     from babelshelf.commands.init.options import parsed_columns, parsed_language_map  # noqa: PLC0415
     from babelshelf.commands.score.pairs_to_score import ROLES, Asked, find  # noqa: PLC0415
-    from babelshelf.commands.score.scoring import Trained, check_output, run  # noqa: PLC0415
+    from babelshelf.commands.score.scoring import ModelFiles, check_output, run  # noqa: PLC0415
     from babelshelf.core.params import load  # noqa: PLC0415
     from babelshelf.preflight import requirements  # noqa: PLC0415
     from babelshelf.prepare.params import PrepareParams  # noqa: PLC0415
@@ -185,7 +185,7 @@ def score(
 
     requirements.require("score")
     check_output(out, pairs)
-    trained = Trained(
+    trained = ModelFiles(
         base=base,
         model=model or _final_model(task),
         calibrated=calibrated or Path("metrics") / "calibrate" / f"{task}.json",

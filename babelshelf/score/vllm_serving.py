@@ -114,7 +114,7 @@ class VllmScorer:
 
 
 @dataclass(frozen=True)
-class Trained:
+class ServedModel:
     """A model to serve, and what asks it.
 
     Attributes:
@@ -133,7 +133,7 @@ class Trained:
 
 
 @contextmanager
-def trained(base: Path, model: Path, settings: VllmEngineParams) -> Iterator[Trained]:
+def served_model(base: Path, model: Path, settings: VllmEngineParams) -> Iterator[ServedModel]:
     """What `sft` wrote, as vLLM serves it; merged weights are there until the end.
 
     Args:
@@ -159,10 +159,10 @@ def trained(base: Path, model: Path, settings: VllmEngineParams) -> Iterator[Tra
             gpu_memory_utilization=settings.gpu_memory_utilization,
             enforce_eager=settings.enforce_eager,
         )
-        yield Trained(serving, tokenizer, template, prompt["max_length"])
+        yield ServedModel(serving, tokenizer, template, prompt["max_length"])
 
 
-def answered(logprobs: Mapping[int, float], answers: tuple[int, int]) -> float:
+def p_yes_from_logprobs(logprobs: Mapping[int, float], answers: tuple[int, int]) -> float:
     """p(yes) from the log-probabilities of "no" and "yes", a pair of ids.
 
     Raises:

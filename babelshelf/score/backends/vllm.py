@@ -24,7 +24,7 @@ from babelshelf.llm.requirements import MergedAdapter, Package, Requirement
 from babelshelf.llm.requirements import VllmEngines as RequiredEngines
 from babelshelf.runtime.child_process import Guard, end_with_parent
 from babelshelf.score.params import VllmEngineParams
-from babelshelf.score.vllm_serving import Serving, VllmEngines, VllmScorer, answered, trained
+from babelshelf.score.vllm_serving import Serving, VllmEngines, VllmScorer, p_yes_from_logprobs, served_model
 
 if TYPE_CHECKING:
     from babelshelf.score.params import ScoreParams
@@ -68,7 +68,7 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[VllmScorer]
         InputError: the adapter has what vLLM cannot serve beside a base model, or there are too few GPUs.
     """
     own = settings.own(Params)
-    with trained(base, model, own) as found, _engines(found.serving, own.data_parallel) as engines:
+    with served_model(base, model, own) as found, _engines(found.serving, own.data_parallel) as engines:
         yield found.scorer(engines, CHUNK)
 
 
@@ -94,7 +94,10 @@ class Engine:
         outputs = self._llm.generate(asked, self._sampling, lora_request=self._lora, use_tqdm=False) if asked else []
         found = [output.outputs[0].logprobs[0] for output in outputs]
         return np.array(
-            [answered({token: of.logprob for token, of in logprobs.items()}, self._answers) for logprobs in found],
+            [
+                p_yes_from_logprobs({token: of.logprob for token, of in logprobs.items()}, self._answers)
+                for logprobs in found
+            ],
             np.float64,
         )
 
