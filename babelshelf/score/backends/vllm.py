@@ -92,14 +92,10 @@ class Engine:
         """p(yes) of each prompt."""
         asked = [{"prompt_token_ids": prompt} for prompt in prompts.to_list()]
         outputs = self._llm.generate(asked, self._sampling, lora_request=self._lora, use_tqdm=False) if asked else []
-        found = [output.outputs[0].logprobs[0] for output in outputs]
-        return np.array(
-            [
-                p_yes_from_logprobs({token: of.logprob for token, of in logprobs.items()}, self._answers)
-                for logprobs in found
-            ],
-            np.float64,
-        )
+        of_answers = [
+            {token: entry.logprob for token, entry in output.outputs[0].logprobs[0].items()} for output in outputs
+        ]
+        return np.array([p_yes_from_logprobs(logprobs, self._answers) for logprobs in of_answers], np.float64)
 
     def close(self) -> None:
         """End the engine's processes."""
