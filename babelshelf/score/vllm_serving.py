@@ -76,7 +76,7 @@ class Serving:
         return {"max_tokens": 1, "temperature": 0.0, "logprob_token_ids": list(self.answers), "detokenize": False}
 
 
-class VllmEngines(Protocol):
+class EngineGroup(Protocol):
     """One engine or several."""
 
     def p_yes(self, prompts: pl.Series) -> np.ndarray:
@@ -92,7 +92,7 @@ class VllmScorer:
     """
 
     def __init__(
-        self, engines: VllmEngines, tokenizer: PreTrainedTokenizerBase, template: Template, max_length: int, chunk: int
+        self, engines: EngineGroup, tokenizer: PreTrainedTokenizerBase, template: Template, max_length: int, chunk: int
     ) -> None:
         self.engines = engines
         self.tokenizer = tokenizer
@@ -127,7 +127,7 @@ class ServedModel:
     template: Template
     max_length: int
 
-    def scorer(self, engines: VllmEngines, chunk: int) -> VllmScorer:
+    def scorer(self, engines: EngineGroup, chunk: int) -> VllmScorer:
         """A scorer on engines that serve the model."""
         return VllmScorer(engines, self.tokenizer, self.template, self.max_length, chunk)
 

@@ -11,7 +11,7 @@ import pytest
 
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.column_profiles import read_profiles, value_counts
-from babelshelf.pairs.column_roles import Roles, Table, guess_language_values, guess_roles
+from babelshelf.pairs.column_roles import InputTable, Roles, guess_language_values, guess_roles
 from babelshelf.pairs.formats import written
 from babelshelf.pairs.guesses import Outcome, resolve
 from babelshelf.pairs.label_meaning import guess_meaning
@@ -53,7 +53,7 @@ def guess(tmp_path: Path) -> Guess:
         path = tmp_path / "pairs.csv"
         rows.write_csv(path)
         profiles, _ = read_profiles([path], written(path))
-        return guess_roles(Table(profiles, task, named, SPLITS, "pairs.csv"), ROLES)
+        return guess_roles(InputTable(profiles, task, named, SPLITS, "pairs.csv"), ROLES)
 
     return roles_of
 
@@ -154,7 +154,9 @@ def test_a_file_sorted_by_label_has_both_labels(tmp_path: Path) -> None:
 def languages(rows: pl.DataFrame, roles: Roles, mapping: dict[str, str], tmp_path: Path) -> list[str]:
     path = tmp_path / "pairs.csv"
     profiles, sample = read_profiles([path], written(path))
-    guesses, read = guess_language_values(Table(profiles, "qi", {}, SPLITS, "pairs.csv"), roles, sample, "", mapping)
+    guesses, read = guess_language_values(
+        InputTable(profiles, "qi", {}, SPLITS, "pairs.csv"), roles, sample, "", mapping
+    )
     resolve(guesses)
     assert rows.height
     return sorted(set(read.items()))

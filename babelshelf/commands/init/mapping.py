@@ -12,7 +12,7 @@ import polars as pl
 from babelshelf.commands.init.options import InitOptions
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.column_profiles import ColumnProfile, read_profiles, value_counts
-from babelshelf.pairs.column_roles import Roles, Table, guess_language_values, guess_roles
+from babelshelf.pairs.column_roles import InputTable, Roles, guess_language_values, guess_roles
 from babelshelf.pairs.folders import Names, files_like, files_passed_over
 from babelshelf.pairs.formats import form, written
 from babelshelf.pairs.guesses import Guess, Outcome
@@ -58,7 +58,7 @@ def map_task(task: str, path: Path, patterns: dict[str, str], options: InitOptio
     named = _named(sample.columns, options, files[0])
     if not patterns["rows"]:
         named["split"] = []
-    table = Table(profiles, task, named, set().union(*splits.values()), str(files[0]))
+    table = InputTable(profiles, task, named, set().union(*splits.values()), str(files[0]))
     roles = guess_roles(table, ROLES)
     params = {
         **patterns,

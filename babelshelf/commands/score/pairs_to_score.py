@@ -16,7 +16,7 @@ import polars as pl
 from babelshelf.core.errors import InputError
 from babelshelf.core.languages import normalize
 from babelshelf.pairs.column_profiles import read_profiles, value_counts
-from babelshelf.pairs.column_roles import Roles, Table, guess_language_values, guess_roles
+from babelshelf.pairs.column_roles import InputTable, Roles, guess_language_values, guess_roles
 from babelshelf.pairs.formats import as_params, form, written
 from babelshelf.pairs.guesses import Guess, Outcome, resolve
 from babelshelf.pairs.params import FileParams, FilesParams
@@ -150,21 +150,20 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
     splits = {name.lower() for names in files.split.names.values() for name in names}
     plain = {role: [role] for role in ROLES if role in rows.columns and role not in asked.keep}
     named = plain | dict(asked.columns) | ({"language": []} if language else {})
-    table = Table(profiles, task, named, splits, str(path))
+    table = InputTable(profiles, task, named, splits, str(path))
     roles = guess_roles(table, ROLES)
     resolve(roles.guesses)  # as what follows needs the columns
     languages, mapping = guess_language_values(table, roles, rows, language, asked.language_map)
     columns = {role: names if len(names) > 1 else names[0] for role, names in roles.columns.items() if role != "id"}
     ids = [name for name in roles.columns.get("id", []) if name not in asked.keep]
     mark = _separator(path, task, how, roles, asked)
+    lines = resolve([*roles.guesses, *languages, *([mark] if task == "qc" else [])])
     params = {"language": language, "language_map": mapping, "path_separator": mark.value}
     settings = files.model_copy(
         update={"tasks": [task], task: as_params({**how, **params}, columns), "missing_candidate": "bad"}
     )
     kept = dict(zip(["id"], ids, strict=False)) | {name: name for name in asked.keep}
-    return PairFile(
-        path, task, settings, kept, resolve([*roles.guesses, *languages, *([mark] if task == "qc" else [])])
-    )
+    return PairFile(path, task, settings, kept, lines)
 
 
 def _separator(path: Path, task: str, how: Mapping[str, Any], roles: Roles, asked: Asked) -> Guess:

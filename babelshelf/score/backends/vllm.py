@@ -20,11 +20,10 @@ import polars as pl
 from pydantic import Field
 
 from babelshelf.core.errors import InputError
-from babelshelf.llm.requirements import MergedAdapter, Package, Requirement
-from babelshelf.llm.requirements import VllmEngines as RequiredEngines
+from babelshelf.llm.requirements import MergedAdapter, Package, Requirement, VllmEngines
 from babelshelf.runtime.child_process import Guard, end_with_parent
 from babelshelf.score.params import VllmEngineParams
-from babelshelf.score.vllm_serving import Serving, VllmEngines, VllmScorer, p_yes_from_logprobs, served_model
+from babelshelf.score.vllm_serving import EngineGroup, Serving, VllmScorer, p_yes_from_logprobs, served_model
 
 if TYPE_CHECKING:
     from babelshelf.score.params import ScoreParams
@@ -50,7 +49,7 @@ def requirements(settings: ScoreParams, longest: int, *, adapted: bool) -> Itera
     """What scoring needs; `longest` are the tokens of the longest prompt, `adapted` says whether it has an adapter."""
     own = settings.own(Params)
     yield Package("vllm", "pip install -e '.[vllm]'")
-    yield RequiredEngines(own.data_parallel, own.tensor_parallel, own.gpu_memory_utilization, own.precision, longest)
+    yield VllmEngines(own.data_parallel, own.tensor_parallel, own.gpu_memory_utilization, own.precision, longest)
     if adapted and own.adapter == "merged":
         yield MergedAdapter(own.precision, "set score.vllm.adapter: lora")
 
@@ -118,7 +117,7 @@ class EnginePool:
 
 
 @contextmanager
-def _engines(serving: Serving, replicas: int) -> Iterator[VllmEngines]:
+def _engines(serving: Serving, replicas: int) -> Iterator[EngineGroup]:
     if replicas == 1:
         engine = Engine(serving)
         try:
