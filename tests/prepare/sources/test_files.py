@@ -449,6 +449,17 @@ def test_a_candidate_of_several_columns(tmp_path: Path, columns: list[str], expe
     assert set(market.tasks["qc"].candidates["candidate"]) == set(expected)
 
 
+@pytest.mark.parametrize("word", ["lamp", "दीया", "réchaud"])
+def test_all_overlong_queries_are_found_with_the_other_bad_rows(tmp_path: Path, word: str) -> None:
+    long = [extra(query=f"{n} " + f"{word} " * 300) for n in range(5)]
+    market = read(write(tmp_path / "a.csv", [*many(), *long]), params())
+    assert market.counts["qc"]["dropped"] == {"long_query": 5}
+    assert market.rejects is not None
+    assert market.rejects["reason"].to_list() == ["long_query"] * 5
+    with pytest.raises(InputError, match="longer than the model's prompt can hold: shorten the query"):
+        read(tmp_path / "a.csv", params(max_bad_share=0.0))
+
+
 def test_values_that_are_no_languages_are_mapped(tmp_path: Path) -> None:
     rows = [row | {"language": {"en": "US", "fr": "uk", "de": "de"}[row["language"]]} for row in many()]
     market = read(write(tmp_path / "a.csv", rows), params({"language_map": {"us": "en", "uk": "en"}}))
