@@ -133,7 +133,7 @@ class ServedModel:
 
 
 @contextmanager
-def trained(base: Path, model: Path, settings: VllmEngineParams) -> Iterator[ServedModel]:
+def served_model(base: Path, model: Path, settings: VllmEngineParams) -> Iterator[ServedModel]:
     """What `sft` wrote, as vLLM serves it; merged weights are there until the end.
 
     Args:
@@ -162,7 +162,7 @@ def trained(base: Path, model: Path, settings: VllmEngineParams) -> Iterator[Ser
         yield ServedModel(serving, tokenizer, template, prompt["max_length"])
 
 
-def answered(logprobs: Mapping[int, float], answers: tuple[int, int]) -> float:
+def p_yes_from_logprobs(logprobs: Mapping[int, float], answers: tuple[int, int]) -> float:
     """p(yes) from the log-probabilities of "no" and "yes", a pair of ids.
 
     Raises:
