@@ -24,6 +24,7 @@ BROKEN = "\U0010ffff"  # stands for bytes that are not in the file's encoding; a
 UNIT = "\x1f"  # stands for a delimiter that is not one byte; in no line of JSON, where control characters are escaped
 # What stands for an escaped quote, backslash, delimiter and line break: code points that are no characters.
 ESCAPED_QUOTE, ESCAPED_BACKSLASH, ESCAPED_DELIMITER, ESCAPED_BREAK = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
+ESCAPED_APOSTROPHE = "\ufdd4"
 PARQUET = b"PAR1"
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 OTHER = {
@@ -75,7 +76,7 @@ class Dialect:
     def restored(self, cells: pl.Expr) -> pl.Expr:
         """Cells as the file means them."""
         if self.escape:
-            stand_ins = {ESCAPED_QUOTE: self.quote or '"', ESCAPED_BACKSLASH: "\\", ESCAPED_BREAK: "\n"}
+            stand_ins = {ESCAPED_QUOTE: '"', ESCAPED_APOSTROPHE: "'", ESCAPED_BACKSLASH: "\\", ESCAPED_BREAK: "\n"}
             cells = cells.str.replace_many({**stand_ins, ESCAPED_DELIMITER: self.delimiter})
         return cells if self.byte == self.delimiter else cells.str.replace_all(UNIT, self.delimiter, literal=True)
 
@@ -96,9 +97,7 @@ class Dialect:
             return ESCAPED_DELIMITER
         if escaped in "\r\n":
             return ESCAPED_BREAK
-        if escaped == (self.quote or '"'):
-            return ESCAPED_QUOTE
-        return found[0]
+        return ESCAPED_QUOTE if escaped == '"' else ESCAPED_APOSTROPHE
 
 
 PLAIN = Dialect(UNIT, "", "")

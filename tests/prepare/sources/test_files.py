@@ -483,9 +483,10 @@ def test_a_missing_candidate(tmp_path: Path, policy: str, reason: str) -> None:
     assert market.counts["qc"]["bad"] == (policy == "bad")
 
 
+@pytest.mark.parametrize("word", [None, "NULL", "NaN", "n/a", "None", "NA", "#N/A", "\\N", "<NA>"])
 @pytest.mark.parametrize(("policy", "reason"), [("drop", "missing_label"), ("bad", "bad_label")])
-def test_a_missing_label(tmp_path: Path, policy: str, reason: str) -> None:
-    file = write(tmp_path / "a.csv", [*many(), extra(label=None)])
+def test_a_missing_label(tmp_path: Path, policy: str, reason: str, word: str | None) -> None:
+    file = write(tmp_path / "a.csv", [*many(), extra(label=word)])
     assert read(file, params({"labels": {"missing": policy}})).counts["qc"]["dropped"] == {reason: 1}
 
 
