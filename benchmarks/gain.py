@@ -1,11 +1,11 @@
-"""What one run gains over another on test, with a paired bootstrap interval over query groups.
+"""Gain of one run over another on test, with a paired bootstrap interval over query groups.
 
     python -m benchmarks.gain BEFORE AFTER --languages de,it,pl,ar --seeds 2,3
 
 BEFORE and AFTER are git revisions or names of DVC experiments of this repository, such as the ladder's rows, or
-`workspace`. With `--seeds 2,3` the mean is also over `BEFORE-seed2` and `AFTER-seed2` and so on, as the ladder names
-them, and the standard deviation of the seeds' gains stands after the interval. Each run brings its own threshold,
-chosen on dev; both must have predicted the same test rows.
+`workspace`. With `--seeds 2,3` the mean includes `BEFORE-seed2` and `AFTER-seed2` and so on, as the ladder names them,
+and the standard deviation of the seeds' gains follows the interval. Each run uses its own threshold, chosen on dev.
+Both runs must have the same test rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import polars as pl
 from dvc.api import DVCFileSystem
 from ruamel.yaml import YAML
 
-from babelshelf.evaluate.bootstrap import Difference, Pair, mean_difference
+from babelshelf.evaluate.bootstrap import Difference, Pair, difference, mean_sample, resample
 from babelshelf.tables.predictions import Thresholds
 
 RESAMPLES = 10_000
@@ -30,8 +30,8 @@ CONFIDENCE = 0.95
 @click.command(help=__doc__)
 @click.argument("before")
 @click.argument("after")
-@click.option("--languages", help="comma-separated codes; all of test where left out")
-@click.option("--seeds", default="", help="comma-separated; of further runs to take the mean over")
+@click.option("--languages", help="comma-separated codes; default: all of test")
+@click.option("--seeds", default="", help="comma-separated seeds of further runs to average over")
 def main(*, before: str, after: str, languages: str | None, seeds: str) -> None:
     only = languages.split(",") if languages else None
     suffixes = ["", *(f"-seed{seed}" for seed in seeds.split(",") if seed)]
@@ -56,8 +56,8 @@ def _answers(run: DVCFileSystem, task: str) -> pl.DataFrame:
 
 def _show(name: str, by_seed: Sequence[Sequence[Pair]], languages: Sequence[str] | None) -> None:
     """Print the mean gain over all pairs; `by_seed` has one list of pairs (of the tasks) a seed."""
-    gains = [_gain(pairs, languages) for pairs in by_seed]
-    mean = _gain([pair for pairs in by_seed for pair in pairs], languages)
+    gains = [mean_gain(pairs, languages) for pairs in by_seed]
+    mean = mean_gain([pair for pairs in by_seed for pair in pairs], languages)
     parts = []
     for metric, d in mean.items():
         deviation = f" sd {statistics.stdev(gain[metric].value for gain in gains):.4f}" if len(gains) > 1 else ""
@@ -65,8 +65,20 @@ def _show(name: str, by_seed: Sequence[Sequence[Pair]], languages: Sequence[str]
     click.echo(f"{name:5}" + "  ".join(parts))
 
 
-def _gain(pairs: Sequence[Pair], languages: Sequence[str] | None) -> dict[str, Difference]:
-    return mean_difference(pairs, resamples=RESAMPLES, confidence=CONFIDENCE, seed=0, languages=languages)
+def mean_gain(
+    pairs: Sequence[Pair], languages: Sequence[str] | None = None, resamples: int = RESAMPLES
+) -> dict[str, Difference]:
+    """Mean gain over tasks and seeds; pairs with the same test rows (seeds of a task) share the drawn groups."""
+    test_sets: list[pl.DataFrame] = []
+    samples = []
+    for pair in pairs:
+        rows = pair.a.select("id", "group").sort("id")
+        number = next((i for i, other in enumerate(test_sets) if other.equals(rows)), len(test_sets))
+        if number == len(test_sets):
+            test_sets.append(rows)
+        samples.append(resample([pair.a, pair.b], resamples=resamples, seed=0, data=number, languages=languages))
+    before, after = (mean_sample([both[run] for both in samples]) for run in (0, 1))
+    return difference(before, after, CONFIDENCE)
 
 
 if __name__ == "__main__":

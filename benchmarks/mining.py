@@ -4,10 +4,10 @@ r"""Mining at full size: indexes against the exact one, and the whole step besid
     OMP_NUM_THREADS=1 python -m benchmarks.mining indexes --taxonomy data/taxonomy --vectors 50000
     OMP_NUM_THREADS=1 python -m benchmarks.mining side-by-side --taxonomy data/taxonomy --candidates 20000 --rows 60000
 
-Texts are the paths of a category tree in all its languages (`babelshelf/sources/taxonomy/` has the format), embedded by
-a static embedder of 256 dimensions that is made of them. `--synthetic` measures clustered random vectors in place of
-these, as many as are asked for. Times are CPU seconds of all threads, which other work on the machine disturbs
-less than it does the clock; each line of `side-by-side` is measured in a process of its own, the median of `--repeats`.
+Texts are the paths of a category tree in all its languages (`babelshelf/prepare/sources/taxonomy/` has the format),
+embedded by a static embedder of 256 dimensions that is built from them. `--synthetic` uses clustered random vectors
+instead. Times are CPU seconds of all threads, which depend less on other load than wall time; each line of
+`side-by-side` is measured in a process of its own, the median of `--repeats`.
 docs/benchmarks.md has results.
 """
 

@@ -3,10 +3,11 @@
     OMP_NUM_THREADS=1 python -m benchmarks.scoring_speed --pairs data/original/qi/train.parquet
 
 The model has the nano base's shape and random weights: what scoring costs does not depend on what a model knows.
-*ours* is `scorers.base.score_pairs` with the section `score` of params.yaml. *generate* is `generate(max_new_tokens=1)`
-on batches of 32 prompts by input order, in fp32, with p(yes) from its logits. *CrossEncoder* is sentence-transformers'
-`predict` on a Qwen3ForSequenceClassification of the same backbone, at the fastest of TRIED on the first 2,000 rows. It
-gets query and candidate without our prompt around them, which is fewer tokens.
+*ours* is `babelshelf.score.scorer.score_pairs` with the section `score` of params.yaml. *generate* is
+`generate(max_new_tokens=1)` on batches of 32 prompts by input order, in fp32, with p(yes) from its logits.
+*CrossEncoder* is sentence-transformers' `predict` on a Qwen3ForSequenceClassification of the same backbone, at the
+fastest of TRIED on the first 2,000 rows. It gets query and candidate without our prompt around them, which is fewer
+tokens.
 
 All begin with rows and end with numbers: texts are encoded in the time that counts. Each is run --rounds times in turn,
 and its best round counts; where there is no GPU, by the CPU time, so that busy neighbours count for less.

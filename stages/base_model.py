@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from babelshelf.base_model import nano_embedder, nano_lm
-from babelshelf.base_model.params import BaseModelParams, LmParams
+from babelshelf.base_model.params import BaseLmParams, BaseModelParams
 from babelshelf.core.files import replacing
 from babelshelf.core.params import load, load_seed
 from babelshelf.core.partial_work import partial_work
@@ -51,7 +51,7 @@ def main(*, catalogue: Path, prompts: Path, lm: Path, embedder: Path) -> str:
     return f"LM {settings.lm.model}, embedder {settings.embedder.model}"
 
 
-def make_lm(text: Path, templates: Mapping[str, Template], settings: LmParams, seed: int, out: Path) -> None:
+def make_lm(text: Path, templates: Mapping[str, Template], settings: BaseLmParams, seed: int, out: Path) -> None:
     """Train the nano LM on the catalogue's text and save it."""
     texts = read_table(text)
     with partial_work("base_model", text, templates, settings.nano, seed) as checkpoints:

@@ -41,12 +41,12 @@ def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Pat
     texts = read_table(candidates).filter("in_train")["candidate"].to_list()
     model = load_embedder(embedder, settings)
     vectors_of = settings.model_dump(include=set(EncoderParams.model_fields))
-    with partial_work("mine_negatives", task, candidates, embedder, vectors_of) as done:
+    with partial_work("mine_negatives", task, candidates, embedder, vectors_of) as checkpoint_dir:
         mined = mine(
             rows,
             texts,
             lambda some, prompt: encode(
-                model, some, settings, done / (fingerprint(prompt, some) if prompt else "candidates"), prompt
+                model, some, settings, checkpoint_dir / (fingerprint(prompt, some) if prompt else "candidates"), prompt
             ),
             settings,
             seed,

@@ -1,4 +1,4 @@
-"""A small embedder made on the spot: latent semantic analysis of the catalogue's text, one vector a token.
+"""A small embedder built from the catalogue: latent semantic analysis of its text, one vector a token.
 
 Latent semantic analysis (Deerwester et al., 1990) is a truncated SVD of the matrix of texts by weighted tokens. A new
 text is projected by a sum of token vectors, so the model is a static embedding, which sentence-transformers saves and

@@ -1,4 +1,4 @@
-"""A small language model made on the spot: the base LM of the nano profile, where no hub can be reached.
+"""A small language model trained by the pipeline: the base LM of the nano profile, where no hub can be reached.
 
 A Qwen3-architecture causal LM of about a million parameters with a byte-level BPE. An adapter needs something to
 adapt, so it is pre-trained on self-supervised matching over the catalogue's unlabelled text (`matching_questions`), in

@@ -10,7 +10,7 @@ from babelshelf.core.params import Section
 
 
 def _threshold(value: object) -> float | str:
-    """One check for both kinds, so that a wrong value gives one error and not one for each kind."""
+    """One validator for both types, so that a wrong value gives one error instead of one for each type."""
     if value == "tuned":
         return "tuned"
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
@@ -23,9 +23,9 @@ class CalibrateParams(Section):
 
     Attributes:
         threshold: `tuned`, or a fixed threshold.
-        per_language: whether each language gets a threshold of its own, drawn to the shared one.
-        shrinkage: the number of dev rows at which a language's own threshold counts as much as the shared one.
-        folds: of the cross-validation that compares the two choices.
+        per_language: whether each language gets a threshold of its own, shrunk to the shared one.
+        shrinkage: number of dev rows at which a language's own threshold has the same weight as the shared one.
+        folds: number of folds of the cross-validation that compares the two choices.
     """
 
     threshold: Annotated[float | Literal["tuned"], PlainValidator(_threshold)]

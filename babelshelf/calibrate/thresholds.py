@@ -1,7 +1,7 @@
-"""The threshold of a task: where p(yes) becomes "yes", chosen on dev by F1 or fixed by the params.
+"""Decision thresholds of a task: tuned on dev for F1, or fixed by the params.
 
-The paper's best thresholds lie well below 0.5 (0.4 for QC, 0.2 for QI): F1 of the positive class forgives a false "yes"
-sooner than a missed one.
+The paper's best thresholds are well below 0.5 (0.4 for QC, 0.2 for QI), as F1 of the positive class penalizes a false
+negative more than a false positive.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from babelshelf.tables.predictions import Floats, Labels, Thresholds, all_yes_f1
 if TYPE_CHECKING:
     from babelshelf.calibrate.params import CalibrateParams
 
-DIGITS = 6  # of a written metric: a threshold with more would be another one after it is read back
+DIGITS = 6  # `write_json` rounds to these; a threshold must not change when it is read back
 
 
 def calibrate(predictions: pl.DataFrame, settings: CalibrateParams, seed: int) -> dict[str, Any]:
-    """The threshold, or thresholds, and what they give on dev.
+    """Choose the thresholds, and measure them on dev.
 
     Args:
         predictions: dev, columns `language`, `group`, `label` and `p_yes`; rows without a label are left out and
             counted.
-        settings: a fixed threshold or `tuned`; whether each language gets its own, and how much it is shrunk.
-        seed: the pipeline's; it makes the folds.
+        settings: a fixed threshold or `tuned`; thresholds per language and their shrinkage; number of folds.
+        seed: the pipeline's seed, for the folds.
 
     Returns:
-        `threshold` (the shared one), with `per_language` also `thresholds`; metrics with them; where the threshold is
-        tuned and dev has enough groups, `cross_validated`: F1 of both choices on rows they were not tuned on.
+        The metrics of the stage: `threshold` (the shared one), with `per_language` also `thresholds`; F1 and average
+        precision; if the threshold is tuned and dev has enough groups, `cross_validated`: F1 of both choices on rows
+        that they were not tuned on.
     """
     rows = labelled(predictions)
     labels, p_yes = arrays(rows)
@@ -55,15 +56,15 @@ def calibrate(predictions: pl.DataFrame, settings: CalibrateParams, seed: int) -
 
 
 def tuned(rows: pl.DataFrame, shrinkage: float | None) -> Thresholds:
-    """The shared threshold of the best F1 and, with a shrinkage, one for each language.
+    """The shared threshold with the best F1 and, with a shrinkage, one for each language.
 
-    A language has few dev rows, so the threshold of its own best F1 is mostly chance. It is drawn to the shared one, as
-    a mean is to its prior: (n own + k shared) / (n + k), where n is the language's number of rows and k the shrinkage.
-    A language without both labels has the shared one.
+    A language has few dev rows, so its best threshold is noisy. It is shrunk to the shared one, as a mean to its prior:
+    (n best + k shared) / (n + k), where n is the language's number of rows and k the shrinkage. A language with only
+    one of the labels has the shared threshold.
 
     Args:
         rows: labelled, columns `language`, `label`, `p_yes`.
-        shrinkage: k, in rows; 0 takes each language's own; None shares one threshold.
+        shrinkage: k, in rows; 0: no shrinkage; None: no thresholds per language.
     """
     shared = best_threshold(*arrays(rows))
     if shrinkage is None:
@@ -71,16 +72,16 @@ def tuned(rows: pl.DataFrame, shrinkage: float | None) -> Thresholds:
     by_language = {}
     for language in sorted(rows["language"].unique()):
         labels, p_yes = arrays(rows.filter(pl.col("language") == language))
-        own = best_threshold(labels, p_yes) if labels.any() and not labels.all() else shared
-        mixed = (len(labels) * own + shrinkage * shared) / (len(labels) + shrinkage)
-        by_language[language] = round(mixed, DIGITS)
+        best = best_threshold(labels, p_yes) if labels.any() and not labels.all() else shared
+        shrunk = (len(labels) * best + shrinkage * shared) / (len(labels) + shrinkage)
+        by_language[language] = round(shrunk, DIGITS)
     return Thresholds(shared, by_language)
 
 
 def cross_validated(rows: pl.DataFrame, settings: CalibrateParams, seed: int) -> dict[str, Labels]:
-    """Answers to each row by thresholds tuned without its fold: `shared_f1`, and `per_language_f1` with the shrinkage.
+    """Answers to each row with thresholds tuned on the other folds: `shared_f1`, and `per_language_f1` with shrinkage.
 
-    The rows of a query group are in one fold. Empty where the threshold is fixed, or dev has fewer groups than folds.
+    All rows of a query group are in one fold. Empty if the threshold is fixed, or dev has fewer groups than folds.
     """
     if isinstance(settings.threshold, float) or rows["group"].n_unique() < settings.folds:
         return {}
@@ -98,17 +99,17 @@ def _f1(labels: Labels, yes: Labels) -> float:
 
 
 def best_threshold(labels: Labels, p_yes: Floats) -> float:
-    """The threshold of the best F1.
+    """The threshold with the best F1.
 
-    Every cut between two neighbouring distinct scores is tried, at its middle, so that rows of one score always fall
-    on the same side. Of cuts with the same F1 it is the one in the widest gap: new scores cross it last.
+    The candidates are the midpoints between neighbouring distinct scores. Of several with the same F1 it is the one in
+    the widest gap, which new scores are least likely to cross.
 
     Args:
         labels: shape (n_rows,).
         p_yes: shape (n_rows,), from 0 to 1.
 
     Returns:
-        A threshold of `DIGITS` decimals; 0, "yes" to everything, where all scores are 0.
+        A threshold with `DIGITS` decimals; 0 ("yes" to everything) if all scores are 0.
     """
     edges = np.unique(np.append(p_yes, 0.0))
     if len(edges) == 1:
@@ -120,19 +121,19 @@ def best_threshold(labels: Labels, p_yes: Floats) -> float:
 
 
 def scores_at(labels: Labels, p_yes: Floats, thresholds: Floats) -> pl.DataFrame:
-    """Columns `threshold`, `f1`, `precision`, `recall`, a row for each threshold; precision without a "yes" is 0."""
+    """Columns `threshold`, `f1`, `precision`, `recall`; a row for each threshold. Precision without a "yes" is 0."""
     yes = len(p_yes) - np.searchsorted(np.sort(p_yes), thresholds, side="left")
-    found = labels.sum() - np.searchsorted(np.sort(p_yes[labels]), thresholds, side="left")
+    true_positives = labels.sum() - np.searchsorted(np.sort(p_yes[labels]), thresholds, side="left")
     return pl.DataFrame(
         {
             "threshold": thresholds,
-            "f1": 2 * found / (yes + labels.sum()),
-            "precision": found / np.maximum(yes, 1),
-            "recall": found / labels.sum(),
+            "f1": 2 * true_positives / (yes + labels.sum()),
+            "precision": true_positives / np.maximum(yes, 1),
+            "recall": true_positives / labels.sum(),
         }
     )
 
 
 def curve(predictions: pl.DataFrame) -> pl.DataFrame:
-    """F1 over threshold (the paper's Figure 2) in steps of 0.01; columns as `scores_at`."""
+    """F1 over threshold (the paper's Figure 2) in steps of 0.01; columns as in `scores_at`."""
     return scores_at(*arrays(labelled(predictions)), np.arange(101) / 100)

@@ -135,7 +135,7 @@ def _check_names(values: dict[str, Any], file: Path) -> None:
 
 
 def _check_source(values: dict[str, Any], file: Path) -> None:
-    """The tasks that the source has, and what it makes of its section; once that is valid by itself."""
+    """What the source makes of its section, and the tasks that it has; once the section is valid by itself."""
     prepare = section(PrepareParams, values, "prepare", None, file)
     has = prepare.tasks()
     lines = [
@@ -143,9 +143,12 @@ def _check_source(values: dict[str, Any], file: Path) -> None:
         for task in _tasks(values)
         if task not in has
     ]
+    try:
+        prepare.chosen(file)
+    except InputError as error:
+        raise InputError("\n".join([*(f"{file}: {line}" for line in lines), error.message])) from error
     if lines:
         raise InputError("\n".join(f"{file}: {line}" for line in lines))
-    prepare.chosen(file)
 
 
 def _check_recipe(of_task: Any, task: str, file: Path) -> None:  # noqa: ANN401 - whatever YAML holds

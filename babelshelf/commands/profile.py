@@ -173,9 +173,9 @@ def _with_held_out(changed: CommentedMap, values: CommentedMap) -> CommentedMap:
 
 def _parts(changed: Mapping[str, Any]) -> list[str]:
     """The sources of the parts of `mixed`, where that is chosen."""
-    if changed.get("source") != "mixed" or "mixed" not in changed:
-        return []
-    return [part["source"] for part in changed["mixed"].get("parts", [])]
+    mixed = changed.get("mixed")
+    parts = mixed.get("parts") if isinstance(mixed, Mapping) and changed.get("source") == "mixed" else None
+    return [str(part.get("source")) for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else []
 
 
 def _yaml() -> YAML:

@@ -41,10 +41,10 @@ def submit(prepare: PrepareParams, predictions: Path, out: Path, stage: str = "p
         stage: `predict` or `predict_final`, for messages.
 
     Returns:
-        A line for each file: its rows, and how many of them were answered with yes.
+        A line for each file, with its numbers of rows and of positive answers.
 
     Raises:
-        InputError: the source is another, a task was not predicted or from other rows, or the check found something.
+        InputError: the source is not cikm2025, predictions are missing or from other rows, or the check found errors.
     """
     folders = _folders(prepare)
     lines = [line for split in SETS for line in _submit_set(split, folders, predictions, out, stage)]
@@ -55,7 +55,7 @@ def submit(prepare: PrepareParams, predictions: Path, out: Path, stage: str = "p
 
 
 def _folders(prepare: PrepareParams) -> dict[str, Path]:
-    """The competition's folder of each task; raise InputError where the source has none."""
+    """The competition's folder of each task; raise InputError if the source is not cikm2025."""
     if prepare.source == "cikm2025":
         return {task: Path(getattr(prepare.input, task)) for task in prepare.tasks()}
     of_mixed = prepare.own(MixedParams).parts if prepare.source == "mixed" else []
@@ -83,7 +83,7 @@ def _submit_set(split: str, folders: Mapping[str, Path], predictions: Path, out:
 
 
 def _answers(task: str, split: str, path: Path, predictions: Path, stage: str) -> pl.DataFrame:
-    """The answers to the rows of a file, in its order."""
+    """The answers to the rows of a file, in order."""
     file = predictions / task / "predictions.parquet"
     if not file.is_file():
         raise InputError(f"{file}: no such file; run `dvc repro {stage}@{task}`")
@@ -94,12 +94,12 @@ def _answers(task: str, split: str, path: Path, predictions: Path, stage: str) -
 
 
 def write_submission(given: Path, answers: Sequence[bool], submission: Path) -> None:
-    """Write the rows of a file of JSON objects, one a line, with `prediction` put to the end of each.
+    """Write the rows of a file of JSON lines with the key `prediction` added at the end of each object.
 
-    All else stays, byte by byte; blank lines and a byte order mark are left out.
+    The rest of a row is copied byte by byte; blank lines and a byte order mark are omitted.
 
     Raises:
-        InputError: a row ends otherwise than an object, or there are fewer or more rows than answers.
+        InputError: a row is not an object, or the numbers of rows and answers differ.
     """
     rows = [line for line in given.read_bytes().removeprefix(BOM).splitlines() if line]
     if len(rows) != len(answers):
@@ -108,24 +108,24 @@ def write_submission(given: Path, answers: Sequence[bool], submission: Path) -> 
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True), 1):
             body = row.rstrip()
             if not body.endswith(b"}"):
-                raise InputError(f"{given}, row {number}: no JSON object: write one object a line")
+                raise InputError(f"{given}, row {number}: not a JSON object: write one object per line")
             stream.write(b'%s, "%s": %d}\n' % (body[:-1].rstrip(), PREDICTION.encode(), answer))
 
 
 def check_submission(given: Path, submission: Path) -> None:
     """Check that a submission has every row of the input once, in order, with all its keys and values.
 
-    Numbers must be of the same kind, too (1 is not 1.0), and `prediction` the integer 0 or 1.
+    Numbers must have the same type (1 is not 1.0), and `prediction` must be the integer 0 or 1.
 
     Raises:
-        InputError: the first problems, each with its row and id, and how many there are.
+        InputError: the first problems, each with its row and id, and their number.
     """
-    asked, made = list(_objects(given)), list(_objects(submission))
-    problems = [*_problems_of_ids(asked, made)]
+    rows, submitted = list(_objects(given)), list(_objects(submission))
+    problems = [*_problems_of_ids(rows, submitted)]
     if not problems:
         problems = [
             f"row {number} (id {old['id']!r}): {problem}"
-            for number, (old, new) in enumerate(zip(asked, made, strict=True), 1)
+            for number, (old, new) in enumerate(zip(rows, submitted, strict=True), 1)
             if (problem := _problem(old, new))
         ]
     if problems:
@@ -134,7 +134,7 @@ def check_submission(given: Path, submission: Path) -> None:
 
 
 def _objects(file: Path) -> Iterator[Row]:
-    """The objects of a file with an `id`, one a line; raise InputError for the first line that is none."""
+    """The objects of a file of JSON lines; raise InputError for the first line that is not an object with an `id`."""
     lines = (line for line in file.read_bytes().removeprefix(BOM).splitlines() if line)
     for number, line in enumerate(lines, 1):
         try:
@@ -142,25 +142,25 @@ def _objects(file: Path) -> Iterator[Row]:
         except (ValueError, RecursionError) as error:
             raise InputError(f"{file}, row {number}: not JSON: {error}") from error
         if not isinstance(row, dict) or "id" not in row:
-            raise InputError(f"{file}, row {number}: no object with an id")
+            raise InputError(f"{file}, row {number}: not an object with an id")
         yield row
 
 
-def _problems_of_ids(asked: list[Row], made: list[Row]) -> Iterator[str]:
-    wanted, found = (Counter(_text(row["id"]) for row in rows) for rows in (asked, made))
-    yield from (f"id {name}: missing" for name in wanted if name not in found)
-    yield from (f"id {name}: not in the input" for name in found if name not in wanted)
-    yield from (f"id {name}: {times} times" for name, times in found.items() if times > 1)
-    if wanted == found:
-        pairs = enumerate(zip(asked, made, strict=True), 1)
+def _problems_of_ids(rows: list[Row], submitted: list[Row]) -> Iterator[str]:
+    expected, actual = (Counter(_text(row["id"]) for row in table) for table in (rows, submitted))
+    yield from (f"id {name}: missing" for name in expected if name not in actual)
+    yield from (f"id {name}: not in the input" for name in actual if name not in expected)
+    yield from (f"id {name}: {times} times" for name, times in actual.items() if times > 1)
+    if expected == actual:
+        pairs = enumerate(zip(rows, submitted, strict=True), 1)
         moved = (
             f"row {number} (id {new['id']!r}): out of order" for number, (old, new) in pairs if old["id"] != new["id"]
         )
-        yield from islice(moved, 1)  # those after it are out of order too
+        yield from islice(moved, 1)  # the rows after it are out of order, too
 
 
 def _problem(old: Row, new: Row) -> str | None:
-    """What is wrong with a row of a submission."""
+    """The first problem of a row of a submission, or None."""
     if PREDICTION in old:
         return f"the input has the key {PREDICTION!r} already"
     if _text(new.get(PREDICTION)) not in {"0", "1"}:
@@ -171,7 +171,7 @@ def _problem(old: Row, new: Row) -> str | None:
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
-    """The value as JSON, by which `1`, `1.0`, `true` and `"1"` differ."""
+    """The value as JSON, so that `1`, `1.0`, `true` and `"1"` differ."""
     return json.dumps(value)
 
 

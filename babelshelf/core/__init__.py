@@ -1,1 +1,1 @@
-"""The data contract, params, files and errors: what all other packages may use; it knows none of them."""
+"""The data contract, params, files and errors: used by all other packages, imports none of them."""

@@ -1,4 +1,4 @@
-"""The one error that a user can mend: bad input, bad params, a missing file."""
+"""The error for wrong input: bad data, bad params, a missing file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import click
 
 
 class InputError(click.ClickException):
-    """Something that the user gave is wrong; the message names the file, the row and the mend.
+    """Raised when the user's input is wrong; the message names the file and the row, and says how to fix it.
 
-    A `click.ClickException`, so that every command line prints it as one line and exits with 1, without a traceback.
+    It is a `click.ClickException`, so every command prints it without a traceback and exits with 1.
     """
 
 
 def first_line(error: BaseException) -> str:
-    """What another library's error says, in one line; the name of its type where it says nothing."""
+    """The first line of an error's message, or the name of its type if the message is empty."""
     return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""Files that are never half-written: everything goes to a temporary name first and is renamed when it is complete."""
+"""Atomic writing: files get a temporary name first and are renamed when they are complete."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ ROOT_VARIABLE = "BABELSHELF_ROOT"
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, to be written by the caller; rename it to `path` on success.
+    """Yield a temporary path beside `path` for the caller to write, and rename it to `path` on success.
 
-    The temporary path may become a file or a folder. On an error it is removed and `path` stays as it was.
+    The caller may write a file or a folder. On an error it is removed, and `path` is left unchanged.
+
+    Raises:
+        FileNotFoundError: the caller wrote nothing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -36,7 +39,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write `value` as indented JSON, floats rounded to six digits so that a metric's diff can be read."""
+    """Write `value` as indented JSON, with floats rounded to six digits to keep diffs of metrics readable."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(_rounded(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -1,6 +1,6 @@
-"""Languages: ISO 639-1 codes from whatever names a language, English names, and scripts.
+"""Languages: ISO 639-1 codes from codes, tags and names, English names, and scripts.
 
-The codes, tags and names are those of IANA's registry and of CLDR, by the library langcodes.
+The codes, tags and names are those of IANA's registry and CLDR, from the library langcodes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from langcodes.tag_parser import LanguageTagError
 
 from babelshelf.core.errors import InputError
 
-# The languages of the demo and of the paper; sources that read data know all of ISO 639-1.
+# The languages of the demo and of the paper; sources that read data accept all of ISO 639-1.
 NAMES = {
     "en": "English",
     "fr": "French",
@@ -29,7 +29,7 @@ NAMES = {
     "id": "Indonesian",
 }
 
-# What is often written for a code: that of a country, one that was withdrawn, or one of three letters beside a shorter.
+# Common mistakes for a code: a country's code, a withdrawn code, or three letters where there is a shorter code.
 ALIASES = {
     "vn": "vi",
     "jp": "ja",
@@ -95,10 +95,10 @@ def normalize(text: str, where: str) -> str:
 
 @lru_cache(10_000)
 def find(text: str) -> str | None:
-    """ISO 639-1 code of what names a language, None if nothing does.
+    """ISO 639-1 code of a code, tag or name of a language; None if it is none.
 
     Args:
-        text: a code (`de`, `DEU`), a BCP 47 tag (`pt-BR`, `zh_Hant`), a usual mistake (`vn`, `jp`), or a name in
+        text: a code (`de`, `DEU`), a BCP 47 tag (`pt-BR`, `zh_Hant`), a common mistake (`vn`, `jp`), or a name in
             English or the language itself (`Portuguese`, `日本語`).
     """
     plain = text.strip().replace("_", "-")
@@ -122,18 +122,18 @@ def name(code: str) -> str:
 
 @cache
 def scripts(code: str) -> tuple[str, ...]:
-    """Of the script that a language is written in, how the Unicode names of its letters begin."""
+    """First words of the Unicode names of the letters of a language's script."""
     script = langcodes.Language.make(language=code).maximize().script
     return SCRIPT_NAMES.get(script or "", LATIN)
 
 
 def number(code: str) -> int:
-    """A number of its own for each code, to seed what is drawn for it."""
+    """A distinct number for each code, for seeding random generators."""
     return list(NAMES).index(code) if code in NAMES else int.from_bytes(code.encode(), "big")
 
 
 def _from_tag(tag: str) -> str | None:
-    """Of `deu` and the like; a language that has a macrolanguage (`cmn`) counts as that (`zh`)."""
+    """Code of a tag such as `deu`; a language with a macrolanguage (`cmn`) counts as that (`zh`)."""
     try:
         code = langcodes.standardize_tag(tag, macro=True).split("-")[0]
     except LanguageTagError:
@@ -143,11 +143,11 @@ def _from_tag(tag: str) -> str | None:
 
 
 def _from_name(words: str) -> str | None:
-    """Of a name; two or three letters are a code or nothing, as there are languages of all names."""
+    """Code of a name; names of two or three letters are not looked up, as nearly all of them name some language."""
     if len(words) > LONGEST or (len(words) < 4 and words.isascii()) or not words.isprintable():
         return None
     try:
         code = langcodes.find(words).language
-    except (LookupError, UnicodeError):  # the second of names that its index cannot hold
+    except (LookupError, UnicodeError):  # UnicodeError: a name that its index can't hold
         return None
     return code if code and is_code(code) else None

@@ -1,4 +1,4 @@
-"""Partial work: a folder for a run, named by all that the run depends on, so that other work is never taken up."""
+"""Partial work of a killed run: a folder named by a hash of everything the run depends on."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from babelshelf.core.files import work_dir
 
 @contextmanager
 def partial_work(stage: str, *parts: object, wait: bool = True) -> Iterator[Path]:
-    """A folder for what a run must not lose when it is killed; not made, and where a killed run left one, that one.
+    """Yield the path of a folder for work that must survive a kill; a killed run with the same `parts` left its files.
 
-    It is removed when the caller leaves without an error: leave when the outputs are saved. Another process that
-    wants the same folder (an experiment beside `dvc repro`) waits until then.
+    The folder is not created here. It is removed when the context ends without an error, so save the outputs before
+    that. Another process that needs the same folder (an experiment beside `dvc repro`) waits until then.
 
     Args:
-        stage: a folder of `work_dir()`.
-        parts: what the work depends on, see `fingerprint`; this package's code, as far as it is imported, is added.
-        wait: for another process that has the folder.
+        stage: name of the subfolder of `work_dir()`.
+        parts: what the work depends on, see `fingerprint`; the imported modules of this package are added.
+        wait: whether to wait for another process that uses the folder.
 
     Raises:
-        InputError: another process has the folder, and this one is not to wait.
+        InputError: another process uses the folder, and `wait` is false.
     """
     folder = work_dir() / stage / fingerprint(*code(), *parts)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -36,16 +36,16 @@ def partial_work(stage: str, *parts: object, wait: bool = True) -> Iterator[Path
     try:
         held = FileLock(lock).acquire(timeout=-1 if wait else 0)
     except Timeout as error:
-        raise InputError(f"{folder}: another run does this very work: start again when it has ended") from error
+        raise InputError(f"{folder}: another run is doing the same work: start again when it has ended") from error
     with held:
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):  # on Windows, one that another process waits for
+    with suppress(OSError):  # on Windows: another process waits for it
         lock.unlink()
 
 
 def fingerprint(*parts: object) -> str:
-    """Hex digest of the parts in their order: of a file or folder its contents, of anything else its `repr`."""
+    """Hex digest of the parts, in order: a path contributes its contents, anything else its `repr`."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         if isinstance(part, Path):
@@ -65,7 +65,7 @@ def _add_path(digest: hashlib.blake2b, path: Path) -> None:
 
 
 def code() -> list[Path]:
-    """Files of this package's modules that are imported so far."""
+    """Files of the modules of this package that have been imported so far."""
     package = __name__.partition(".")[0]
     modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == package]
     return sorted(Path(module.__file__) for module in modules if module.__file__)

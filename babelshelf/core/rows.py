@@ -33,7 +33,7 @@ TEXT_COLUMNS = ("query", "candidate")
 
 
 def read_rows(path: Path) -> pl.DataFrame:
-    """Read a table of rows, its columns in the contract's order; raise InputError if it is missing or has others."""
+    """Read a table of rows, columns in the contract's order; raise InputError if it is missing or has other columns."""
     rows = read_table(path)
     check_schema(rows, ROW_SCHEMA, str(path))
     return rows.select(ROW_SCHEMA.names())
@@ -45,7 +45,11 @@ def read_labelled(path: Path) -> pl.DataFrame:
 
 
 def write_rows(path: Path, rows: pl.DataFrame) -> None:
-    """Check `rows` against the contract and write them; nothing is written if they break it."""
+    """Check `rows` against the contract, then write them.
+
+    Raises:
+        InputError: a row breaks the contract; nothing is written.
+    """
     check_rows(rows, str(path))
     write_table(path, rows)
 
@@ -53,12 +57,12 @@ def write_rows(path: Path, rows: pl.DataFrame) -> None:
 def read_table(path: Path) -> pl.DataFrame:
     """Read any Parquet table."""
     if not path.is_file():
-        raise InputError(f"{path}: no such file; run the stage that makes it (`dvc status` names it)")
+        raise InputError(f"{path}: no such file; run the stage that writes it (`dvc status` names it)")
     return pl.read_parquet(path)
 
 
 def write_table(path: Path, table: pl.DataFrame) -> None:
-    """Write any table as Parquet, under a temporary name first."""
+    """Write any table as Parquet, atomically."""
     with replacing(path) as temporary:
         table.write_parquet(temporary)
 
@@ -70,13 +74,13 @@ def write_csv(path: Path, table: pl.DataFrame) -> None:
 
 
 def check_schema(table: pl.DataFrame, schema: pl.Schema, name: str) -> None:
-    """Raise InputError if `table` has not just the columns of `schema`, in any order; `name` says which table it is."""
+    """Raise InputError unless `table` has exactly the columns of `schema`, in any order; errors call it `name`."""
     if dict(table.schema) != dict(schema):
         raise InputError(f"{name}: expected the columns {dict(schema)}, found {dict(table.schema)}")
 
 
 def check_rows(rows: pl.DataFrame, name: str) -> None:
-    """Raise InputError with the first row that breaks the contract; `name` says which table it is."""
+    """Raise InputError with the first row that breaks the contract; `name` is the table's name in errors."""
     check_schema(rows, ROW_SCHEMA, name)
     derived = pl.col("origin").is_in(["translated", "negative"])
     rules = {
@@ -95,10 +99,10 @@ def check_rows(rows: pl.DataFrame, name: str) -> None:
         other = texts.filter(texts != texts.str.normalize("NFC"))
         rules[f"the {column} is not in Unicode's NFC form"] = pl.col(column).is_in(other.implode())
     for message, broken in rules.items():
-        found = rows.with_row_index("row").filter(broken)
-        if found.height:
-            row = found.row(0, named=True)
-            raise InputError(f"{name}, row {row['row']} (id {row['id']!r}): {message} ({found.height} such rows)")
+        invalid = rows.with_row_index("row").filter(broken)
+        if invalid.height:
+            row = invalid.row(0, named=True)
+            raise InputError(f"{name}, row {row['row']} (id {row['id']!r}): {message} ({invalid.height} such rows)")
 
 
 def concat(*tables: pl.DataFrame) -> pl.DataFrame:
@@ -114,7 +118,7 @@ def path_share(rows: pl.DataFrame) -> float:
 def positive_share(rows: pl.DataFrame) -> dict[str, dict[str, float]]:
     """Share of label 1 among the labelled rows, `{language: {origin: share}}`, `all` included on both levels.
 
-    Negatives made only in the translated languages would teach "German means no"; this is the number that shows it.
+    It shows whether negatives are mined only in some languages, which would teach "German means no".
     """
     labelled = rows.filter(pl.col("label").is_not_null())
     tables = [

@@ -1,6 +1,6 @@
-"""Finished work that a killed stage must not lose: a table of texts by key in one SQLite file.
+"""A persistent cache of finished work: texts by key in one SQLite file.
 
-Each `put_many` is one transaction, so a kill loses at most the batch under way; writers in other processes wait.
+Each `put_many` is one transaction, so a kill loses at most the current batch. Writers in other processes wait.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class WorkCache:
     """Texts by key.
 
     Args:
-        folder: the folder of the cache, made where it is missing.
+        folder: folder of the cache; created if missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,23 +29,23 @@ class WorkCache:
             connection.execute("CREATE TABLE IF NOT EXISTS work (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
 
     def get_many(self, keys: Sequence[str]) -> dict[str, str]:
-        """Values of the keys that are there."""
-        found: dict[str, str] = {}
+        """Values of those `keys` that the cache has."""
+        values: dict[str, str] = {}
         with self._connection() as connection:
             for start in range(0, len(keys), KEYS_A_QUERY):
-                some = keys[start : start + KEYS_A_QUERY]
-                marks = ",".join("?" * len(some))
-                found.update(connection.execute(f"SELECT key, value FROM work WHERE key IN ({marks})", some))
-        return found
+                part = keys[start : start + KEYS_A_QUERY]
+                marks = ",".join("?" * len(part))
+                values.update(connection.execute(f"SELECT key, value FROM work WHERE key IN ({marks})", part))
+        return values
 
     def put_many(self, values: Mapping[str, str]) -> None:
-        """Store all values, or, when killed, none of them."""
+        """Store all values, or none of them if the process is killed."""
         with self._connection() as connection:
             connection.executemany("INSERT OR REPLACE INTO work VALUES (?, ?)", values.items())
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        # IMMEDIATE: a writer that took its lock only at its first write could deadlock with another one.
+        # IMMEDIATE: two writers that took their locks only at their first write could deadlock.
         connection = sqlite3.connect(self._file, timeout=LOCK_SECONDS, isolation_level="IMMEDIATE")
         with closing(connection), connection:
             yield connection

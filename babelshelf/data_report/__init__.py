@@ -1,5 +1,5 @@
-"""A report of what the data is like before any work is put into it: `dvc repro data_report`.
+"""The stage `data_report`: a report on the prepared data, `dvc repro data_report`.
 
-`tables` reads what `prepare` wrote; `texts`, `pairs`, `queries` and `languages` each look for one kind of thing and
-give `Finding`s; `build` makes the page and the metrics of them.
+`tables` reads the output of `prepare`; `texts`, `pairs`, `queries` and `languages` each check one aspect and return
+`Finding`s; `build` makes the page and the metrics from them.
 """

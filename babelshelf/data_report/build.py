@@ -1,4 +1,4 @@
-"""Put all parts of the data report together: the page, and the metrics."""
+"""Build the page and the metrics of the data report from its findings."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from babelshelf.data_report import languages, pairs, queries, texts
 from babelshelf.data_report.params import DataReportParams
-from babelshelf.data_report.tables import SPLITS, Finding, TaskData
+from babelshelf.data_report.tables import SPLITS, Finding, TaskTables
 from babelshelf.page import figures
 from babelshelf.page.cells import NONE, percent
-from babelshelf.page.document import Block, Document, Figure, Section, Table
+from babelshelf.page.document import Block, Document, Figure, ReportSection, Table
 from babelshelf.page.prepared import language_table, split_table
 from babelshelf.text.language_id import Tolerance
 
-ALL = "all"  # in the place of a task: what is of all tasks together
+ALL = "all"  # key of the findings on all tasks together
 
 
-def findings(tasks: Sequence[TaskData], settings: DataReportParams, seed: int) -> dict[str, dict[str, Finding]]:
+def findings(tasks: Sequence[TaskTables], settings: DataReportParams, seed: int) -> dict[str, dict[str, Finding]]:
     """`{task: {part: finding}}`, and `leaks` under `ALL`."""
     choice = languages.candidates(tasks)
     tolerance = Tolerance(**settings.tolerance.model_dump())
@@ -36,33 +36,32 @@ def findings(tasks: Sequence[TaskData], settings: DataReportParams, seed: int) -
 
 
 def metrics(found: Mapping[str, Mapping[str, Finding]]) -> dict[str, Any]:
-    """`{task: {part: counts}}`; those of all tasks together under `ALL`."""
+    """`{task: {part: metrics}}`, those of all tasks together under `ALL`."""
     return {task: {name: part.metrics for name, part in parts.items()} for task, parts in found.items()}
 
 
-def document(tasks: Sequence[TaskData], found: Mapping[str, Mapping[str, Finding]]) -> Document:
+def document(tasks: Sequence[TaskTables], found: Mapping[str, Mapping[str, Finding]]) -> Document:
     """The page."""
     leaks = found[ALL]["leaks"]
     sections = [
-        Section("overview", "Overview", [_overview(found)]),
-        Section("leaks", leaks.title, leaks.blocks),
+        ReportSection("overview", "Overview", [_overview(found)]),
+        ReportSection("leaks", leaks.title, leaks.blocks),
     ]
     for data in tasks:
-        sections += [Section(data.task, f"Task {data.task}", _sizes(data))]
+        sections += [ReportSection(data.task, f"Task {data.task}", _sizes(data))]
         sections += [
-            Section(f"{data.task}-{name}", f"{part.title}, {data.task}", part.blocks, level=3)
+            ReportSection(f"{data.task}-{name}", f"{part.title}, {data.task}", part.blocks, level=3)
             for name, part in found[data.task].items()
         ]
     lead = [
-        "What the data that prepare wrote is like: counts of what is worth a look, with examples. None "
-        "of it stops the pipeline.",
+        "Checks of the data that prepare wrote: counts, with examples. None of these findings stops the pipeline.",
         queries.verdict(leaks.metrics),
     ]
     return Document("Babelshelf data report", lead, sections)
 
 
 def _overview(found: Mapping[str, Mapping[str, Finding]]) -> Table:
-    """A line a check, with what was found in each task."""
+    """A row for each check, with its counts in each task."""
     tasks = [task for task in found if task != ALL]
     lines: dict[str, dict[str, list[str]]] = {}
     for task in tasks:
@@ -71,14 +70,14 @@ def _overview(found: Mapping[str, Mapping[str, Finding]]) -> Table:
             lines.setdefault(count.what, {})[task] = cells
     rows = [[what, *(cell for task in tasks for cell in line.get(task, [NONE] * 3))] for what, line in lines.items()]
     headings = [f"{task}: {name}" for task in tasks for name in ("found", "of", "%")]
-    return Table("What was looked for, and how much of it was found", ["What", *headings], rows)
+    return Table("Checks, and how many rows or queries they found", ["Check", *headings], rows)
 
 
 def _share(found: int, total: int) -> str:
     return percent(found / total, 2) if total else NONE
 
 
-def _sizes(data: TaskData) -> list[Block]:
+def _sizes(data: TaskTables) -> list[Block]:
     shares = {
         split: {
             language: part["rows"] / data.prepared[split]["rows"]

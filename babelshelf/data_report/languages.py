@@ -1,4 +1,4 @@
-"""Whether queries are in the language that they are declared as: a report, not an error, as short texts hardly tell."""
+"""Compare the declared languages of queries with the identified ones."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ import numpy as np
 import polars as pl
 
 from babelshelf.core.languages import number
-from babelshelf.data_report.tables import SPLITS, Count, Finding, TaskData
+from babelshelf.data_report.tables import SPLITS, Count, Finding, TaskTables
 from babelshelf.page.cells import EXAMPLES, cell, percent
 from babelshelf.page.document import Block, Table, Text
 from babelshelf.runtime.screen import progress
 from babelshelf.text.language_id import Tolerance, identify, supported
 
-CHUNK = 2048  # queries that are identified between two steps of the progress bar
+CHUNK = 2048  # queries between two steps of the progress bar
 JUDGED = {
-    "identified": pl.String,  # the most likely language, null for a query that has no letters
-    "confidence": pl.Float64,  # in it
-    "declared_confidence": pl.Float64,  # in the declared one, null where it cannot be identified
+    "identified": pl.String,  # most likely language, null for a query without letters
+    "confidence": pl.Float64,  # of the identified language
+    "declared_confidence": pl.Float64,  # of the declared language, null if lingua does not support it
     "contradicted": pl.Boolean,
 }
 
 
-def candidates(tasks: Sequence[TaskData]) -> list[str]:
-    """The languages to choose from: all that some row of some task is declared as, and that can be identified."""
+def candidates(tasks: Sequence[TaskTables]) -> list[str]:
+    """All declared languages of all tasks that can be identified."""
     return supported([language for data in tasks for language in data.rows["language"].unique()])
 
 
 def languages(
-    data: TaskData, choice: Sequence[str], tolerance: Tolerance, most: int | Literal["all"], seed: int
+    data: TaskTables, choice: Sequence[str], tolerance: Tolerance, most: int | Literal["all"], seed: int
 ) -> Finding:
     """Compare declared with identified languages.
 
     Args:
-        data: of a task.
-        choice: languages to choose from, see `candidates`.
-        tolerance: from where on a declared language counts as contradicted.
-        most: unique queries of a split and language that are looked at.
-        seed: of which they are.
+        data: tables of a task.
+        choice: candidate languages, see `candidates`.
+        tolerance: when a declared language counts as contradicted.
+        most: maximum number of unique queries for each split and language.
+        seed: the pipeline's seed, for the sample.
     """
     if len(choice) < 2:
-        return Finding("Languages", {}, [Text("There are no two languages that could be told apart.")])
+        return Finding("Languages", {}, [Text("Fewer than two of the declared languages can be identified.")])
     drawn = {split: sample(data.split(split), most, seed) for split in SPLITS}
     judged = {split: judge(queries, choice, tolerance, f"{data.task} {split}") for split, queries in drawn.items()}
     metrics = {split: _metrics(found) for split, found in judged.items()}
@@ -58,7 +58,7 @@ def languages(
 
 
 def sample(rows: pl.DataFrame, most: int | Literal["all"], seed: int) -> pl.DataFrame:
-    """Unique queries, columns `language` and `query`, sorted; of each language at most `most`, drawn at random."""
+    """A random sample of at most `most` unique queries of each language, sorted; columns `language` and `query`."""
     unique = rows.select("language", "query").unique().sort("language", "query")
     parts = []
     for (language,), queries in unique.group_by("language", maintain_order=True):
@@ -70,9 +70,9 @@ def sample(rows: pl.DataFrame, most: int | Literal["all"], seed: int) -> pl.Data
 
 
 def judge(queries: pl.DataFrame, choice: Sequence[str], tolerance: Tolerance, name: str) -> pl.DataFrame:
-    """The queries with the columns `JUDGED`; `name` is shown beside the progress bar."""
-    found = pl.DataFrame(list(_judged(queries, choice, tolerance, name)), schema=JUDGED, orient="row")
-    return queries.hstack(found)
+    """Add the columns `JUDGED` to the queries; `name` labels the progress bar."""
+    judged = pl.DataFrame(list(_judged(queries, choice, tolerance, name)), schema=JUDGED, orient="row")
+    return queries.hstack(judged)
 
 
 def _judged(
@@ -80,17 +80,20 @@ def _judged(
 ) -> Iterator[tuple[str | None, float | None, float | None, bool]]:
     with progress(total=queries.height, desc=f"languages of {name}", unit="query") as bar:
         for part in queries.iter_slices(CHUNK):
-            for declared, one in zip(part["language"], identify(part["query"].to_list(), choice), strict=True):
-                if one is None:
+            for declared, identification in zip(
+                part["language"], identify(part["query"].to_list(), choice), strict=True
+            ):
+                if identification is None:
                     yield None, None, None, False
                 else:
-                    contradicted = one.contradicts(declared, tolerance)
-                    yield one.language, one.confidence, one.confidences.get(declared), contradicted
+                    contradicted = identification.contradicts(declared, tolerance)
+                    declared_confidence = identification.confidences.get(declared)
+                    yield identification.language, identification.confidence, declared_confidence, contradicted
             bar.update(part.height)
 
 
 def _metrics(judged: pl.DataFrame) -> dict[str, Any]:
-    """`queries` that were looked at, `contradicted` and `agreeing` among them, in all and by declared language."""
+    """Numbers of `queries`, `contradicted`, `agreeing` and `undecided` ones, overall and by declared language."""
     by_language = {str(language): _counts(part) for (language,), part in judged.group_by("language")}
     return _counts(judged) | {"languages": dict(sorted(by_language.items()))}
 
@@ -109,29 +112,29 @@ def _counts(judged: pl.DataFrame) -> dict[str, Any]:
 def _explained(tolerance: Tolerance, most: int | Literal["all"]) -> str:
     drawn = "all unique queries" if most == "all" else f"up to {most:,} unique queries of each split and language"
     return (
-        f"Languages of {drawn}, identified by lingua among those that the data declares. Short queries often look like "
-        "another language, so a declared language counts as contradicted only where another has a confidence of at "
-        f"least {tolerance.min_confidence:g} and is {tolerance.ratio:g} times as likely. A query in Latin letters "
-        f"needs at least {tolerance.min_letters} of them for that, and never contradicts a language of another script: "
-        "brands are written so. Letters of another script tell at once."
+        f"Languages of {drawn}, identified by lingua among the declared languages. Short queries are often identified "
+        "wrongly, so a declared language counts as contradicted only if another one has a confidence of at least "
+        f"{tolerance.min_confidence:g} and is {tolerance.ratio:g} times as likely. A query in Latin letters needs at "
+        f"least {tolerance.min_letters} letters for that, and never contradicts a language of another script, as "
+        "brands are written in Latin letters. A query in another script needs no minimum."
     )
 
 
 def _confusion(name: str, judged: pl.DataFrame, choice: Sequence[str]) -> Table:
-    """A line a declared language, a column an identified one, in per cent of the line's queries."""
+    """Row-normalized confusion table: a row for each declared language, a column for each identified one."""
     rows = []
     for (declared,), part in judged.sort("language").group_by("language", maintain_order=True):
         counts = dict(part.group_by("identified").len().iter_rows())
         shares = [percent(counts[code] / part.height) if code in counts else "" for code in [*choice, None]]
         contradicted = int(part["contradicted"].sum())
-        own = [f"{part.height:,}", f"{contradicted:,}", percent(contradicted / part.height)]
-        rows.append([str(declared), *own, *shares])
+        sizes = [f"{part.height:,}", f"{contradicted:,}", percent(contradicted / part.height)]
+        rows.append([str(declared), *sizes, *shares])
     headings = ["Declared", "Queries", "Contradicted", "Contradicted, %", *choice, "none"]
     return Table(f"{name}: the most likely language, in per cent of the queries of the declared one", headings, rows)
 
 
 def _examples(name: str, contradicted: pl.DataFrame) -> Table:
-    """The contradictions that are the most certain, by how much likelier the other language is."""
+    """The contradictions with the largest difference of confidences."""
     gap = pl.col("confidence") - pl.col("declared_confidence")
     worst = contradicted.sort(gap, "language", "query", descending=[True, False, False]).head(EXAMPLES)
     rows = [
@@ -139,5 +142,5 @@ def _examples(name: str, contradicted: pl.DataFrame) -> Table:
         for row in worst.select("query", "language", "identified", "confidence", "declared_confidence").iter_rows()
     ]
     caption = f"{name}: the most certain contradictions ({worst.height} of {contradicted.height:,})"
-    headings = ["Query", "Declared", "Identified", "Confidence", "In the declared one"]
+    headings = ["Query", "Declared", "Identified", "Confidence", "Confidence of the declared one"]
     return Table(caption, headings, rows, text_columns=3)

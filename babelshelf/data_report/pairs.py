@@ -1,4 +1,4 @@
-"""Pairs that are there more than once or with both labels, and candidates that train does not have."""
+"""Repeated pairs, pairs with both labels, and candidates of dev and test that are not in train."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Any
 
 import polars as pl
 
-from babelshelf.data_report.tables import HELD_OUT, SPLITS, Count, Finding, TaskData
+from babelshelf.data_report.tables import HELD_OUT, SPLITS, Count, Finding, TaskTables
 from babelshelf.page.cells import NONE, examples_of, percent
 from babelshelf.page.document import Block, Table
 
 PAIR = ["language", "query", "candidate"]
-LEVELS = " > "  # between the levels of a category path
+LEVELS = " > "  # separates the levels of a category path
 SHOWN = {"language": "Language", "query": "Query", "candidate": "Candidate"}
 
 
-def repeated(data: TaskData) -> Finding:
-    """Rows of a pair and label that is there before, and pairs with both labels, within a split.
+def repeated(data: TaskTables) -> Finding:
+    """Duplicate rows (the same pair and label), and pairs with both labels, within each split.
 
-    A pair with both labels is a language, query and candidate that some rows call relevant and others not.
+    A pair is a language, a query and a candidate.
     """
     pairs = _repeated(data.rows)
     both, again = pairs.filter(pl.col("labels") > 1), pairs.filter(pl.col("again") > 0)
@@ -47,8 +47,8 @@ def repeated(data: TaskData) -> Finding:
     return Finding("Repeated pairs", metrics, blocks, counts)
 
 
-def unknown_candidates(data: TaskData) -> Finding:
-    """Candidates of dev and test that train does not have; in `qc`, also levels of the category tree."""
+def unknown_candidates(data: TaskTables) -> Finding:
+    """Candidates of dev and test that are not in train; in `qc`, also categories by level of the tree."""
     known = data.split("train").select("candidate").unique()
     metrics: dict[str, Any] = {}
     rows, blocks, counts = [], list[Block](), []
@@ -91,15 +91,15 @@ def _repeated(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _levels(table: pl.DataFrame, known: pl.DataFrame) -> dict[str, dict[str, int]]:
-    """By depth of the tree: how many categories the candidates lie in, and how many of these train does not have."""
-    own, trained = _prefixes(table.select("candidate").unique()), _prefixes(known)
-    counted = own.join(trained.with_columns(known=True), on=["depth", "category"], how="left")
+    """By depth of the tree: the number of categories of the candidates, and of those not in train."""
+    categories, in_train = _prefixes(table.select("candidate").unique()), _prefixes(known)
+    counted = categories.join(in_train.with_columns(known=True), on=["depth", "category"], how="left")
     counted = counted.group_by("depth").agg(categories=pl.len(), unknown=pl.col("known").is_null().sum()).sort("depth")
     return {str(row.pop("depth")): row for row in counted.iter_rows(named=True)}
 
 
 def _prefixes(paths: pl.DataFrame) -> pl.DataFrame:
-    """All categories on the paths, unique, each with its depth, from 1."""
+    """Unique categories on the paths, with their depth from 1."""
     levels = paths.select(level=pl.col("candidate").str.split(LEVELS))
     deepest = int(levels["level"].list.len().max() or 0)  # type: ignore[arg-type]
     parts = [

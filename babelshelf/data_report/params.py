@@ -15,9 +15,9 @@ class DataReportParams(Section):
     """The section `data_report`.
 
     Attributes:
-        long: longer texts are counted.
-        queries_per_language: unique queries of a split and language whose language is identified, at random.
-        tolerance: of that.
+        long: maximum lengths; longer texts are counted.
+        queries_per_language: sample size of the language identification, for each split and language.
+        tolerance: when a declared language counts as contradicted.
     """
 
     long: CharactersPerText

@@ -1,4 +1,4 @@
-"""What `prepare` wrote of a task, as the report's parts read it, and what they give."""
+"""Input tables and result types of the data report."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ COLUMNS = {"split": "Split", "id": "Id", "language": "Language", "query": "Query
 
 
 @dataclass(frozen=True)
-class TaskData:
-    """One task.
+class TaskTables:
+    """The prepared data of a task.
 
     Attributes:
         task: `qc` or `qi`.
-        rows: of all splits: `id`, `language`, `query`, `candidate`, `label` and `split`.
-        unlabelled: rows to predict, `unlabelled.UNLABELLED_SCHEMA`.
+        rows: rows of all splits, columns `id`, `language`, `query`, `candidate`, `label` and `split`.
+        unlabelled: rows to predict, `prediction_sets.UNLABELLED_SCHEMA`.
         prepared: the task's part of metrics/prepare.json.
-        left_out: what prepare left out of the task's input, none where the source has no such counts.
-        rejects: bad rows of the input, `pairs.rows.REJECTS`; none where the source has no such table.
+        left_out: counts of the input rows that `prepare` dropped or changed; empty if the source has none.
+        rejects: bad rows of the input, `pairs.rows.REJECTS`; None if the source has no such table.
     """
 
     task: str
@@ -46,7 +46,7 @@ class TaskData:
 
 @dataclass(frozen=True)
 class Count:
-    """A line of the report's overview: `found` of `total`, in the unit that `what` names."""
+    """A row of the overview: `found` of `total`, in the unit that `what` names."""
 
     what: str
     found: int
@@ -55,13 +55,13 @@ class Count:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one part of the report gives.
+    """Result of a part of the report.
 
     Attributes:
-        title: of its section.
+        title: title of its section.
         metrics: counts and shares, by name.
-        blocks: of its section.
-        counts: for the overview.
+        blocks: contents of its section.
+        counts: rows of the overview.
     """
 
     title: str
@@ -70,11 +70,11 @@ class Finding:
     counts: Sequence[Count] = ()
 
 
-def read(original: Path, prepared: Mapping[str, Any]) -> list[TaskData]:
-    """All tasks of the folder `original`, with what `prepare` counted of them.
+def read(original: Path, prepared: Mapping[str, Any]) -> list[TaskTables]:
+    """Read all tasks of the folder `original`; `prepared` is the content of metrics/prepare.json.
 
     Raises:
-        InputError: no task is there, or a table is missing or breaks the data contract.
+        InputError: the folder has no task, or a table is missing or breaks the data contract.
     """
     tasks = [task for task in ("qc", "qi") if (original / task).is_dir()]
     if not tasks:
@@ -82,7 +82,7 @@ def read(original: Path, prepared: Mapping[str, Any]) -> list[TaskData]:
     rejects = original / "dropped.csv"
     bad = pl.read_csv(rejects, infer_schema=False) if rejects.is_file() else None
     return [
-        TaskData(
+        TaskTables(
             task=task,
             rows=_rows(original / task),
             unlabelled=read_unlabelled(original / task / "unlabelled.parquet"),
@@ -99,7 +99,7 @@ def _rows(folder: Path) -> pl.DataFrame:
 
 
 def _read(path: Path) -> pl.DataFrame:
-    """Like `tables.read_rows`, but just the columns that the report is about: there may be millions of rows."""
+    """Like `core.rows.read_rows`, but only the columns of the report, as there may be millions of rows."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; run `dvc repro prepare`")
     check_schema(pl.DataFrame(schema=pl.read_parquet_schema(path)), ROW_SCHEMA, str(path))

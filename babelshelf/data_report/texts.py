@@ -1,4 +1,4 @@
-"""Lengths and flaws of single texts, and the rows that `prepare` left out or noticed."""
+"""Lengths and flaws of texts, and the rows that `prepare` dropped or changed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from babelshelf.data_report.tables import COLUMNS, SPLITS, Count, Finding, TaskData
+from babelshelf.data_report.tables import COLUMNS, SPLITS, Count, Finding, TaskTables
 from babelshelf.page import figures
 from babelshelf.page.cells import examples_of, percent
 from babelshelf.page.document import Block, Figure, Table, Text
@@ -20,14 +20,14 @@ QUANTILES = {"min": 0.0, "p05": 0.05, "p50": 0.5, "p95": 0.95, "p99": 0.99, "max
 FLAWS = {
     "empty": "no letter or digit",
     "control": "a control character, or a byte order mark",
-    "mojibake": "looks like UTF-8 that was read as another encoding, or has lost characters",
+    "mojibake": "looks like UTF-8 that was decoded with another encoding, or has replacement characters",
 }
 FLAW_NAMES = {"empty": "a text without letter or digit", "control": "control characters", "mojibake": "mojibake"}
 NOTICED = {
-    "cleaned": "kept: white space or Unicode's form was mended",
+    "cleaned": "kept: white space or Unicode form was normalized",
     "control": "kept: control characters became spaces",
-    "mojibake": "kept: looks like UTF-8 that was read as another encoding",
-    "long": "kept: longer than the source's param long says",
+    "mojibake": "kept: looks like UTF-8 that was decoded with another encoding",
+    "long": "kept: longer than the source's param `long`",
 }
 DROPPED = {
     "missing_candidate": "dropped: no candidate",
@@ -36,7 +36,7 @@ DROPPED = {
     "conflict": "dropped: the pair has both labels",
     "duplicate": "dropped: the same pair and label as an earlier row",
     "holdout_language": "dropped: a train row of a language that is held out",
-    "other_version": "dropped: not in the version that prepare.esci.version says",
+    "other_version": "dropped: not in the version prepare.esci.version",
     "other_locale": "dropped: not of prepare.esci.locales",
     "substitute": "dropped: of the grade substitute, as prepare.esci.grades says",
     "complement": "dropped: of the grade complement, as prepare.esci.grades says",
@@ -44,8 +44,8 @@ DROPPED = {
 }
 
 
-def lengths(data: TaskData, long: CharactersPerText) -> Finding:
-    """Characters of queries and candidates (each row counts), and those that are longer than `long`."""
+def lengths(data: TaskTables, long: CharactersPerText) -> Finding:
+    """Lengths of queries and candidates in characters, over rows, and texts longer than `long`."""
     metrics: dict[str, Any] = {}
     rows, pictures, shown, counts = [], list[Block](), list[Block](), []
     for text in TEXTS:
@@ -68,8 +68,8 @@ def lengths(data: TaskData, long: CharactersPerText) -> Finding:
     return Finding("Lengths", metrics, [table, *pictures, *shown], counts)
 
 
-def flaws(data: TaskData) -> Finding:
-    """Rows with an empty or broken text, by split, and texts that rows to predict lack."""
+def flaws(data: TaskTables) -> Finding:
+    """Rows with an empty or broken text, by split, and missing texts of the rows to predict."""
     marked = data.rows.with_columns(flaw for text in TEXTS for flaw in _flaws(data.rows[text], text))
     names = [f"{text}_{flaw}" for text in TEXTS for flaw in FLAWS]
     metrics: dict[str, Any] = {
@@ -87,7 +87,7 @@ def flaws(data: TaskData) -> Finding:
     if data.unlabelled.height:
         metrics["unlabelled"] = missing
         sizes = ", ".join(f"{missing[f'{text}_null']:,} without a {text}" for text in TEXTS)
-        blocks.append(Text(f"Of {data.unlabelled.height:,} rows to predict: {sizes}. They are answered all the same."))
+        blocks.append(Text(f"Of {data.unlabelled.height:,} rows to predict: {sizes}. They get an answer, too."))
     either = {flaw: marked.filter(pl.any_horizontal(*(f"{text}_{flaw}" for text in TEXTS))).height for flaw in FLAWS}
     return Finding(
         "Flaws of texts",
@@ -98,8 +98,8 @@ def flaws(data: TaskData) -> Finding:
     )  # fmt: skip
 
 
-def left_out(data: TaskData) -> Finding:
-    """What `prepare` dropped and noticed, with examples of bad rows; empty where the source counts no such thing."""
+def left_out(data: TaskTables) -> Finding:
+    """Rows that `prepare` dropped or changed, with examples of bad rows; empty if the source has no such counts."""
     counts = data.left_out
     if "read" not in counts:
         return Finding("Left out by prepare", {}, [Text("The source leaves no rows out.")])
@@ -108,8 +108,8 @@ def left_out(data: TaskData) -> Finding:
     blocks: list[Block] = [Table(read, ["Reason", "Meaning", "Rows", "Of those read, %"], rows, text_columns=2)]
     if data.rejects is not None and data.rejects.height:
         columns = {"file": "File", "row": "Row", "column": "Column", "value": "Value", "mend": "Mend"}
-        for (problem,), found in data.rejects.group_by("reason", maintain_order=True):
-            blocks.append(examples_of(f"{data.task}: {problem}", found, columns))
+        for (reason,), rejects in data.rejects.group_by("reason", maintain_order=True):
+            blocks.append(examples_of(f"{data.task}: {reason}", rejects, columns))
     metrics = {name: counts[name] for name in ("read", "kept", "bad", "dropped", "noticed")}
     lost = Count("rows of the input that prepare dropped", counts["read"] - counts["kept"], counts["read"])
     return Finding("Left out by prepare", metrics, blocks, [lost])
@@ -122,7 +122,7 @@ def _length_metrics(sized: pl.DataFrame, split: str, most: int) -> dict[str, flo
 
 
 def _flaws(texts: pl.Series, text: str) -> Iterator[pl.Series]:
-    bare = texts.filter(~texts.str.contains(r"[\p{L}\p{M}\p{N}]")).unique()  # few: a key takes long to make
+    bare = texts.filter(~texts.str.contains(r"[\p{L}\p{M}\p{N}]")).unique()  # few: keys are slow
     yield texts.is_in(bare.filter(keys(bare) == "").implode()).alias(f"{text}_empty")
     yield texts.str.contains(STRANGE).alias(f"{text}_control")
     yield texts.str.contains(MOJIBAKE).alias(f"{text}_mojibake")

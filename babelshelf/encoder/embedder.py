@@ -1,6 +1,6 @@
-"""Embed texts with a sentence-transformers model from a folder, in one process or one a device.
+"""Embed texts with a sentence-transformers model from a folder, in one process or in one per device.
 
-Finished chunks of vectors are kept, so that a kill loses one chunk.
+Finished chunks of vectors are saved, so that a kill loses at most one chunk.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 
-CHUNK = 4096  # texts: what a kill loses at most
+CHUNK = 4096  # texts per saved chunk
 
 
 class Embedder(SentenceTransformer):  # type: ignore[misc]  # sentence-transformers is not followed
-    """A SentenceTransformer whose pool of processes does not outlive the process that started it."""
+    """A SentenceTransformer whose worker processes end with the process that started them."""
 
     @classmethod
     def _multi_process_worker(cls, *args: Any) -> None:  # noqa: ANN401 - the base class's
@@ -41,29 +41,31 @@ class Embedder(SentenceTransformer):  # type: ignore[misc]  # sentence-transform
 
 
 def load_embedder(folder: Path, settings: EncoderParams) -> Embedder:
-    """The sentence-transformers model of a folder; nothing is looked up on the hub.
+    """Load a sentence-transformers model from a folder, without access to the hub.
 
     Args:
         folder: `models/base/embedder`, or any folder in sentence-transformers' format.
         settings: device, precision, maximum length and dimensions.
 
     Raises:
-        InputError: there is no model, it is too narrow for `truncate_dim` or too short for `max_length`, or the device
-            is missing.
+        InputError: the folder has no model, the model has fewer dimensions than `truncate_dim` or fewer positions than
+            `max_length`, or a device is missing.
     """
     if not (weights(folder) / "modules.json").is_file():
         raise InputError(
             f"{folder}: no sentence-transformers model (no modules.json in it); run `dvc repro base_model`"
         )
     _check_devices(settings.devices)
-    one = len(settings.devices) == 1 and settings.devices[0] != "auto"
+    single = len(settings.devices) == 1 and settings.devices[0] != "auto"
     embedder = Embedder(
         str(weights(folder)),
-        device=settings.devices[0] if one else None,
+        device=settings.devices[0] if single else None,
         truncate_dim=None if settings.truncate_dim == "none" else settings.truncate_dim,
         local_files_only=True,
     )
-    if settings.max_length != "none" and embedder.max_seq_length != np.inf:  # inf: a vector a token, of any length
+    if (
+        settings.max_length != "none" and embedder.max_seq_length != np.inf
+    ):  # inf: static embeddings, texts of any length
         if settings.max_length > (most := _positions(embedder)):
             raise InputError(
                 f"mine_negatives.max_length is {settings.max_length}, but {folder} reads {most} tokens at most: "
@@ -80,26 +82,26 @@ def load_embedder(folder: Path, settings: EncoderParams) -> Embedder:
 
 
 def encode(
-    embedder: SentenceTransformer, texts: Sequence[str], settings: EncoderParams, done: Path, prompt: str = ""
+    embedder: SentenceTransformer, texts: Sequence[str], settings: EncoderParams, checkpoint_dir: Path, prompt: str = ""
 ) -> FloatArray:
-    """Unit vectors of `texts`, with a progress bar; a run that was killed goes on from its finished chunks.
+    """Unit vectors of `texts`, with a progress bar; a killed run continues after its finished chunks.
 
     Args:
-        embedder: what `load_embedder` gives.
-        texts: at least one. They are documents, with the prompt that the model's own configuration has for these
-            (Qwen3-Embedding has none: documents are embedded as they are).
-        settings: devices, batch size and precision. Several devices have a process each; their vectors equal those of
-            one process up to the rounding of sums, as a text may stand in another batch.
-        done: folder for the finished chunks of this very run's texts, model and settings.
-        prompt: makes the texts queries, and stands before each of them.
+        embedder: a model from `load_embedder`.
+        texts: at least one text. Without a `prompt` they are documents, embedded with the document prompt of the
+            model's configuration (Qwen3-Embedding has none).
+        settings: devices, batch size and precision. With several devices, vectors equal those of one process up to
+            rounding, as the batches differ.
+        checkpoint_dir: folder for the finished chunks; it must belong to these texts, this model and these settings.
+        prompt: instruction before each text, which makes the texts queries.
 
     Returns:
-        Shape (n, dimension), float32: a memory map of a file in `done`, as it may be larger than the memory.
+        Shape (n, dimension), float32: a memory map of a file in `checkpoint_dir`, as it may exceed the memory.
     """
-    done.mkdir(parents=True, exist_ok=True)
-    state, file = done / "finished.json", done / "vectors.npy"
+    checkpoint_dir.mkdir(parents=True, exist_ok=True)
+    state, file = checkpoint_dir / "finished.json", checkpoint_dir / "vectors.npy"
     finished = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else 0
-    if finished < len(texts):  # or processes would start, and load the model, for nothing
+    if finished < len(texts):  # else worker processes would load the model in vain
         mode: Literal["r+", "w+"] = "r+" if finished else "w+"
         vectors = np.lib.format.open_memmap(file, mode, np.float32, (len(texts), _dimension(embedder)))
         with _encoder(embedder, settings) as run:
@@ -111,7 +113,7 @@ def encode(
 def _encode_rest(
     run: Callable[[Sequence[str]], FloatArray], texts: Sequence[str], vectors: np.memmap, finished: int, state: Path
 ) -> None:
-    """Fill `vectors` from row `finished` on; `state` holds how many rows are."""
+    """Fill `vectors` from row `finished` on; the file `state` has the number of finished rows."""
     with progress(total=len(texts), initial=finished, desc="embed", unit="text") as bar:
         for start in range(finished, len(texts), CHUNK):
             part = texts[start : start + CHUNK]
@@ -126,7 +128,7 @@ def _encode_rest(
 def _encoder(
     embedder: SentenceTransformer, settings: EncoderParams
 ) -> Iterator[Callable[[Sequence[str], str], FloatArray]]:
-    """A function of texts and a prompt that gives unit vectors; its processes, if several, end with the context."""
+    """Yield a function from texts and a prompt to unit vectors; worker processes end with the context."""
     pool = embedder.start_multi_process_pool(settings.devices) if len(settings.devices) > 1 else None
 
     def run(texts: Sequence[str], prompt: str) -> FloatArray:
@@ -135,7 +137,7 @@ def _encoder(
         vectors: FloatArray = method(list(texts), prompt=prompt or None, normalize_embeddings=True, **options)
         if settings.precision == "fp32":
             return vectors
-        vectors = vectors.astype(np.float32)  # a length of 1 in bf16 is one of 0.996 to 1.004
+        vectors = vectors.astype(np.float32)  # the norm in bf16 is only 1 within 0.4 %
         unit: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
 
@@ -157,22 +159,22 @@ def _check_devices(devices: Sequence[str]) -> None:
 
 
 def _dimension(embedder: SentenceTransformer) -> int:
-    """Dimensions of the vectors, after truncation."""
+    """Number of dimensions of the vectors, after truncation."""
     dimension: int | None = embedder.get_embedding_dimension()
     if dimension is None:
-        raise InputError("the embedder does not say how many dimensions its vectors have: set truncate_dim to them")
+        raise InputError("the embedder does not state the dimension of its vectors: set truncate_dim to it")
     return dimension
 
 
 def _positions(embedder: SentenceTransformer) -> float:
-    """Tokens of the longest text that the model was made for, whatever it is cut to; infinity where it does not say."""
+    """Maximum number of tokens that the model supports, without its own truncation; infinity if it states none."""
     model = getattr(embedder[0], "auto_model", None)
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None) if model else None
     return positions if positions and positions > 0 else np.inf
 
 
 def _pad_left(embedder: SentenceTransformer) -> None:
-    """Where the last token's vector is the text's, pad on the left, as Qwen3-Embedding is published and trained."""
+    """Pad on the left if the text's vector is that of the last token, as Qwen3-Embedding was trained."""
     last = any(isinstance(module, Pooling) and "lasttoken" in module.pooling_mode for module in embedder)
     if last:
         embedder.tokenizer.padding_side = "left"

@@ -1,4 +1,4 @@
-"""The params of an encoder: where and how texts become vectors."""
+"""Params of an encoder."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
 class EncoderParams(Section):
-    """How texts are embedded."""
+    """Devices, batch size and precision of an encoder; `mine_negatives` has them."""
 
-    devices: list[str] = Field(min_length=1)  # a process each; [auto]: a GPU, where there is one
-    batch_size: int = Field(gt=0)  # texts that are embedded at once
+    devices: list[str] = Field(min_length=1)  # a process for each; [auto]: a GPU if there is one
+    batch_size: int = Field(gt=0)  # texts
     precision: Literal["fp32", "bf16"]  # of the embedder's weights
     max_length: int | Literal["none"]  # tokens a text; none: the embedder's own limit
-    truncate_dim: int | Literal["none"]  # dimensions kept of a Matryoshka embedder's (arXiv 2205.13147); none: all
+    truncate_dim: int | Literal["none"]  # leading dimensions of a Matryoshka embedder (arXiv 2205.13147); none: all
 
     @field_validator("devices")
     @classmethod

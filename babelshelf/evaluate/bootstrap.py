@@ -1,8 +1,8 @@
-"""How sure a number is: percentile intervals from a bootstrap over query groups, and paired ones for a difference.
+"""Confidence intervals of metrics by a percentile bootstrap over query groups, and paired ones of differences.
 
-The rows of one query are answered alike, rightly or wrongly, so rows are not independent, but query groups are: whole
-groups are drawn with replacement. A difference between two runs is taken within each resample (both runs answer the
-same drawn groups), which removes what easy and hard queries do to both of them.
+Predictions for the rows of one query are correlated, so rows are not independent, but query groups are: whole groups
+are drawn with replacement. A difference between two runs is taken within each resample, so that the varying difficulty
+of queries cancels out.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from babelshelf.evaluate.metric_names import RESAMPLED
 from babelshelf.runtime.screen import progress
 
 STREAM = 9  # this module's own stream of random numbers among those of the pipeline's seed
-CELLS = 2**24  # resamples x groups that are held at a time: 64 MiB, and twice that while they are drawn
-MOST = 4096  # resamples at a time: what is added up over the rows stays in the processor's cache
+MAX_CELLS = 2**24  # resamples x groups in memory: 64 MiB, and twice that while they are drawn
+MAX_RESAMPLES = 4096  # resamples at a time, so that the running sums fit the processor's cache
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.float32]  # whole numbers, exact up to 2**24
@@ -28,7 +28,7 @@ Counts = NDArray[np.float32]  # whole numbers, exact up to 2**24
 
 @dataclass(frozen=True)
 class Pair:
-    """Two runs' answers for the same rows of one task.
+    """Predictions of two runs for the same rows of one task.
 
     Attributes:
         a, b: columns `id`, `language`, `group`, `label`, `p_yes` and `is_relevant`, in any order of rows.
@@ -43,8 +43,8 @@ class Sample:
     """`RESAMPLED` of one run, or of a mean of runs.
 
     Attributes:
-        value: on the rows as they are, shape (n_metrics,).
-        draws: in each resample, shape (n_metrics, resamples).
+        value: on all rows, shape (n_metrics,).
+        draws: in each resample, shape (n_metrics, n_resamples).
     """
 
     value: Floats
@@ -53,13 +53,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Difference:
-    """What run b gains over run a.
+    """The difference of a metric, run b minus run a.
 
     Attributes:
-        value: the gain on the rows as they are.
+        value: the difference on all rows.
         low, high: bounds of its interval.
-        p: two-sided, of a gain of 0: twice the share of resamples on the rarer side of it, at least 2 / (resamples + 1)
-            (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 4.2).
+        p: two-sided p value of no difference: twice the share of resamples on the rarer side of 0, at least
+            2 / (n_resamples + 1) (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 4.2).
     """
 
     value: float
@@ -73,9 +73,9 @@ def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: in
 
     Args:
         rows: labelled rows, columns `group`, `label`, `p_yes`, `is_relevant`.
-        resamples: how often the groups are drawn.
-        confidence: of the interval, as 0.95.
-        seed: the pipeline's.
+        resamples: number of resamples.
+        confidence: confidence level, such as 0.95.
+        seed: the pipeline's seed.
     """
     low, high = np.quantile(_samples([_Run.of(rows)], resamples, seed)[0].draws, _bounds(confidence), axis=1)
     return {
@@ -88,10 +88,10 @@ def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: in
 def paired_difference(
     pair: Pair, *, resamples: int, confidence: float, seed: int, languages: Sequence[str] | None = None
 ) -> dict[str, Difference]:
-    """What b gains over a in each of `RESAMPLED`, on rows of `languages` (all where None).
+    """Difference b minus a of each of `RESAMPLED`, on rows of `languages` (None: all).
 
     Raises:
-        InputError: the two runs do not have the same rows and labels, or there is no labelled row.
+        InputError: the runs do not have the same rows and labels, or there is no labelled row.
     """
     return mean_difference([pair], resamples=resamples, confidence=confidence, seed=seed, languages=languages)
 
@@ -99,7 +99,7 @@ def paired_difference(
 def mean_difference(
     pairs: Sequence[Pair], *, resamples: int, confidence: float, seed: int, languages: Sequence[str] | None = None
 ) -> dict[str, Difference]:
-    """Like `paired_difference`, of the mean over tasks; the tasks' groups are drawn independently."""
+    """Like `paired_difference`, for the mean over tasks; the groups of different tasks are drawn independently."""
     samples = [
         resample([pair.a, pair.b], resamples=resamples, seed=seed, data=task, languages=languages)
         for task, pair in enumerate(pairs)
@@ -111,14 +111,14 @@ def mean_difference(
 def resample(
     runs: Sequence[pl.DataFrame], *, resamples: int, seed: int, data: int = 0, languages: Sequence[str] | None = None
 ) -> list[Sample]:
-    """Samples of any number of runs on the same rows; the same groups are drawn for all of them.
+    """Samples of any number of runs on the same rows, with the same drawn groups for all runs.
 
     Args:
         runs: tables as in `Pair`.
-        resamples: how often the groups are drawn.
-        seed: the pipeline's.
-        data: number of the data set; what is drawn for two of them is independent.
-        languages: whose rows count; all where None.
+        resamples: number of resamples.
+        seed: the pipeline's seed.
+        data: number of the data set; the draws of different data sets are independent.
+        languages: languages of the rows to use; None: all.
 
     Raises:
         InputError: the runs do not have the same rows and labels, or there is no labelled row.
@@ -127,14 +127,14 @@ def resample(
 
 
 def mean_sample(samples: Sequence[Sample]) -> Sample:
-    """The mean over tasks or seeds, resample by resample."""
+    """Mean over tasks or seeds, resample by resample."""
     return Sample(
         np.mean([sample.value for sample in samples], axis=0), np.mean([sample.draws for sample in samples], axis=0)
     )
 
 
 def difference(before: Sample, after: Sample, confidence: float) -> dict[str, Difference]:
-    """What `after` gains in each of `RESAMPLED`; both samples must be of the same draws."""
+    """Difference `after` minus `before` of each of `RESAMPLED`; both samples must come from the same draws."""
     value, draws = after.value - before.value, after.draws - before.draws
     low, high = np.quantile(draws, _bounds(confidence), axis=1)
     rarer = np.minimum((draws <= 0).sum(axis=1), (draws >= 0).sum(axis=1))
@@ -144,13 +144,13 @@ def difference(before: Sample, after: Sample, confidence: float) -> dict[str, Di
 
 @dataclass(frozen=True)
 class _Run:
-    """One run's labelled rows, laid out so that a resample is a matter of weights.
+    """Labelled rows of one run in a layout for which a resample is a weight for each group.
 
     Attributes:
         confusion: counts of tp, fp, fn, tn by group, shape (4, n_groups).
-        group: index of the group of each row, rows by falling p(yes), shape (n_rows,).
-        positive: whether each of these rows has label 1.
-        last: whether each is the last one of its p(yes): average precision takes equal ones as one step.
+        group: index of the group of each row, in descending order of p(yes), shape (n_rows,).
+        positive: whether each of these rows has label 1, shape (n_rows,).
+        last: whether each row is the last one with its p(yes), as average precision takes ties as one step.
     """
 
     confusion: Counts
@@ -170,22 +170,22 @@ class _Run:
 
 
 def _aligned(runs: Sequence[pl.DataFrame], languages: Sequence[str] | None) -> list[_Run]:
-    """All runs' labelled rows in one order."""
-    kept = pl.col("label").is_not_null()
+    """The labelled rows of all runs in the same order."""
+    selected = pl.col("label").is_not_null()
     if languages is not None:
-        kept &= pl.col("language").is_in(list(languages))
-    tables = [run.filter(kept).sort("id") for run in runs]
+        selected &= pl.col("language").is_in(list(languages))
+    tables = [run.filter(selected).sort("id") for run in runs]
     shared = [table.select("id", "group", "label") for table in tables]
     if not tables[0].height or not all(table.equals(shared[0]) for table in shared):
-        found = " and ".join(str(table.height) for table in tables)
-        raise InputError(f"the two runs need the same labelled rows to be compared ({found} found)")
+        sizes = " and ".join(str(table.height) for table in tables)
+        raise InputError(f"the two runs need the same labelled rows to be compared ({sizes} found)")
     return [_Run.of(table) for table in tables]
 
 
 def _samples(runs: Sequence[_Run], resamples: int, seed: int, data: int = 0) -> list[Sample]:
     generator = np.random.default_rng([seed, STREAM, data])
     n_groups = runs[0].confusion.shape[1]
-    step = max(1, min(MOST, CELLS // n_groups))
+    step = max(1, min(MAX_RESAMPLES, MAX_CELLS // n_groups))
     parts: list[list[Floats]] = [[] for _ in runs]
     with progress(total=resamples, desc="bootstrap", unit="resample") as bar:
         for start in range(0, resamples, step):
@@ -203,7 +203,7 @@ def _samples(runs: Sequence[_Run], resamples: int, seed: int, data: int = 0) -> 
 
 
 def _statistics(weights: Counts, run: _Run) -> Floats:
-    """`RESAMPLED` for each resample; `weights` (n_groups, n_resamples) says how often each group was drawn."""
+    """`RESAMPLED` for each resample; `weights` are the counts of each group, shape (n_groups, n_resamples)."""
     tp, fp, fn, tn = (run.confusion @ weights).astype(np.float64)
     f1 = _divide(2 * tp, 2 * tp + fp + fn)
     mcc = _divide(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))
@@ -211,32 +211,32 @@ def _statistics(weights: Counts, run: _Run) -> Floats:
 
 
 def _average_precision(weights: Counts, run: _Run) -> Floats:
-    """Sum over distinct p(yes) of the recall gained there times the precision there, for each resample.
+    """Average precision of each resample: the sum over distinct p(yes) of the gain in recall times the precision.
 
-    Row by row with all resamples at once, which needs no table of rows x resamples. Single terms have seven digits,
-    their sum is kept in twice as many.
+    It goes through the rows with all resamples at once, which needs no table of rows x resamples. The terms are float32
+    and their sum is float64.
     """
     resamples = weights.shape[1]
-    found, gained, term = (np.zeros(resamples, dtype=np.float32) for _ in range(3))
-    taken = np.full(resamples, np.finfo(np.float32).tiny)  # not 0, so that before the first drawn row 0 / taken is 0
+    true_positives, gained, term = (np.zeros(resamples, dtype=np.float32) for _ in range(3))
+    taken = np.full(resamples, np.finfo(np.float32).tiny)  # not 0, so that 0 / taken is 0 before the first drawn row
     area, some = np.zeros(resamples), False
     for group, positive, last in zip(run.group.tolist(), run.positive.tolist(), run.last.tolist(), strict=True):
         taken += weights[group]
         if positive:
-            found += weights[group]
+            true_positives += weights[group]
             gained += weights[group]
             some = True
         if last and some:
-            np.divide(found, taken, out=term)
+            np.divide(true_positives, taken, out=term)
             term *= gained
             area += term
             gained[:] = 0
             some = False
-    return _divide(area, found.astype(np.float64))
+    return _divide(area, true_positives.astype(np.float64))
 
 
 def _divide(numerator: Floats, denominator: Floats) -> Floats:
-    """The quotient, 0 where nothing is divided by nothing."""
+    """The quotient, 0 where the denominator is 0."""
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
 
 

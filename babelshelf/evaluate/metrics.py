@@ -1,7 +1,7 @@
-"""How good predictions are: F1 of the positive class, and beside it the numbers that F1 flatters.
+"""Metrics of predictions: F1 of the positive class, average precision and Matthews correlation.
 
-To answer "yes" to everything already gives a high F1 on data that is mostly positive, so average precision (which needs
-no threshold) and Matthews correlation (0 for any constant answer) are always reported with it.
+Answering "yes" to everything already gives a high F1 on mostly positive data. Therefore average precision, which needs
+no threshold, and Matthews correlation, which is 0 for constant answers, are always reported with it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CURVE_POINTS = 200
 
 
 def point_metrics(rows: pl.DataFrame) -> dict[str, float]:
-    """F1, precision, recall and Matthews correlation of the answers, and average precision.
+    """F1, precision, recall, Matthews correlation and average precision.
 
     `rows` are labelled, columns `label`, `p_yes` and `is_relevant`. What is not defined (precision without a predicted
     positive, anything without a positive) is 0.
@@ -46,11 +46,10 @@ def point_metrics(rows: pl.DataFrame) -> dict[str, float]:
 
 
 def languages_in_train(train: pl.DataFrame, share: float) -> list[str]:
-    """The languages that at least `share` of the train rows have, sorted.
+    """The languages of at least `share` of the train rows, sorted.
 
-    Not every language that occurs: a few per cent of the rows carry a wrong language code, so a language that the train
-    rows do not really have may occur all the same. The share must lie between what such a code gets by mistake and what
-    the rarest real language has.
+    A few per cent of the rows have a wrong language code, so a language may occur that train does not really have.
+    `share` must lie between the share of such errors and that of the rarest real language.
     """
     shares = train.group_by("language").agg(share=pl.len() / train.height)
     return sorted(shares.filter(pl.col("share") >= share)["language"])
@@ -63,14 +62,14 @@ def evaluate(
 
     Args:
         predictions: columns of `PREDICTION_SCHEMA`; rows without a label are left out and counted.
-        in_train: the languages that the train rows have.
-        thresholds: chosen on dev.
+        in_train: the languages of train, from `languages_in_train`.
+        thresholds: the thresholds chosen on dev.
         settings: `resamples` and `confidence` of the intervals, and the number of bins for the calibration error.
-        seed: of the resampling.
+        seed: the pipeline's seed, for the resampling.
     """
     rows = thresholds.answer(labelled(predictions))
-    known = pl.col("language").is_in(in_train)
-    parts = {"all": rows, "in_train": rows.filter(known), "absent": rows.filter(~known)}
+    is_in_train = pl.col("language").is_in(in_train)
+    parts = {"all": rows, "in_train": rows.filter(is_in_train), "absent": rows.filter(~is_in_train)}
     return {
         "threshold": thresholds.shared,
         "confidence": settings.confidence,
@@ -81,14 +80,14 @@ def evaluate(
 
 
 def precision_recall(rows: pl.DataFrame) -> pl.DataFrame:
-    """The precision-recall curve of labelled rows by rising recall, thinned to `CURVE_POINTS`; both ends are kept."""
+    """Precision-recall curve of labelled rows, in ascending order of recall, with at most `CURVE_POINTS` points."""
     precision, recall, _ = precision_recall_curve(*arrays(rows), drop_intermediate=True)
-    kept = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(int))[::-1]
-    return pl.DataFrame({"recall": recall[kept], "precision": precision[kept]})
+    points = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(int))[::-1]
+    return pl.DataFrame({"recall": recall[points], "precision": precision[points]})
 
 
 def language_f1(metrics: dict[str, Any]) -> pl.DataFrame:
-    """Columns `language`, `f1`, from what `evaluate` returned."""
+    """Table with columns `language` and `f1`, of the result of `evaluate`."""
     scores = {language: part["f1"] for language, part in metrics["languages"].items()}
     return pl.DataFrame({"language": list(scores), "f1": list(scores.values())})
 

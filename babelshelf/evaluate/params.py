@@ -11,10 +11,10 @@ class EvaluateParams(Section):
     """The section `evaluate`.
 
     Attributes:
-        resamples: bootstrap resamples of the query groups.
-        confidence: of the intervals.
-        reliability_bins: of equal numbers of rows, for the reliability curve and the expected calibration error.
-        in_train_share: a language counts as in train from this share of the train rows on.
+        resamples: number of bootstrap resamples of the query groups.
+        confidence: confidence level of the intervals.
+        reliability_bins: number of bins of the reliability curve and the expected calibration error.
+        in_train_share: minimum share of the train rows for a language to count as in train.
     """
 
     resamples: int = Field(gt=0)

@@ -1,8 +1,9 @@
-"""Whether p(yes) is a probability: of the pairs that get 0.8, are 80 % relevant?
+"""Calibration of p(yes): whether 80 % of the pairs with p(yes) of 0.8 are relevant.
 
-After Guo et al., "On Calibration of Modern Neural Networks" (arXiv 1706.04599), with bins of equal mass in the place of
-equal width (Nixon et al., "Measuring Calibration in Deep Learning", arXiv 1904.01685): p(yes) of a fine-tuned model
-crowds in few places, where bins of equal width are full, while others are almost empty.
+The reliability curve and the expected calibration error of Guo et al., "On Calibration of Modern Neural Networks"
+(arXiv 1706.04599), with bins of equal mass instead of equal width (Nixon et al., "Measuring Calibration in Deep
+Learning", arXiv 1904.01685): p(yes) of a fine-tuned model is concentrated, so most bins of equal width are almost
+empty.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from babelshelf.tables.predictions import Floats, Labels
 
 
 def reliability(labels: Labels, p_yes: Floats, bins: int) -> pl.DataFrame:
-    """The reliability curve, a row for each bin by rising p(yes).
+    """Reliability curve: a row for each bin, in ascending order of p(yes).
 
-    Equal scores share a bin, so a bin may have more rows than others and the next one none; such a one is left out.
+    Equal scores share a bin, so bins may have different numbers of rows; empty bins are omitted.
 
     Args:
         labels: shape (n_rows,).
         p_yes: shape (n_rows,).
-        bins: of equal numbers of rows.
+        bins: number of bins, with equal numbers of rows.
 
     Returns:
         Columns `p_yes` (mean), `positive_share` and `rows`.
@@ -33,6 +34,6 @@ def reliability(labels: Labels, p_yes: Floats, bins: int) -> pl.DataFrame:
 
 
 def expected_calibration_error(curve: pl.DataFrame) -> float:
-    """The mean distance of p(yes) from the positive share over the bins of `reliability`, weighted by their rows."""
+    """Mean absolute difference of p(yes) and positive share over the bins of `reliability`, weighted by rows."""
     gap = np.abs(curve["p_yes"].to_numpy() - curve["positive_share"].to_numpy())
     return float(np.average(gap, weights=curve["rows"].to_numpy()))

@@ -1,4 +1,4 @@
-"""Whether two runs' answers differ by more than chance, and what many such questions at once are worth."""
+"""McNemar's test of two runs, and Holm's correction for multiple tests."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from babelshelf.core.errors import InputError
 
 @dataclass(frozen=True)
 class McNemar:
-    """What McNemar's test found.
+    """Result of McNemar's test.
 
     Attributes:
-        only_a, only_b: rows that one run alone answered rightly.
-        p: of as many differences on one side, or more, were both runs equally good.
+        only_a, only_b: numbers of rows that only run a, or only run b, answers correctly.
+        p: two-sided mid-p value of the hypothesis that both runs are equally good.
     """
 
     only_a: int
@@ -28,11 +28,10 @@ class McNemar:
 def mcnemar(a: pl.DataFrame, b: pl.DataFrame) -> McNemar:
     """McNemar's mid-p test of two runs' answers to the same rows.
 
-    The mid-p version of the exact test, which counts half of the probability of what was found (Fagerland, Lydersen
-    and Laake, "The McNemar test for binary matched-pairs data", BMC Medical Research Methodology 13:91, 2013): never as
-    conservative as the exact one, and right for small counts, where the asymptotic one is not. It takes rows as
-    independent, which rows of one query are not: with several rows a query, p is too small, so the bootstrap over
-    groups has the last word.
+    The mid-p version of the exact test counts half of the probability of the observed result (Fagerland, Lydersen and
+    Laake, "The McNemar test for binary matched-pairs data", BMC Medical Research Methodology 13:91, 2013). It is less
+    conservative than the exact test and, unlike the asymptotic test, valid for small counts. It assumes independent
+    rows: with several rows per query, p is too small, so verdicts use the bootstrap over groups.
 
     Args:
         a: columns `id`, `label` and `is_relevant`; rows without a label are left out.
@@ -52,17 +51,17 @@ def mcnemar(a: pl.DataFrame, b: pl.DataFrame) -> McNemar:
 
 
 def mid_p(only_a: int, only_b: int) -> float:
-    """Two-sided mid-p value of the two counts, each difference falling on either side with probability 1/2."""
+    """Two-sided mid-p value of two counts that have equal probability under the null hypothesis."""
     fewer, all_differences = min(only_a, only_b), only_a + only_b
     at_most = 2 * binom.cdf(fewer, all_differences, 0.5)
     return float(at_most - binom.pmf(fewer, all_differences, 0.5))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """P values adjusted for their number, so that the chance of any false alarm stays below the level.
+    """Adjust p values for multiple testing, controlling the family-wise error rate.
 
     Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6:65-70, 1979:
-    the smallest is multiplied by their number, the next by one less, and none falls below an earlier one.
+    of n values the smallest is multiplied by n, the next by n - 1, and so on, and the results are made monotone.
     """
     adjusted: dict[str, float] = {}
     largest = 0.0

@@ -1,22 +1,20 @@
-"""Self-validated data filtering: drop the training rows whose label the model's own confident prediction contradicts.
+"""Self-validated data filtering: drop the training rows whose label is contradicted by a confident prediction.
 
-A model is fine-tuned on the training set as it is and then scores that same set. It learns the rule from the many
-rows sooner than the exceptions, so a row on which it is confident of the *other* label is probably labelled wrongly
-("A Data-Centric Approach to Multilingual E-Commerce Product Search", the section on self-validated data filtering).
+A model is fine-tuned on the training set and then scores the same set. It learns the general rule before the
+exceptions, so a row on which it confidently predicts the *other* label is probably labelled wrongly ("A Data-Centric
+Approach to Multilingual E-Commerce Product Search", the section on self-validated data filtering).
 
-What happens to a row that was derived from a dropped one depends on whether it inherited the label:
+Rows that were derived from a dropped row:
 
-- A *translated* row has the candidate and the label of its parent, only its query is in another language: if the
-  parent's label is wrong, so is its own, and to keep it would teach the dropped error once more. With `derived: drop`
-  it goes with its parent, however it scored itself. With `derived: judge` it stays unless its own score contradicts
-  it, as the paper has it.
-- A *mined negative* has its label 0 because its candidate differs from the candidate of its parent, not because the
-  parent's label is right: if the parent's candidate turns out to be irrelevant, its neighbours do not become
-  relevant by that. Under both policies it is judged by its own score alone.
-- No class of a language loses more than `max_dropped_share` of its rows: where the model contradicts more, it has
-  hardly learned the class, and dropping all of it would teach the next model to never answer so. The rows that the
-  model contradicts with the most confidence go first, then translations of dropped rows.
-- Nothing goes up: a contradicted translation says as much of the translation as of the label, so its parent stays.
+- A *translated* row has the candidate and the label of its parent. If the parent's label is wrong, so is that of the
+  translation. With `derived: drop` it is dropped with its parent, whatever its own score. With `derived: judge` it is
+  dropped only if its own score contradicts its label, as in the paper.
+- A *mined negative* has label 0 because its candidate differs from that of its parent, not because the parent's label
+  is right. It is judged by its own score under both policies.
+- At most `max_dropped_share` of the rows of a class in a language are dropped: if the model contradicts more, it has
+  hardly learned the class, and without its rows the next model would never predict it. The rows that the model
+  contradicts with the most confidence are dropped first, then translations of dropped rows.
+- A parent is not dropped for its translations: the error may be in the translation.
 """
 
 from __future__ import annotations
@@ -45,8 +43,8 @@ class Filtered:
         kept: the complete training set that remains, `ROW_SCHEMA`, in the order it was read.
         dropped: the rows that were left out, `ROW_SCHEMA` with `p_yes` and `reason` (`contradicted` or
             `parent_dropped`).
-        metrics: numbers of rows read, contradicted (by their own score), dropped and kept, and the label noise where
-            the source knows the true labels.
+        metrics: numbers of rows read, contradicted (by their own score), dropped and kept, and label noise if the
+            source has ground truth.
     """
 
     kept: pl.DataFrame
@@ -65,17 +63,17 @@ class Filtered:
 
 
 def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings: FilterParams) -> Filtered:
-    """Drop what the model contradicts; see the module's text for the policy.
+    """Drop the rows that the model contradicts; the module's docstring describes the policy.
 
     Args:
         rows: a training set, `ROW_SCHEMA`; rows without a label are kept.
         scores: `id` and `p_yes`, one for each row.
-        truth: used for the metrics alone.
-        settings: `confidence` c: p(yes) <= 1 - c contradicts label 1, p(yes) >= c contradicts label 0; `derived`;
-            `max_dropped_share`.
+        truth: ground truth, for the metrics only.
+        settings: with `confidence` c, p(yes) <= 1 - c contradicts label 1 and p(yes) >= c contradicts label 0.
+            `max_dropped_share` limits the dropped rows of each class in each language.
 
     Raises:
-        InputError: the scores are not those of the rows.
+        InputError: the scores are not one for each row, or all rows would be dropped.
     """
     scored = _with_scores(rows, scores).with_columns(
         reason=pl.when(_contradicted(settings.confidence)).then(pl.lit(CONTRADICTED))
@@ -123,15 +121,15 @@ def _kept_by_cap(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, dict[st
         .filter(pl.col("kept_by_cap") > 0)
         .sort("language", "label")
     )
-    found: dict[str, dict[str, dict[str, int]]] = {}
+    capped: dict[str, dict[str, dict[str, int]]] = {}
     for row in cells.iter_rows(named=True):
         counts = {name: row[name] for name in ("read", "marked", "kept_by_cap")}
-        found.setdefault(row["language"], {})[str(row["label"])] = counts
-    return found
+        capped.setdefault(row["language"], {})[str(row["label"])] = counts
+    return capped
 
 
 def _drop_translations(marked: pl.DataFrame) -> pl.DataFrame:
-    """Mark the translations of contradicted rows; only rows that are no translations are ever translated."""
+    """Mark the translations of contradicted rows; one level is enough, as translations are not translated again."""
     contradicted = marked.filter(pl.col("reason").is_not_null())["id"].implode()
     orphaned = (pl.col("origin") == "translated") & pl.col("parent_id").is_in(contradicted)
     return marked.with_columns(reason=pl.coalesce("reason", pl.when(orphaned).then(pl.lit(PARENT_DROPPED))))
@@ -171,22 +169,22 @@ def _count(marked: pl.DataFrame, key: pl.Expr) -> dict[str, dict[str, int]]:
 
 
 def _noise(marked: pl.DataFrame, truth: Truth) -> dict[str, Any]:
-    """By origin, how the dropped rows compare with those whose label is not the truth; empty where none is known.
+    """Precision and recall of the dropped rows as wrong labels, by origin; empty without ground truth.
 
-    `precision` is left out where nothing was dropped, `recall` where nothing is wrong: neither is defined there.
+    `precision` is missing if no row was dropped and `recall` if no label is wrong, as they are undefined.
     """
-    known = marked.with_columns(wrong=pl.col("label").cast(pl.Boolean) != relevant(marked, truth)).drop_nulls("wrong")
-    return {str(origin): _found(part) for (origin,), part in sorted(known.group_by("origin"))}
+    judged = marked.with_columns(wrong=pl.col("label").cast(pl.Boolean) != relevant(marked, truth)).drop_nulls("wrong")
+    return {str(origin): _noise_metrics(part) for (origin,), part in sorted(judged.group_by("origin"))}
 
 
-def _found(known: pl.DataFrame) -> dict[str, float]:
-    wrong, dropped = known["wrong"], known["reason"].is_not_null()
-    found = int((wrong & dropped).sum())
-    result: dict[str, float] = {"rows": known.height, "share_before": float(wrong.sum()) / known.height}
+def _noise_metrics(judged: pl.DataFrame) -> dict[str, float]:
+    wrong, dropped = judged["wrong"], judged["reason"].is_not_null()
+    detected = int((wrong & dropped).sum())
+    result: dict[str, float] = {"rows": judged.height, "share_before": float(wrong.sum()) / judged.height}
     if not dropped.all():
         result["share_after"] = float((wrong & ~dropped).sum()) / int((~dropped).sum())
     if dropped.any():
-        result["precision"] = found / int(dropped.sum())
+        result["precision"] = detected / int(dropped.sum())
     if wrong.any():
-        result["recall"] = found / int(wrong.sum())
+        result["recall"] = detected / int(wrong.sum())
     return result

@@ -133,7 +133,7 @@ def download(model: str, revision: str | None) -> Path:
     Raises:
         InputError: there is no such model or revision, or it is neither in the cache nor to be had.
     """
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 - a model that is made here needs no hub
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - the built-in model needs no hub
 
     with _explained(model, revision):
         return Path(snapshot_download(model, revision=revision, ignore_patterns=OTHER_FORMATS))
@@ -208,7 +208,7 @@ def _offline() -> str:
 
 
 def _answer(error: Any) -> str:  # noqa: ANN401 - imported only where it occurs
-    """What the hub said, and the mend."""
+    """What the hub said, and the fix."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError  # noqa: PLC0415
 
     if isinstance(error, GatedRepoError):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from babelshelf.core.params import Section
 
-NANO = "nano"  # the model that is made here
+NANO = "nano"  # the built-in model
 
 
 NEWEST = "none"  # the revision that a branch has on the day of its download

@@ -1,4 +1,4 @@
-"""Guards of mined negatives: rules that refuse a candidate that may be relevant to the query."""
+"""Guards against false negatives: rules that forbid candidates that may be relevant to the query."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ import polars as pl
 
 from babelshelf.text.keys import keys
 
-LEVEL_END = "\x1f"  # between the levels of a path as it is compared: no key holds it
-
-
-NO_LEVEL_END = "\x1e"  # stands for ", " while levels are split: a name may hold it where "," ends a level
+LEVEL_END = "\x1f"  # separates levels while paths are compared: no key contains it
+NO_LEVEL_END = "\x1e"  # replaces ", " while levels are split at ",", as names of levels may contain ", "
 
 
 def forbidden(guards: Sequence[str], rows: pl.DataFrame, pool: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Pairs that each guard keeps from becoming negatives.
+    """Pairs that must not become negatives, by guard.
 
-    The positives of a group are those of its queries in all languages, also where a row of another group has the query.
+    The positives of a group are those of its queries in all languages, including positives of the same query in rows of
+    other groups.
 
     Args:
-        guards: `known_positive` forbids the positives of a group; `equal_text` other texts that differ from one of them
-            in case, width, punctuation or spaces alone; `related_category` its ancestors and descendants.
+        guards: `known_positive` forbids the positives of a group; `equal_text` forbids texts that differ from a
+            positive only in case, width, punctuation or spaces; `related_category` forbids the ancestors and
+            descendants of a positive in the category tree.
         rows: the training set.
         pool: columns `candidate` and `number`.
 
     Returns:
-        Unique pairs of each guard in any order, columns `group` and `number`.
+        Unique pairs by guard, in any order, columns `group` and `number`.
     """
     positives = _positives(rows)
     return {guard: _FORBIDDEN[guard](positives, pool).select("group", "number").unique() for guard in guards}
 
 
 def known_pairs(rows: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
-    """Pairs that are rows already, columns `query` and `number`."""
+    """Pairs that are already rows, columns `query` and `number`."""
     return rows.join(pool, on="candidate").select("query", "number").unique()
 
 
 def _positives(rows: pl.DataFrame) -> pl.DataFrame:
-    """Unique pairs of a group and a candidate that is relevant to one of its queries, by any row with that query."""
-    asked = rows.select("group", "query").unique()
+    """Unique pairs of a group and a candidate that is relevant to one of its queries, in any row with that query."""
+    queries = rows.select("group", "query").unique()
     positive = rows.filter(pl.col("label") == 1).select("query", "candidate").unique()
-    return asked.join(positive, on="query").select("group", "candidate").unique()
+    return queries.join(positive, on="query").select("group", "candidate").unique()
 
 
 def _known_positive(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
@@ -57,9 +57,9 @@ def _equal_text(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
 
 def _related_category(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
     paths = _with_path(_unique_candidates(positives, pool))
-    own, others = paths.join(positives, on="candidate", how="semi"), paths.join(pool, on="candidate")
-    ancestors = _with_ancestors(own).join(others, left_on="ancestor", right_on="path")
-    descendants = own.join(_with_ancestors(others), left_on="path", right_on="ancestor")
+    of_positives, of_pool = paths.join(positives, on="candidate", how="semi"), paths.join(pool, on="candidate")
+    ancestors = _with_ancestors(of_positives).join(of_pool, left_on="ancestor", right_on="path")
+    descendants = of_positives.join(_with_ancestors(of_pool), left_on="path", right_on="ancestor")
     related = pl.concat([ancestors.select("candidate", "number"), descendants.select("candidate", "number")])
     return positives.join(related, on="candidate")
 
@@ -69,15 +69,15 @@ def _unique_candidates(positives: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFr
 
 
 def _with_path(candidates: pl.DataFrame) -> pl.DataFrame:
-    """The table with each candidate's `levels` from the root, as they are compared, and all in one: `path`."""
+    """Add each candidate's `levels` from the root, as keys for comparison, and the `path` of all levels."""
     split = candidates.select(category_levels(pl.col("candidate"))).to_series()
     names = split.explode().unique()
-    levels = split.list.eval(pl.element().replace_strict(names, keys(names)))  # many paths share a level's name
+    levels = split.list.eval(pl.element().replace_strict(names, keys(names)))  # unique names, as many paths share them
     return candidates.with_columns(levels=levels, path=levels.list.join(LEVEL_END))
 
 
 def category_levels(path: pl.Expr) -> pl.Expr:
-    """The levels of a category path, which " > " ends, or a comma without a space after it; spaces may end a level."""
+    """The levels of a category path, separated by " > " or by a comma without a space after it."""
     ended = path.str.replace_all(" > ", f" {LEVEL_END}", literal=True)  # a comma before it keeps its space
     protected = ended.str.replace_all(", ", NO_LEVEL_END, literal=True)
     commas = protected.str.replace_all(",", LEVEL_END, literal=True)
@@ -85,7 +85,7 @@ def category_levels(path: pl.Expr) -> pl.Expr:
 
 
 def _with_ancestors(pathed: pl.DataFrame) -> pl.DataFrame:
-    """A row for each `ancestor` of a candidate, the candidate itself left out."""
+    """A row for each proper `ancestor` of each candidate."""
     each = pathed.with_columns(depth=pl.int_ranges(1, pl.col("levels").list.len())).explode("depth").drop_nulls("depth")
     return each.with_columns(ancestor=pl.col("levels").list.head(pl.col("depth")).list.join(LEVEL_END))
 

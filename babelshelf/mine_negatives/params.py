@@ -21,14 +21,14 @@ class HnswParams(Section):
     """A hierarchical navigable small-world graph (arXiv 1603.09320)."""
 
     links: int = Field(ge=2)  # of a vector in the graph; M in the paper
-    ef_construction: int = Field(gt=0)  # vectors that are looked at to link one
-    ef_search: int = Field(gt=0)  # vectors that are looked at to answer a query
+    ef_construction: int = Field(gt=0)  # size of the candidate list when a vector is linked
+    ef_search: int = Field(gt=0)  # size of the candidate list of a query
 
 
 class MineNegativesParams(EncoderParams):
-    """Which neighbours of a positive become negatives, and how many."""
+    """The index, the window of ranks, the target share and the guards."""
 
-    query_prompt: str  # before a positive that neighbours are searched of; "": its vector as a candidate serves
+    query_prompt: str  # instruction before the positive when it is the search query; "": reuse its candidate vector
     index: Literal["flat", "ivf", "hnsw"]  # flat: compares with every candidate
     codes: Literal["fp32", "fp16", "sq8"]  # of the vectors in the index: 4, 2 or 1 bytes a dimension
     ivf: IvfParams

@@ -1,4 +1,4 @@
-"""Find each vector's nearest among many with FAISS, exactly or by an approximate index."""
+"""Nearest-neighbour search with FAISS, exact or by an approximate index."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ IntArray = npt.NDArray[np.int64]
 STREAM = 12  # this module's own stream of random numbers among those of the pipeline's seed
 
 CODES = {"fp32": "Flat", "fp16": "SQfp16", "sq8": "SQ8"}  # names of faiss.index_factory
-ADD_BLOCK = 65536  # vectors that are read and added at once
+ADD_BLOCK = 65536  # vectors that are added at once
 SEARCH_BLOCK = 1024  # queries between two steps of the progress bar
-TRAIN_POINTS = 64  # vectors a cluster that k-means sees; FAISS warns below MIN_POINTS
+TRAIN_POINTS = 64  # training vectors of k-means per cluster; FAISS warns below MIN_POINTS
 MIN_POINTS = 39
-EXACT_BLOCK = 8192  # vectors that a query is compared with at once, where an index found too few
-MISSING = -2.0  # below any cosine: the score of what an index did not find, which FAISS gives the lowest float
-RANGE_POINTS = 100_000  # vectors that give the ranges of sq8's codes
-TIE_DECIMALS = 5  # cosines in float32 that differ by less are one: the order of a sum may differ by text length
-TIE_SLACK = 16  # neighbours that are searched beyond the asked ones, so that few rows end within a tie
+EXACT_BLOCK = 8192  # vectors per block of the exact search, for queries with too few results
+MISSING = -2.0  # below any cosine: replaces the lowest float, which FAISS gives to missing results
+RANGE_POINTS = 100_000  # training vectors for the ranges of sq8's codes
+TIE_DECIMALS = 5  # float32 cosines are rounded to this, as the order of a sum varies with the batch
+TIE_SLACK = 16  # additional neighbours to search, so that few results end within a tie
 
 
 def check_index(settings: MineNegativesParams, vectors: int) -> None:
-    """Raise InputError if the index can't be made of so few vectors."""
+    """Raise InputError if the index needs more than `vectors` vectors."""
     most = max(vectors // MIN_POINTS, 1)
     if settings.index == "ivf" and settings.ivf.lists > most:
         raise InputError(
-            f"mine_negatives.ivf.lists is {settings.ivf.lists}, but {vectors} candidates are enough for {most}: "
+            f"mine_negatives.ivf.lists is {settings.ivf.lists}, but {vectors} candidates are enough for only {most}: "
             "lower it, or set mine_negatives.index to flat"
         )
 
@@ -44,37 +44,37 @@ def check_index(settings: MineNegativesParams, vectors: int) -> None:
 def nearest(
     queries: FloatArray, rows: IntArray, vectors: FloatArray, k: int, *, settings: MineNegativesParams, seed: int
 ) -> IntArray:
-    """Indices of the `k` vectors nearest to each query by inner product, equal ones in their order in `vectors`.
+    """Indices of the `k` nearest vectors of each query by inner product; ties are in the order of `vectors`.
 
-    The same for the same seed: k-means is seeded, and a graph is built by one thread, since its links depend on the
-    order in which vectors come.
+    Deterministic for a seed: k-means is seeded, and a graph is built by one thread, as its links depend on the order of
+    insertion.
 
     Args:
-        queries: shape (n, dimension); read in blocks, so that it may be a memory map.
-        rows: which of `queries` are asked, shape (q,).
-        vectors: what is searched, unit vectors of shape (m, dimension); read in blocks too.
-        k: at most m.
-        settings: the index. `flat` compares with every vector, and is exact with codes of fp32; a query of which an
-            approximate index finds less than `k` is compared with every vector.
-        seed: of the clusters.
+        queries: shape (n, dimension), float32; read in blocks, so it may be a memory map.
+        rows: indices of the rows of `queries` to search for, shape (q,).
+        vectors: unit vectors to search, shape (m, dimension), float32; read in blocks.
+        k: number of neighbours, at most m.
+        settings: the index. `flat` with codes `fp32` is exact. If an approximate index returns fewer than `k` results,
+            that query is searched exactly.
+        seed: seed of k-means.
 
     Returns:
         Shape (q, k), nearest first.
     """
     if k > len(vectors):
-        raise ValueError(f"{k} neighbours are asked of {len(vectors)} vectors")
+        raise ValueError(f"k is {k}, but there are only {len(vectors)} vectors")
     return search(build_index(vectors, settings, seed), queries, rows, vectors, k)
 
 
 def search(index: faiss.Index, queries: FloatArray, rows: IntArray, vectors: FloatArray, k: int) -> IntArray:
-    """Like `nearest`, of the index that `build_index` made of `vectors`."""
-    found = np.empty((len(rows), k), dtype=np.int64)
+    """Like `nearest`, with an `index` of `vectors` from `build_index`."""
+    neighbours = np.empty((len(rows), k), dtype=np.int64)
     with progress(total=len(rows), desc="find neighbours", unit="query") as bar:
         for start in range(0, len(rows), SEARCH_BLOCK):
             block = np.ascontiguousarray(queries[rows[start : start + SEARCH_BLOCK]])
-            found[start : start + len(block)] = _complete(_search(index, block, k, TIE_SLACK), block, vectors)
+            neighbours[start : start + len(block)] = _complete(_search(index, block, k, TIE_SLACK), block, vectors)
             bar.update(len(block))
-    return found
+    return neighbours
 
 
 def build_index(vectors: FloatArray, settings: MineNegativesParams, seed: int) -> faiss.Index:
@@ -95,7 +95,7 @@ def build_index(vectors: FloatArray, settings: MineNegativesParams, seed: int) -
 
 
 def set_search_width(index: Any, settings: MineNegativesParams) -> None:  # noqa: ANN401 - faiss has no types
-    """How much of an approximate index is looked at to answer a query; it may change after the index is built."""
+    """Set how much of an approximate index a query visits; it can be changed after the index was built."""
     if settings.index == "ivf":
         index.nprobe = min(settings.ivf.probes, settings.ivf.lists)
     if settings.index == "hnsw":
@@ -123,31 +123,31 @@ def _add(index: faiss.Index, vectors: FloatArray, *, one_thread: bool) -> None:
 
 
 def _search(index: faiss.Index, queries: FloatArray, k: int, slack: int) -> IntArray:
-    """Like `nearest`; FAISS leaves open which of equal vectors it returns, so search on until the tie at k ends.
+    """Like `nearest`, for contiguous `queries`; missing results of an approximate index are -1.
 
-    Where an approximate index finds less than `k`, the last are -1.
+    FAISS returns any of several equal vectors, so the search is widened until it includes the whole tie at rank k.
     """
     wide = min(k + slack, index.ntotal)
-    scores, found = index.search(queries, wide)
+    scores, neighbours = index.search(queries, wide)
     scores = np.maximum(scores, MISSING).round(TIE_DECIMALS)
-    order = np.lexsort((found, -scores), axis=1)[:, :k]
-    result: IntArray = np.take_along_axis(found, order, axis=1)
-    tied = np.flatnonzero((scores[:, k - 1] == scores[:, -1]) & (found[:, -1] >= 0))
+    order = np.lexsort((neighbours, -scores), axis=1)[:, :k]
+    result: IntArray = np.take_along_axis(neighbours, order, axis=1)
+    tied = np.flatnonzero((scores[:, k - 1] == scores[:, -1]) & (neighbours[:, -1] >= 0))
     if wide < index.ntotal and len(tied):
         result[tied] = _search(index, queries[tied], k, 4 * slack)
     return result
 
 
-def _complete(found: IntArray, queries: FloatArray, vectors: FloatArray) -> IntArray:
-    """`found`, with the rows in which something is missing searched among all vectors, block by block."""
-    short = np.flatnonzero((found < 0).any(axis=1))
-    if len(short):
-        found[short] = _exact(queries[short], vectors, found.shape[1])
-    return found
+def _complete(neighbours: IntArray, queries: FloatArray, vectors: FloatArray) -> IntArray:
+    """Replace rows with missing results by an exact search."""
+    incomplete = np.flatnonzero((neighbours < 0).any(axis=1))
+    if len(incomplete):
+        neighbours[incomplete] = _exact(queries[incomplete], vectors, neighbours.shape[1])
+    return neighbours
 
 
 def _exact(queries: FloatArray, vectors: FloatArray, k: int) -> IntArray:
-    """Exact neighbours without an index; equals in their order in `vectors`."""
+    """Exact neighbours without an index, block by block; ties are in the order of `vectors`."""
     best = np.full((len(queries), 0), -1, dtype=np.int64)
     scores = np.empty((len(queries), 0), dtype=np.float32)
     for start in range(0, len(vectors), EXACT_BLOCK):

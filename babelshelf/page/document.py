@@ -1,6 +1,6 @@
-"""A report as blocks, rendered as one HTML page that needs nothing else, and as Markdown for a git host.
+"""A report as blocks, rendered as a self-contained HTML page and as Markdown for a git host.
 
-All text is plain: what looks like markup in a query is shown as it is.
+All text is plain: markup in a query is escaped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-INK = "#1b1b1f"  # what figures are drawn with; on the page it becomes the colour of the text around
+INK = "#1b1b1f"  # foreground of figures; replaced by the text colour of the page
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~$])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -41,7 +41,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture: `name` of its file beside the Markdown, `alt` what it shows, `svg` as `figures` draws it."""
+    """A figure: `name` of its file beside the Markdown, alternative text, caption, and SVG from `figures`."""
 
     name: str
     alt: str
@@ -54,8 +54,8 @@ Block = Text | Table | Figure
 
 
 @dataclass(frozen=True)
-class Section:
-    """A heading of level 2 or 3 with its blocks; `anchor` is unique in the document."""
+class ReportSection:
+    """A section with a heading of level 2 or 3; `anchor` is unique in the document."""
 
     anchor: str
     title: str
@@ -69,15 +69,15 @@ class Document:
 
     title: str
     lead: Sequence[str]
-    sections: Sequence[Section]
+    sections: Sequence[ReportSection]
 
     def figures(self) -> list[Figure]:
-        """All pictures."""
+        """All figures."""
         return [block for section in self.sections for block in section.blocks if isinstance(block, Figure)]
 
 
 def html(document: Document) -> str:
-    """The page, with its pictures in it and nothing outside of it."""
+    """Render as a self-contained HTML page."""
     environment = _environment(autoescape=True)
     environment.filters["inline"] = _inline
     environment.filters["groupby_runs"] = _by_kind
@@ -85,20 +85,20 @@ def html(document: Document) -> str:
 
 
 def markdown(document: Document) -> str:
-    """The twin; its pictures are files `figures/<name>.svg` beside it."""
+    """Render as Markdown; its figures are files `figures/<name>.svg` beside it."""
     environment = _environment(autoescape=False)
     environment.filters["plain"] = plain
     return environment.get_template("page.md.jinja").render(document=document)
 
 
 def plain(text: str) -> str:
-    """The text as Markdown that shows it as it is, on one line."""
+    """Escape the text for Markdown, on one line."""
     escaped = re.sub(r"[&<>]", lambda match: _ENTITIES[match[0]], text)
     return " ".join(_MARKDOWN.sub(r"\\\1", escaped).split())
 
 
 def standalone(figure: Figure) -> str:
-    """The picture as a file of its own, on white."""
+    """SVG of a figure as a separate file, on white."""
     return figure.svg.replace("<svg ", '<svg style="background:#fff" ', 1)
 
 
@@ -114,11 +114,11 @@ def _environment(*, autoescape: bool) -> Environment:
 
 
 def _by_kind(blocks: Sequence[Block]) -> list[tuple[str, list[Block]]]:
-    """Neighbours of one kind together, so that pictures can stand side by side."""
+    """Runs of adjacent blocks of one kind, so that figures can be side by side."""
     return [(kind, list(group)) for kind, group in groupby(blocks, key=lambda block: block.kind)]
 
 
 def _inline(figure: Figure) -> str:
-    """The picture for the page: ids that no other picture has, and the page's own colour of text."""
+    """SVG for the page: ids unique to the figure, and the text colour of the page."""
     svg = _ID.sub(lambda match: f"{match[1]}{figure.name}-", figure.svg)
     return svg.replace(INK, "currentColor").replace("<svg ", '<svg aria-hidden="true" ', 1)

@@ -1,7 +1,7 @@
-"""The report's pictures as SVG text: for print and the colour-blind, each series has a colour, a marker and a dash.
+"""Figures of a report as SVG text; series differ in colour, marker and dash, for print and colour-blind readers.
 
-Colours are those of Okabe and Ito, "Color Universal Design" (2008), without the two that are too light or too dark for
-either background.
+The colours are those of Okabe and Ito, "Color Universal Design" (2008), without the two with too little contrast on a
+light or a dark background.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from babelshelf.page.document import INK
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", "--", "-.", ":")
-LETTERS = 26  # of a name on an axis: more would leave no room for the picture
-BINS = 40  # of a histogram, at most
-WIDTH = 4.6  # inches: on a phone a letter is still some 10 pixels high
+LETTERS = 26  # of a name on an axis: longer names would leave no room for the plot
+BINS = 40  # maximum of a histogram
+WIDTH = 4.6  # inches, so that letters are some 10 pixels high on a phone
 
-# A legend in one line over the picture, for short names.
+# A legend in one line above the plot, for short names.
 ABOVE: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": 3, "fontsize": 9}
 
 STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",  # text stays text: smaller, searchable, in the reader's own font
+    "svg.fonttype": "none",  # keep text as text: smaller, searchable, in the reader's font
     "text.parse_math": False,
-    "svg.hashsalt": "babelshelf",  # ids that are the same each time
+    "svg.hashsalt": "babelshelf",  # reproducible ids
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.spines.top": False,
@@ -60,7 +60,7 @@ class _Canvas:
 
 @dataclass(frozen=True)
 class Bar:
-    """A gain with its interval, in points, and the published one where there is one."""
+    """A gain with its interval, in points, and the published gain or None."""
 
     name: str
     value: float
@@ -70,7 +70,7 @@ class Bar:
 
 
 def gains(bars: Sequence[Bar]) -> str:
-    """Gains with their intervals, one below the other."""
+    """Gains with their intervals, one below another."""
     with _drawn(height=0.34 * len(bars) + 1.2) as canvas:
         axes = canvas.axes
         for y, bar in enumerate(bars):
@@ -78,9 +78,11 @@ def gains(bars: Sequence[Bar]) -> str:
                 bar.value, y, xerr=[[bar.value - bar.low], [bar.high - bar.value]],
                 fmt="o", color=COLOURS[0], capsize=3, label="here, with its interval" if y == 0 else None,
             )  # fmt: skip
-        known = [(bar.published, y) for y, bar in enumerate(bars) if bar.published is not None]
-        if known:
-            axes.plot(*zip(*known, strict=True), "D", mfc="none", color=COLOURS[1], label="published: dev, other data")
+        published = [(bar.published, y) for y, bar in enumerate(bars) if bar.published is not None]
+        if published:
+            axes.plot(
+                *zip(*published, strict=True), "D", mfc="none", color=COLOURS[1], label="published: dev, other data"
+            )
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_yticks(range(len(bars)), [shorten(bar.name, LETTERS, placeholder=" …") for bar in bars])
         axes.set_ylim(len(bars) - 0.5, -0.5)
@@ -91,7 +93,7 @@ def gains(bars: Sequence[Bar]) -> str:
 
 
 def threshold(curve: pl.DataFrame, chosen: float, at: float, all_yes_f1: float) -> str:
-    """F1 over the threshold on dev, with the chosen one, which gives the F1 `at`."""
+    """F1 over the threshold on dev, with the chosen threshold and its F1 `at`."""
     with _drawn() as canvas:
         axes = canvas.axes
         axes.plot(curve["threshold"].to_numpy(), curve["f1"].to_numpy(), color=COLOURS[0], label="F1 on dev")
@@ -105,7 +107,7 @@ def threshold(curve: pl.DataFrame, chosen: float, at: float, all_yes_f1: float) 
 
 
 def languages(f1: Mapping[str, Mapping[str, float]], absent: Sequence[str]) -> str:
-    """F1 in each language, a series a run; languages that are absent from train are marked at their names."""
+    """F1 by language, a series for each run; languages absent from train are marked."""
     names = sorted(next(iter(f1.values())), key=lambda name: (name in absent, name))
     labels = [f"{name} (absent)" if name in absent else name for name in names]
     with _dots(f1, dict(zip(names, labels, strict=True))) as canvas:
@@ -115,7 +117,7 @@ def languages(f1: Mapping[str, Mapping[str, float]], absent: Sequence[str]) -> s
 
 
 def language_shares(shares: Mapping[str, Mapping[str, float]]) -> str:
-    """Share of the rows that each language has, a series a split; a language that a split lacks has no point there."""
+    """Share of rows by language, a series for each split; a language that a split lacks has no point."""
     names = sorted({name for values in shares.values() for name in values})
     with _dots(shares, {name: name for name in names}) as canvas:
         canvas.axes.set_xlabel("share of rows, per cent")
@@ -125,9 +127,9 @@ def language_shares(shares: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def lengths(by_split: Mapping[str, np.ndarray], long: int) -> str:
-    """How long texts are, a series a split, in bins of equal width; longer ones than `long` are in the last bin."""
+    """Histograms of lengths, one for each split; texts longer than `long` are in the last bin."""
     longest = max(1, min(long, max(int(found.max(initial=0)) for found in by_split.values())))
-    width = -(-longest // BINS)  # whole characters, or some bins would hold a length more than others
+    width = -(-longest // BINS)  # an integer, so that each bin has the same number of lengths
     edges = np.arange(0, longest + width + 1, width)
     with _drawn() as canvas:
         axes = canvas.axes
@@ -143,10 +145,10 @@ def lengths(by_split: Mapping[str, np.ndarray], long: int) -> str:
 
 
 def reliability(curves: Mapping[str, pl.DataFrame]) -> str:
-    """Positive share over p(yes), a series a run; where p(yes) is a probability, it is the diagonal."""
+    """Reliability curves, one for each run; calibrated predictions are on the diagonal."""
     with _drawn() as canvas:
         axes = canvas.axes
-        axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="a probability")
+        axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="calibrated")
         styles = zip(cycle(COLOURS), cycle(MARKERS), cycle(DASHES), strict=False)
         for (run, curve), (colour, marker, dash) in zip(curves.items(), styles, strict=False):
             points = curve["p_yes"].to_numpy(), curve["positive_share"].to_numpy()
@@ -159,7 +161,7 @@ def reliability(curves: Mapping[str, pl.DataFrame]) -> str:
 
 
 def learning(curves: Mapping[str, pl.DataFrame]) -> str:
-    """Training loss over epochs, a series a model; the mean over the last twentieth of its steps."""
+    """Training loss over epochs, a series for each model; moving average over a twentieth of the steps."""
     with _drawn() as canvas:
         axes = canvas.axes
         styles = zip(cycle(COLOURS), cycle(MARKERS), cycle(DASHES), strict=False)
@@ -176,7 +178,7 @@ def learning(curves: Mapping[str, pl.DataFrame]) -> str:
 
 @contextmanager
 def _dots(series: Mapping[str, Mapping[str, float]], labels: Mapping[str, str]) -> Iterator[_Canvas]:
-    """Shares, in per cent, of what `labels` names, from the top down."""
+    """A dot plot of shares in per cent, a row for each of `labels`, from top to bottom."""
     with _drawn(height=0.26 * len(labels) + 1.2) as canvas:
         axes = canvas.axes
         styles = zip(cycle(COLOURS), cycle(MARKERS), strict=False)
@@ -190,7 +192,7 @@ def _dots(series: Mapping[str, Mapping[str, float]], labels: Mapping[str, str]) 
 
 @contextmanager
 def _drawn(height: float = 3.2) -> Iterator[_Canvas]:
-    """Axes to draw on; afterwards the canvas has the picture's SVG."""
+    """Yield a canvas with axes to draw on; its `svg` is set when the context ends."""
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         canvas = _Canvas(figure.add_subplot())

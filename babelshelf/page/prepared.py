@@ -1,4 +1,4 @@
-"""Tables of what `prepare` counted, a task's part of metrics/prepare.json, after the paper's Table 1."""
+"""Tables of a task's statistics in metrics/prepare.json, after the paper's Table 1."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def split_table(task: str, prepared: Mapping[str, Any]) -> Table:
 
 
 def language_table(task: str, prepared: Mapping[str, Any]) -> Table:
-    """Rows and class shares of each language."""
+    """Rows and class shares by language."""
     splits = ("train", "dev", "test")
     known = sorted({language for split in splits for language in prepared[split]["languages"]})
     rows = []

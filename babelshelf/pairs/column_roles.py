@@ -30,7 +30,7 @@ OPTIONAL = ("language", "split", "id")
 
 
 @dataclass(frozen=True)
-class Table:
+class InputTable:
     """What is known of a table before its columns have roles.
 
     Attributes:
@@ -60,7 +60,7 @@ class Roles:
     guesses: list[Guess]
 
 
-def guess_roles(table: Table, roles: Sequence[str]) -> Roles:
+def guess_roles(table: InputTable, roles: Sequence[str]) -> Roles:
     """Which columns have these roles.
 
     Args:
@@ -83,7 +83,7 @@ def guess_roles(table: Table, roles: Sequence[str]) -> Roles:
 
 
 def guess_language_values(
-    table: Table, roles: Roles, sample: pl.DataFrame, language: str, mapping: Mapping[str, str]
+    table: InputTable, roles: Roles, sample: pl.DataFrame, language: str, mapping: Mapping[str, str]
 ) -> tuple[list[Guess], dict[str, str]]:
     """The guesses about the values of the language column, and the mapping that reads them.
 
@@ -120,7 +120,7 @@ def is_text(profile: ColumnProfile) -> bool:
 Found = tuple[list[str], Guess | None]
 
 
-def _of_named(table: Table, role: str, names: Sequence[str]) -> list[Guess]:
+def _of_named(table: InputTable, role: str, names: Sequence[str]) -> list[Guess]:
     """A column that the user named is sure, unless it holds ids in place of texts."""
     if not names:
         return []
@@ -130,7 +130,7 @@ def _of_named(table: Table, role: str, names: Sequence[str]) -> list[Guess]:
     return [Guess(f"{role} column", value, outcome, 1.0, reason, examples, f"--column {role}=NAME", table.where)]
 
 
-def _guess_text(role: str, table: Table, free: list[ColumnProfile]) -> Found:
+def _guess_text(role: str, table: InputTable, free: list[ColumnProfile]) -> Found:
     """The query or the candidate: by name, then the one text column that is left."""
     if role == "candidate" and table.task == "qc" and (levels := level_columns(free)):
         profile = next(one for one in free if one.name == levels[0])
@@ -195,7 +195,7 @@ def _is_other(name: str) -> bool:
     return bool(words_of(name) & (OTHER_TEXTS | {"language", "locale"}))
 
 
-def _refused_ids(role: str, profile: ColumnProfile, table: Table) -> Guess:
+def _refused_ids(role: str, profile: ColumnProfile, table: InputTable) -> Guess:
     reason = (
         f"{profile.name!r} holds ids, not texts, and a model would learn the ids: join the table that has the {role} "
         f"texts on {profile.name!r}, and give the joined file; or name another column"
@@ -205,7 +205,7 @@ def _refused_ids(role: str, profile: ColumnProfile, table: Table) -> Guess:
     )
 
 
-def _no_text(role: str, free: list[ColumnProfile], table: Table) -> Guess:
+def _no_text(role: str, free: list[ColumnProfile], table: InputTable) -> Guess:
     """No column can be the text: an error; where there are ids of it, it names the join that is missing."""
     synonyms = SYNONYMS["query" if role == "query" else "qi"] + (SYNONYMS["qc"] if table.task == "qc" else [])
     ids = [one for one in free if column_names.is_id_name(one.name)]
@@ -218,7 +218,7 @@ def _no_text(role: str, free: list[ColumnProfile], table: Table) -> Guess:
     return Guess(f"{role} column", None, Outcome.UNSURE, 1.0, reason, (), f"--column {role}=NAME", table.where)
 
 
-def _guess_label(table: Table, free: list[ColumnProfile]) -> Found:
+def _guess_label(table: InputTable, free: list[ColumnProfile]) -> Found:
     """The label: by values first (words, two values, grades, numbers), then by name."""
     kinds = {one.name: kind(one.counts, one.shares["numbers"]) for one in free}
     # of "category label" the values must be words of relevance, or it names categories
@@ -274,7 +274,7 @@ def are_languages_only(profile: ColumnProfile) -> bool:
     return are_languages(profile.counts) and len(profile.values) > 2
 
 
-def _guess_language(table: Table, free: list[ColumnProfile]) -> Found:
+def _guess_language(table: InputTable, free: list[ColumnProfile]) -> Found:
     """The column of languages: by values; names with `query` first, those of titles last."""
     fits = [one for one in free if are_languages(one.counts)]
 
@@ -300,7 +300,7 @@ def _guess_language(table: Table, free: list[ColumnProfile]) -> Found:
     return [best.name], _guess("language", best, Outcome.SURE, table)
 
 
-def _guess_split(table: Table, free: list[ColumnProfile]) -> Found:
+def _guess_split(table: InputTable, free: list[ColumnProfile]) -> Found:
     """The column of splits: all values are names of splits; by its name, a single unknown value is a question."""
     for one in sorted(free, key=lambda one: closeness(one.name, SYNONYMS["split"]), reverse=True):
         if one.counts is None or len(one.values) > FEW_SPLITS:
@@ -322,7 +322,7 @@ def _guess_split(table: Table, free: list[ColumnProfile]) -> Found:
     return [], None
 
 
-def _guess_id(table: Table, free: list[ColumnProfile]) -> Found:
+def _guess_id(table: InputTable, free: list[ColumnProfile]) -> Found:
     """Ids of the rows: each has one of its own, without spaces, and the name says so."""
     fits = [
         one
@@ -333,7 +333,7 @@ def _guess_id(table: Table, free: list[ColumnProfile]) -> Found:
     return ([fits[0].name], _guess("id", fits[0], Outcome.SURE, table)) if fits else ([], None)
 
 
-def _guess(role: str, profile: ColumnProfile, outcome: Outcome, table: Table, reason: str = "") -> Guess:
+def _guess(role: str, profile: ColumnProfile, outcome: Outcome, table: InputTable, reason: str = "") -> Guess:
     share = profile.present / max(profile.rows, 1)
     return Guess(
         *(f"{role} column", profile.name, outcome, share, reason, _examples(profile)),

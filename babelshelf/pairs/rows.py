@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 StringsT = TypeVar("StringsT", pl.Series, pl.Expr)
 
 TEXTS = ("query", "candidate")
-FLAGS = ("broken", "control", "mojibake", "cleaned", "long")
+FLAGS = ("broken", "control", "mojibake", "cleaned", "long", "too_long")
 ROLES = (*TEXTS, "label", "language", "id", "split")
 CODED = pl.Categorical()
 SLICE = 1 << 20  # rows, or texts, that are worked on at a time
@@ -44,6 +44,9 @@ MOJIBAKE = r"[ÂÃ][\x{80}-\x{BF}€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”�
 LONGEST_VALUE = 200  # characters of a value that a message or the table of rejects shows
 
 TOO_LONG = "long_query"
+# Characters of a query. The tokenizer does not exist yet when `prepare` runs, so this stands for the prompts of 512
+# tokens that the profiles have: in scripts with an alphabet, a character is a quarter to half a token.
+MAX_QUERY = 1000
 
 # Why a bad row is bad: what is wrong with the value, and the mend. Names of columns are put in for {braces}.
 PROBLEMS = {
@@ -59,6 +62,8 @@ PROBLEMS = {
     TOO_LONG: ("query", "longer than the model's prompt can hold", "shorten the query"),
     "duplicate_id": ("id", "an id that an earlier row has", "make ids unique, or set columns.id to none"),
 }
+# Of labels, in lower case, unless labels.positive or labels.negative has the word: as programs write a missing value.
+MISSING_WORDS = ["null", "nan", "-nan", "n/a", "na", "none", "nil", "\\n", "#n/a", "#na", "<na>", "(null)", "<null>"]
 MISSING_CANDIDATE, MISSING_LABEL = "missing_candidate", "missing_label"
 
 REJECTS = pl.Schema(
@@ -164,7 +169,7 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
         for role, columns in getattr(settings, task).columns.names().items()
     ]
     mends = [
-        {"task": task, "drop": problem, "mend": getattr(settings, task).mends.rows.get(problem, mend)}
+        {"task": task, "drop": problem, "mend": getattr(settings, task).hints.rows.get(problem, mend)}
         for task in settings.tasks
         for problem, (_, _, mend) in PROBLEMS.items()
     ]
@@ -284,6 +289,7 @@ def _clean(texts: pl.DataFrame, separator: str, paths: Mapping[str, str], longes
         control=raw.str.contains(STRANGE),
         mojibake=raw.str.contains(MOJIBAKE),
         long=plain.str.len_chars() > longest,
+        too_long=plain.str.len_chars() > MAX_QUERY,
     )
     return flagged.with_columns(texts["raw"], plain=plain.cast(CODED))
 
@@ -332,11 +338,14 @@ def _splits(texts: pl.Series, settings: FilesParams) -> pl.Series:
 
 def _with_reasons(rows: pl.DataFrame, own: FileParams, settings: FilesParams, *, says_split: bool) -> pl.DataFrame:
     """`drop`, the first reason of these, and `value`, what it is about."""
-    no_label = pl.col("label").fill_null("") == ""
+    is_word = each_once(rows["label"], lambda labels: labels.str.to_lowercase().is_in(MISSING_WORDS))
+    no_label = (pl.col("label").fill_null("") == "") | (pl.col("label_read").is_null() & pl.lit(is_word))
+    no_label = no_label.fill_null(value=False)
     reasons: dict[str, tuple[pl.Expr, pl.Expr]] = {
         ENCODING: (pl.col("broken"), pl.concat_str("raw_query", pl.lit(" | "), "raw_candidate", ignore_nulls=True)),
         "empty_query": (pl.col("key").fill_null("") == "", pl.col("raw_query")),
     }
+    reasons[TOO_LONG] = (pl.col("query_too_long"), pl.col("raw_query"))
     if settings.missing_candidate == "drop":
         reasons[MISSING_CANDIDATE] = (pl.col("candidate").fill_null("") == "", pl.lit(None, pl.String))
     reasons["empty_candidate"] = (pl.col("candidate_key").fill_null("") == "", pl.col("raw_candidate"))

@@ -65,7 +65,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingRun:
     """What one process of a training holds.
 
     Attributes:
@@ -88,7 +88,7 @@ class Training:
     shards: int
 
 
-def training(shape: Shape, run: Training) -> float:
+def training(shape: Shape, run: TrainingRun) -> float:
     """Bytes that a process needs to train: weights, gradients, Adam's moments, activations.
 
     Under autocast a weight in fp32 is cast for its layer, and the copy kept for the backward pass: all copies at once,
@@ -117,7 +117,7 @@ def scoring(shape: Shape, *, tokens: int, longest: int, precision: str, weights:
         longest: tokens of the longest prompt.
         precision: `fp32` or `bf16`.
         weights: `fp32` or `bf16`, as they are kept.
-        attention: see `Training`.
+        attention: see `TrainingRun`.
     """
     width = BYTES[precision]
     casts = shape.layers * shape.layer * BYTES["bf16"] if (precision, weights) == ("bf16", "fp32") else 0
@@ -161,7 +161,7 @@ def shape_of(config: dict[str, Any]) -> Shape:
     )
 
 
-def _activations(shape: Shape, run: Training) -> float:
+def _activations(shape: Shape, run: TrainingRun) -> float:
     """Bytes of what the layers keep for the backward pass of a batch."""
     width = BYTES[run.precision]
     residual = BYTES["fp32"] if run.frozen == "fp32" else width

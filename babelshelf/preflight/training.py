@@ -100,9 +100,9 @@ def lacking(
     yield from lacks_room(launch.stage, CHECKPOINTS * CHECKPOINT * trained, work_dir(), machine)
 
 
-def _run(schedule: ScheduleParams, tuning: SftParams, processes: Processes) -> memory.Training:
+def _run(schedule: ScheduleParams, tuning: SftParams, processes: Processes) -> memory.TrainingRun:
     """What a process of the training holds."""
-    return memory.Training(
+    return memory.TrainingRun(
         rows=schedule.micro_batch_size,
         tokens=tuning.max_length,
         rank=tuning.lora.r if tuning.adapter == "lora" else None,

@@ -76,7 +76,7 @@ class Serving:
         return {"max_tokens": 1, "temperature": 0.0, "logprob_token_ids": list(self.answers), "detokenize": False}
 
 
-class VllmEngines(Protocol):
+class EngineGroup(Protocol):
     """One engine or several."""
 
     def p_yes(self, prompts: pl.Series) -> np.ndarray:
@@ -92,7 +92,7 @@ class VllmScorer:
     """
 
     def __init__(
-        self, engines: VllmEngines, tokenizer: PreTrainedTokenizerBase, template: Template, max_length: int, chunk: int
+        self, engines: EngineGroup, tokenizer: PreTrainedTokenizerBase, template: Template, max_length: int, chunk: int
     ) -> None:
         self.engines = engines
         self.tokenizer = tokenizer
@@ -114,7 +114,7 @@ class VllmScorer:
 
 
 @dataclass(frozen=True)
-class Trained:
+class ServedModel:
     """A model to serve, and what asks it.
 
     Attributes:
@@ -127,13 +127,13 @@ class Trained:
     template: Template
     max_length: int
 
-    def scorer(self, engines: VllmEngines, chunk: int) -> VllmScorer:
+    def scorer(self, engines: EngineGroup, chunk: int) -> VllmScorer:
         """A scorer on engines that serve the model."""
         return VllmScorer(engines, self.tokenizer, self.template, self.max_length, chunk)
 
 
 @contextmanager
-def trained(base: Path, model: Path, settings: VllmEngineParams) -> Iterator[Trained]:
+def served_model(base: Path, model: Path, settings: VllmEngineParams) -> Iterator[ServedModel]:
     """What `sft` wrote, as vLLM serves it; merged weights are there until the end.
 
     Args:
@@ -159,10 +159,10 @@ def trained(base: Path, model: Path, settings: VllmEngineParams) -> Iterator[Tra
             gpu_memory_utilization=settings.gpu_memory_utilization,
             enforce_eager=settings.enforce_eager,
         )
-        yield Trained(serving, tokenizer, template, prompt["max_length"])
+        yield ServedModel(serving, tokenizer, template, prompt["max_length"])
 
 
-def answered(logprobs: Mapping[int, float], answers: tuple[int, int]) -> float:
+def p_yes_from_logprobs(logprobs: Mapping[int, float], answers: tuple[int, int]) -> float:
     """p(yes) from the log-probabilities of "no" and "yes", a pair of ids.
 
     Raises:

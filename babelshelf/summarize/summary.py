@@ -1,4 +1,4 @@
-"""The results at a glance: a small JSON of the tasks and their average."""
+"""Summary of the results: the main metrics of each task, and the mean F1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from babelshelf.evaluate.metric_names import SUMMARY
 
 
 def summarize(evaluated: Path, tasks: Iterable[str]) -> dict[str, Any]:
-    """What one looks at first, from `<evaluated>/<task>.json` of the given tasks; files of other tasks are not read.
+    """The main metrics of each task and the mean of their F1.
+
+    Args:
+        evaluated: folder with `<task>.json` of the stage `evaluate`.
+        tasks: tasks to read; files of other tasks are ignored.
 
     Raises:
         InputError: a task was not evaluated.
@@ -22,7 +26,7 @@ def summarize(evaluated: Path, tasks: Iterable[str]) -> dict[str, Any]:
 
 
 def all_yes_margin(part: dict[str, float]) -> float:
-    """Lower end of F1's interval less the F1 of answering "yes" to every pair; above 0, F1 is clearly better than that.
+    """Lower bound of F1's interval minus F1 of answering "yes" to all pairs; above 0, F1 is significantly better.
 
     `part` is one part (`all`, `in_train` or `absent`) of what `evaluate` wrote.
     """
@@ -30,16 +34,16 @@ def all_yes_margin(part: dict[str, float]) -> float:
 
 
 def _summary(values: dict[str, Any]) -> dict[str, float]:
-    everything = values["all"]
+    overall = values["all"]
     by_part = {f"f1_{part}": values[part]["f1"] for part in ("in_train", "absent") if part in values}
-    margins = {"all_yes_margin": all_yes_margin(everything)}
+    margins = {"all_yes_margin": all_yes_margin(overall)}
     if "absent" in values:
         margins["all_yes_margin_absent"] = all_yes_margin(values["absent"])
-    return {name: everything[name] for name in SUMMARY} | by_part | margins | {"threshold": values["threshold"]}
+    return {name: overall[name] for name in SUMMARY} | by_part | margins | {"threshold": values["threshold"]}
 
 
 def read_evaluated(folder: Path, task: str) -> dict[str, Any]:
-    """What `evaluate` wrote of a task into `folder`; raises InputError where it has not run."""
+    """Read the metrics of `evaluate` for a task; raise InputError if the stage has not run."""
     file = folder / f"{task}.json"
     if not file.is_file():
         raise InputError(f"{file}: no such file; run `dvc repro evaluate@{task}`")

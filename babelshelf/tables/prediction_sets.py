@@ -1,4 +1,4 @@
-"""Prediction sets: rows without labels that want an answer each, as a competition's dev and test."""
+"""Prediction sets: rows without labels that are to be answered, such as dev and test of a competition."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 from babelshelf.core.errors import InputError
 from babelshelf.core.rows import ROW_SCHEMA, check_schema, read_table
 
-# The data contract with the set (dev or test) in front; labels are null, and so is a text that the input lacks.
+# The data contract and the set (dev or test); labels are null, and so are texts that the input lacks.
 UNLABELLED_SCHEMA = pl.Schema([("split", pl.String()), *ROW_SCHEMA.items()])
 ANSWER_SCHEMA = pl.Schema(
     {
@@ -20,11 +20,11 @@ ANSWER_SCHEMA = pl.Schema(
     }  # p_yes: null where not scored
 )
 SCORABLE = pl.col("query").is_not_null() & pl.col("candidate").is_not_null()
-UNSCORED = True  # most pairs are relevant, and "yes" raises F1 wherever it is right more often than F1 / 2
+UNSCORED = True  # most pairs are relevant; "yes" raises F1 if it is right more often than F1 / 2
 
 
 def no_unlabelled() -> pl.DataFrame:
-    """The rows of a source that has no prediction sets."""
+    """The empty table, for sources without prediction sets."""
     return UNLABELLED_SCHEMA.to_frame()
 
 
@@ -43,7 +43,7 @@ def read_answers(path: Path) -> pl.DataFrame:
 
 
 def check_unlabelled(rows: pl.DataFrame, name: str) -> None:
-    """Raise InputError if a row has a label or no language, or an id is there twice; `name` says which table it is."""
+    """Raise InputError if a row has a label or no language, or an id repeats; `name` is the table's name in errors."""
     check_schema(rows, UNLABELLED_SCHEMA, name)
     rules = {
         "the id is null or not unique": pl.col("id").is_null() | pl.col("id").is_duplicated(),
@@ -51,13 +51,13 @@ def check_unlabelled(rows: pl.DataFrame, name: str) -> None:
         "the language is empty or null": pl.col("language").fill_null("") == "",
     }
     for message, broken in rules.items():
-        found = rows.filter(broken)
-        if found.height:
-            raise InputError(f"{name}, id {found['id'][0]!r}: {message} ({found.height} such rows)")
+        invalid = rows.filter(broken)
+        if invalid.height:
+            raise InputError(f"{name}, id {invalid['id'][0]!r}: {message} ({invalid.height} such rows)")
 
 
 def answers(rows: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
-    """An answer for every row.
+    """Answers to all rows, including those that were not scored.
 
     Args:
         rows: of `UNLABELLED_SCHEMA`.

@@ -1,4 +1,4 @@
-"""Predictions: a task's rows with the p(yes) that a model gave them, as `score` writes them."""
+"""Predictions: the rows of a task with a model's p(yes), as the stage `score` writes them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Where p(yes) becomes "yes": a pair is relevant where p(yes) >= the threshold of its language.
+    """Decision thresholds: a pair is relevant if p(yes) >= the threshold of its language.
 
     Attributes:
-        shared: the threshold of a language that has none of its own.
-        by_language: thresholds of single languages.
+        shared: threshold of all languages that are not in `by_language`.
+        by_language: thresholds of single languages, by ISO 639-1 code.
     """
 
     shared: float
@@ -35,11 +35,11 @@ class Thresholds:
 
     @classmethod
     def of(cls, calibrated: Mapping[str, Any]) -> Thresholds:
-        """Those that `calibrate` wrote to its metrics."""
+        """The thresholds in the metrics of the stage `calibrate`."""
         return cls(calibrated["threshold"], calibrated.get("thresholds", {}))
 
     def answer(self, predictions: FrameT) -> FrameT:
-        """The predictions with the column `is_relevant`, null where `p_yes` is."""
+        """Add the Boolean column `is_relevant`, null where `p_yes` is null."""
         threshold = pl.lit(self.shared)
         if self.by_language:
             own = pl.col("language").replace_strict(dict(self.by_language), default=None, return_dtype=pl.Float64)
@@ -72,7 +72,7 @@ def read_predictions(path: Path, split: str) -> pl.DataFrame:
 
 
 def labelled(predictions: pl.DataFrame) -> pl.DataFrame:
-    """The rows that can be measured."""
+    """The rows with a label."""
     return predictions.filter(pl.col("label").is_not_null())
 
 

@@ -1,6 +1,6 @@
-"""What is known of the world behind the labels, kept apart from them: to measure noise and false negatives by.
+"""Ground truth of simulated sources, for measuring label noise and false negatives.
 
-Only a simulated source knows it. No stage trains on it, and no param is chosen by it but where the README says so.
+Other sources have none. It is used for metrics only: no stage trains on it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ FACTS_SCHEMA = pl.Schema([("key", pl.String()), ("facts", pl.List(pl.String()))]
 
 @dataclass(frozen=True)
 class Truth:
-    """What a source knows of the world behind its labels; for measuring only, never for training.
-
-    A candidate is relevant to a query where it has all the facts that the query asks for.
+    """Ground truth: a candidate is relevant to a query if it has all facts that the query requires.
 
     Attributes:
-        groups: `FACTS_SCHEMA`, key is a row's `group`: the facts that its query asks for.
-        candidates: `FACTS_SCHEMA`, key is the candidate's text: the facts that it has.
+        groups: `FACTS_SCHEMA`; the key is a row's `group`, the facts are those that its query requires.
+        candidates: `FACTS_SCHEMA`; the key is the candidate's text, the facts are those that it has.
 
-    Both are empty for a source that knows nothing but its labels.
+    Both are empty for sources without ground truth.
     """
 
     groups: pl.DataFrame
@@ -33,17 +31,17 @@ class Truth:
 
 
 def no_truth() -> Truth:
-    """The truth of a source that knows nothing but its labels."""
+    """Empty ground truth, for sources without one."""
     return Truth(groups=FACTS_SCHEMA.to_frame(), candidates=FACTS_SCHEMA.to_frame())
 
 
 def read_truth(folder: Path) -> Truth:
-    """The truth that `write_truth` wrote to `folder`."""
+    """Read what `write_truth` wrote to `folder`."""
     return Truth(groups=read_table(folder / "groups.parquet"), candidates=read_table(folder / "candidates.parquet"))
 
 
 def write_truth(folder: Path, truth: Truth) -> None:
-    """Write the two tables of `truth` into `folder`."""
+    """Write `groups.parquet` and `candidates.parquet` into `folder`."""
     write_table(folder / "groups.parquet", truth.groups)
     write_table(folder / "candidates.parquet", truth.candidates)
 
@@ -56,13 +54,13 @@ def relevant(pairs: pl.DataFrame, truth: Truth) -> pl.Series:
         truth: the facts of groups and candidates.
 
     Returns:
-        Boolean series, one value a pair, null where the truth does not know the group or the candidate.
+        Boolean series, shape (n_pairs,); null where the group or the candidate has no ground truth.
     """
-    asked = truth.groups.rename({"key": "group", "facts": "asked"})
-    had = truth.candidates.rename({"key": "candidate", "facts": "had"})
+    required = truth.groups.rename({"key": "group", "facts": "required"})
+    present = truth.candidates.rename({"key": "candidate", "facts": "present"})
     joined = (
         pairs.select("group", "candidate")
-        .join(asked, on="group", how="left", maintain_order="left")
-        .join(had, on="candidate", how="left", maintain_order="left")
+        .join(required, on="group", how="left", maintain_order="left")
+        .join(present, on="candidate", how="left", maintain_order="left")
     )
-    return joined.select(relevant=pl.col("asked").list.set_difference("had").list.len() == 0).to_series()
+    return joined.select(relevant=pl.col("required").list.set_difference("present").list.len() == 0).to_series()

@@ -1,4 +1,4 @@
-"""Text as it is stored (NFC) and as it is compared (a key that ignores case, width, punctuation and spaces)."""
+"""Normal forms of text: the stored form (NFC), and a key for comparison that ignores case, width and punctuation."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ IGNORABLE_BUT_JOINERS = IGNORABLE.replace(r"\x{200B}-\x{200F}", r"\x{200B}\x{200
 
 
 def stored(text: str) -> str:
-    """`text` in NFC, runs of white space made one space, stripped."""
+    """`text` in NFC, stripped, with each run of white space replaced by one space."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def key(text: str) -> str:
-    """What two texts that a shopper would call the same have in common: NFKC, case-folded, words joined by a space.
+    """Key of a text, equal for texts that a shopper would call the same: NFKC, case-folded, words joined by a space.
 
     Letters, digits and combining marks are kept (marks carry the vowels of Thai and Arabic), invisible characters
     (`IGNORABLE`) are left out, all else separates.
@@ -37,7 +37,7 @@ def key(text: str) -> str:
 
 
 def keys(texts: pl.Series) -> pl.Series:
-    """`key` of each text, many at once: the same strings for all characters that Python's Unicode knows."""
+    """`key` of each text; vectorized, with the same result for all characters in Python's Unicode version."""
     return (
         texts.str.replace_all(f"[{IGNORABLE}]", "")
         .str.normalize("NFKC")
@@ -50,14 +50,14 @@ def keys(texts: pl.Series) -> pl.Series:
 
 
 def each_once(column: pl.Series, function: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """What `function` makes of a column of texts, with each different text given to it once: for long columns.
+    """Apply a function to the unique texts of a column and map the results back.
 
     Args:
         column: texts (String or Categorical) or nulls.
-        function: of unique texts (String), to a series as long.
+        function: maps a series of unique texts (String) to a series of the same length.
 
     Returns:
-        One value a row, null where the text is null; rows with the same text share the value in memory.
+        Shape (n_rows,); null where the text is null.
     """
     values = column.unique().drop_nulls()
     results = function(values.cast(pl.String))
@@ -66,6 +66,6 @@ def each_once(column: pl.Series, function: Callable[[pl.Series], pl.Series]) -> 
 
 @cache
 def _folds() -> dict[str, str]:
-    """Lower-case letters that case-folding changes all the same, such as ß."""
+    """Lower-case letters that case folding still changes, such as ß."""
     letters = (chr(code) for code in range(0x1FFFF) if not 0xD800 <= code < 0xE000)
     return {letter: letter.casefold() for letter in letters if letter == letter.lower() != letter.casefold()}

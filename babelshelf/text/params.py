@@ -8,7 +8,7 @@ from babelshelf.core.params import Section
 
 
 class ToleranceParams(Section):
-    """From where on another language contradicts the one that was asked for, see `language_id.Tolerance`."""
+    """When another language contradicts the declared one, see `language_id.Tolerance`."""
 
     min_letters: int = Field(ge=0)
     min_confidence: float = Field(ge=0, le=1)

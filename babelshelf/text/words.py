@@ -1,4 +1,4 @@
-"""Words of a query in any script: the units that a lexicon looks up and that the checks of a translation count."""
+"""Words of a text in any script: the units of the lexicon and of the checks of translations."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _WORD = re.compile(rf"[{_UNSPACED}][{_MARKS}]*|(?:[^\W_{_UNSPACED}]+|[{_MARKS}]+
 def spans(text: str) -> list[tuple[int, int, str]]:
     """Start, end and key of each word of `text`.
 
-    A word is a run of letters, marks and digits; in a script that is written without spaces it is one letter with its
-    marks, as finding words there takes a dictionary.
+    A word is a run of letters, marks and digits. In scripts without spaces it is one letter with its marks, as word
+    segmentation needs a dictionary there.
     """
-    return [(*found.span(), _key(found.group())) for found in _WORD.finditer(text)]
+    return [(*match.span(), _key(match.group())) for match in _WORD.finditer(text)]
 
 
 def words(text: str) -> list[str]:
-    """Keys (`babelshelf.text.keys.key`) of the words of `text` (in NFKC), in their order."""
+    """Keys (`babelshelf.text.keys.key`) of the words of `text` (in NFKC), in order."""
     return [word for _, _, word in spans(unicodedata.normalize("NFKC", text))]
 
 

@@ -124,9 +124,9 @@ def _is_full(error: BaseException) -> bool:
 
 
 def _why(error: BaseException, folder: Path) -> str:
-    """What stopped the writing, and the mend."""
+    """What stopped the writing, and the fix."""
     if not _is_full(error):
-        return f"{first_line(error)}). Mend that"
+        return f"{first_line(error)}). Fix that"
     return f"{first_line(error)}; {shutil.disk_usage(folder).free / 2**20:.0f} MiB are free there). Make room"
 
 

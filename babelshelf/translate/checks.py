@@ -13,7 +13,7 @@ import polars as pl
 
 from babelshelf.core.languages import LATIN, scripts
 from babelshelf.text.keys import key
-from babelshelf.text.language_id import Identified, Tolerance
+from babelshelf.text.language_id import Identification, Tolerance
 from babelshelf.text.words import words
 
 # Symbols are the same in every language; words are what shoppers of the 13 languages write instead.
@@ -82,7 +82,7 @@ class Case:
     language: str
     untranslated: tuple[str, ...]
     complete: bool = True
-    identified: Identified | None = None
+    identified: Identification | None = None
 
     @cached_property
     def query_words(self) -> list[str]:

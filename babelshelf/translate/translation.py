@@ -21,7 +21,7 @@ from babelshelf.core.rows import ROW_SCHEMA, concat
 from babelshelf.core.work_cache import WorkCache
 from babelshelf.runtime.screen import progress
 from babelshelf.text.keys import stored
-from babelshelf.text.language_id import Identified, Tolerance, identify, supported
+from babelshelf.text.language_id import Identification, Tolerance, identify, supported
 from babelshelf.translate.checks import Case, Rules, countable, failed_check, find_names, made_checks
 from babelshelf.translate.translator import Translation, Translator, UnfinishedError
 
@@ -160,7 +160,7 @@ def _rules(names: frozenset[str], held_out: pl.Series, settings: TranslateParams
     )
 
 
-def _identify(texts: list[str], rules: Rules) -> list[Identified | None]:
+def _identify(texts: list[str], rules: Rules) -> list[Identification | None]:
     """Of each text the language it seems to be in, of the rules' languages; None without the check."""
     if "language" in rules.skipped or len(supported(rules.languages)) < 2:
         return [None] * len(texts)

@@ -16,7 +16,7 @@ from babelshelf.core.params import read as read_params
 from babelshelf.core.params import section
 from babelshelf.core.rows import ROW_SCHEMA, write_csv, write_rows, write_table
 from babelshelf.data_report import languages, pairs, queries, texts
-from babelshelf.data_report.tables import SPLITS, TaskData
+from babelshelf.data_report.tables import SPLITS, TaskTables
 from babelshelf.page.document import Table
 from babelshelf.pairs import splits
 from babelshelf.pairs.params import CharactersPerText, FilesParams
@@ -26,7 +26,7 @@ from babelshelf.prepare.params import SOURCES, PrepareParams
 from babelshelf.prepare.sources import esci, files
 from babelshelf.prepare.statistics import split_statistics, statistics
 from babelshelf.tables.prediction_sets import UNLABELLED_SCHEMA, no_unlabelled
-from babelshelf.text.language_id import Identified, Tolerance
+from babelshelf.text.language_id import Identification, Tolerance
 from benchmarks.wrong_languages import judged, measured
 from stages.data_report import main
 from tests.helpers.profiles import NANO
@@ -69,11 +69,11 @@ def table(rows: list[Row], task: str = "qc") -> pl.DataFrame:
     )
 
 
-def task_data(rows: list[Row], task: str = "qc", **changes: Any) -> TaskData:  # noqa: ANN401
+def task_data(rows: list[Row], task: str = "qc", **changes: Any) -> TaskTables:  # noqa: ANN401
     read = table(rows, task)
     prepared = {split: split_statistics(read.filter(pl.col("split") == split)) for split in SPLITS}
     values: dict[str, Any] = {"unlabelled": no_unlabelled(), "prepared": prepared, "left_out": {}, "rejects": None}
-    return TaskData(task=task, rows=read, **values | changes)
+    return TaskTables(task=task, rows=read, **values | changes)
 
 
 def replaced(rows: list[Row], at: dict[int, dict[str, Any]]) -> list[Row]:
@@ -306,9 +306,9 @@ def test_rows_that_prepare_left_out_are_shown_with_their_reason(
 
 
 def test_the_page_says_that_only_latin_letters_are_counted() -> None:
-    """As `language_id.Identified.contradicts` has it: another script tells at once."""
-    assert Identified(2, foreign_script=True, confidences={"ja": 0.9, "de": 0.0}).contradicts("de", TOLERANCE)
-    assert not Identified(5, foreign_script=False, confidences={"en": 0.9, "de": 0.0}).contradicts("de", TOLERANCE)
+    """As `language_id.Identification.contradicts` has it: another script tells at once."""
+    assert Identification(2, non_latin=True, confidences={"ja": 0.9, "de": 0.0}).contradicts("de", TOLERANCE)
+    assert not Identification(5, non_latin=False, confidences={"en": 0.9, "de": 0.0}).contradicts("de", TOLERANCE)
     assert "A query in Latin letters needs at least 6 of them" in languages._explained(TOLERANCE, "all")
 
 

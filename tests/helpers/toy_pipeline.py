@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from babelshelf.commands.ladder.rows import Experiment, LadderRow
-from babelshelf.commands.ladder.runner import Outcome, run_experiments
+from babelshelf.commands.ladder.runner import LadderOutcome, run_experiments
 
 DVC_YAML = """
 stages:
@@ -116,7 +116,7 @@ def experiment(f1: int, seed: int = 1) -> Experiment:
     return Experiment(f"f{f1}-seed{seed}", row, seed, {"seed": seed, "f1": f1})
 
 
-def run(experiments: Sequence[Experiment], jobs: int = 1) -> tuple[Outcome, str]:
+def run(experiments: Sequence[Experiment], jobs: int = 1) -> tuple[LadderOutcome, str]:
     """Run the experiments in the working directory; the outcome and what was printed."""
     console = Console(record=True, width=200, file=Path("/dev/null").open("w"))  # noqa: SIM115
     outcome = run_experiments(experiments, [], jobs, console)

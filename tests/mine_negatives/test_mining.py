@@ -46,7 +46,7 @@ def on_an_arc(texts: Sequence[str], prompt: str = "") -> np.ndarray:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
-def mined(rows: pl.DataFrame, candidates: list[str], seed: int = 1, **changes: object) -> mining.Mined:
+def mined(rows: pl.DataFrame, candidates: list[str], seed: int = 1, **changes: object) -> mining.MiningResult:
     return mining.mine(rows, candidates, on_an_arc, settings(**changes), seed)
 
 
@@ -106,7 +106,7 @@ def test_no_anchor_at_all_is_an_error() -> None:
 
 
 def test_an_anchor_outside_the_catalogue_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"row 'r1': its candidate 'z' is no training candidate"):
+    with pytest.raises(InputError, match=r"row 'r1': its candidate 'z' is not among the training candidates"):
         mined(table(row("r1", "one", "z")), LETTERS)
 
 
@@ -232,7 +232,7 @@ def test_the_anchors_that_get_a_negative_are_drawn_evenly() -> None:
 def test_a_share_that_is_reached_exactly_needs_no_negative_more() -> None:
     labels = [1] * 21 + [0] * 9  # 21 / 0.7 is a little more than 30
     rows = table(*(row(f"r{i}", f"query {i}", "a", label) for i, label in enumerate(labels)))
-    assert mining.wanted_negatives(rows, 0.7) == {"en": 0}
+    assert mining.target_negatives(rows, 0.7) == {"en": 0}
 
 
 def test_what_the_anchors_cannot_give_is_counted_as_missing() -> None:
@@ -287,7 +287,7 @@ def test_too_many_clusters_are_an_error_before_any_work() -> None:
     def embed(texts: Sequence[str], prompt: str) -> np.ndarray:
         raise AssertionError("embedded")
 
-    with pytest.raises(InputError, match=r"ivf\.lists is 16, but 10 candidates are enough for 1"):
+    with pytest.raises(InputError, match=r"ivf\.lists is 16, but 10 candidates are enough for only 1"):
         mining.mine(table(row("r", "query", "a")), LETTERS, embed, settings(index="ivf"), 1)
 
 

@@ -127,7 +127,7 @@ def test_a_query_of_which_too_few_are_found_is_searched_among_all(monkeypatch: p
 
 
 def test_more_neighbours_than_vectors_are_refused() -> None:
-    with pytest.raises(ValueError, match="2001 neighbours are asked of 2000 vectors"):
+    with pytest.raises(ValueError, match="k is 2001, but there are only 2000 vectors"):
         found(2001)
 
 

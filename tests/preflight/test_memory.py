@@ -9,11 +9,11 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 
 from babelshelf.preflight import memory
-from babelshelf.preflight.memory import GIB, Shape, Training
+from babelshelf.preflight.memory import GIB, Shape, TrainingRun
 from tests.helpers.causal_lms import ARCHITECTURES, SIZES
 
 QWEN3_14B = Shape(5120, 17408, 40, 40, 8, 128, 151936, tied=False)
-PAPER = Training(16, 512, 32, "bf16", "bf16", "flash_attention_2", checkpointing=True, shards=4)
+PAPER = TrainingRun(16, 512, 32, "bf16", "bf16", "flash_attention_2", checkpointing=True, shards=4)
 
 
 def _config(name: str) -> PretrainedConfig:
@@ -102,14 +102,14 @@ def test_scoring_with_weights_in_bf16_takes_half_the_memory_and_no_copies() -> N
 SMALL = Shape(512, 1536, 8, 8, 4, 64, 8000, tied=True)
 LARGER = Shape(768, 2048, 12, 12, 4, 64, 8000, tied=True)
 MEASURED = [
-    (SMALL, Training(8, 256, None, "fp32", "fp32", "eager", checkpointing=False, shards=1), 2.19),
-    (LARGER, Training(8, 256, None, "fp32", "bf16", "sdpa", checkpointing=False, shards=1), 3.19),
-    (SMALL, Training(8, 256, 32, "fp32", "bf16", "eager", checkpointing=False, shards=1), 2.14),
-    (LARGER, Training(8, 256, 32, "fp32", "bf16", "sdpa", checkpointing=True, shards=1), 1.53),
-    (SMALL, Training(8, 256, 32, "fp32", "fp32", "eager", checkpointing=True, shards=1), 1.57),
+    (SMALL, TrainingRun(8, 256, None, "fp32", "fp32", "eager", checkpointing=False, shards=1), 2.19),
+    (LARGER, TrainingRun(8, 256, None, "fp32", "bf16", "sdpa", checkpointing=False, shards=1), 3.19),
+    (SMALL, TrainingRun(8, 256, 32, "fp32", "bf16", "eager", checkpointing=False, shards=1), 2.14),
+    (LARGER, TrainingRun(8, 256, 32, "fp32", "bf16", "sdpa", checkpointing=True, shards=1), 1.53),
+    (SMALL, TrainingRun(8, 256, 32, "fp32", "fp32", "eager", checkpointing=True, shards=1), 1.57),
 ]
 
 
 @pytest.mark.parametrize(("shape", "run", "peak"), MEASURED)
-def test_an_estimate_is_near_the_measured_peak(shape: Shape, run: Training, peak: float) -> None:
+def test_an_estimate_is_near_the_measured_peak(shape: Shape, run: TrainingRun, peak: float) -> None:
     assert memory.training(shape, run) / GIB == pytest.approx(peak, rel=0.25)

@@ -18,12 +18,12 @@ from tests.score.backends.test_vllm import MAX_LENGTH, ROWS
 
 
 def test_p_yes_is_of_no_then_yes() -> None:
-    assert vllm_serving.answered({7: -1.0, 9: -3.0, 2: -0.1}, (7, 9)) == pytest.approx(1 / (1 + np.exp(2)))
+    assert vllm_serving.p_yes_from_logprobs({7: -1.0, 9: -3.0, 2: -0.1}, (7, 9)) == pytest.approx(1 / (1 + np.exp(2)))
 
 
 def test_an_answer_that_the_engine_does_not_give_raises() -> None:
     with pytest.raises(RuntimeError, match=r"tokens \[9\]"):
-        vllm_serving.answered({7: -1.0}, (7, 9))
+        vllm_serving.p_yes_from_logprobs({7: -1.0}, (7, 9))
 
 
 @pytest.mark.parametrize(("config", "rank"), [({"r": 4}, 8), ({"r": 32}, 32), ({"r": 8, "rank_pattern": {"q": 9}}, 16)])

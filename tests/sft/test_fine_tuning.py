@@ -480,8 +480,8 @@ FAILED_SHARD = CheckpointException("of two processes", {0: (OSError(errno.ENOSPC
         (SafetensorError("I/O error: No space left on device (os error 28)"), "os error 28.; .*Make room"),
         (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 640 vs 598"), "pos 640 .*Make room"),
         (FAILED_SHARD, "No space left; .*Make room"),
-        (PermissionError(errno.EACCES, "Permission denied"), r"Permission denied\). Mend that and start again"),
-        (OSError(), r"\(OSError\). Mend that and start again"),
+        (PermissionError(errno.EACCES, "Permission denied"), r"Permission denied\). Fix that and start again"),
+        (OSError(), r"\(OSError\). Fix that and start again"),
     ],
     ids=str,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from babelshelf.core.errors import InputError
-from babelshelf.text.language_id import Identified, Tolerance, identify, supported
+from babelshelf.text.language_id import Identification, Tolerance, identify, supported
 
 LANGUAGES = ["en", "fr", "es", "ko", "pt", "ja", "th", "de", "it", "pl", "ar", "vi", "id"]
 TOLERANCE = Tolerance(min_letters=6, min_confidence=0.8, ratio=10)
@@ -82,7 +82,7 @@ def test_another_language_that_is_clearly_more_likely_is_refused() -> None:
     ],
 )
 def test_tolerance(confidences: dict[str, float], letters: int, contradicted: bool) -> None:
-    found = Identified(letters, foreign_script=False, confidences=confidences)
+    found = Identification(letters, non_latin=False, confidences=confidences)
     assert found.contradicts("de", TOLERANCE) is contradicted
 
 

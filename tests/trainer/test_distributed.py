@@ -224,7 +224,7 @@ def test_work_that_another_run_has_is_refused_where_nobody_may_wait(
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     with (
         partial_work("sft", 1),
-        pytest.raises(InputError, match="another run does this very work"),
+        pytest.raises(InputError, match="another run is doing the same work"),
         partial_work("sft", 1, wait=False),
     ):
         pass

@@ -15,6 +15,7 @@ from babelshelf.core.errors import InputError
 DVC = (sys.executable, "-m", "dvc")
 RUNS = re.compile(r"^Running stage '([^']+)'")
 SKIPPED = re.compile(r"^Stage '([^']+)' (didn't change|is cached)")
+NO_DAEMON = {"DVC_DAEMON": "1"}  # DVC starts none, which asks for updates and would hold the lock after the end
 OWN_LINES = ("> ", "Running ", "Stage '", "Reproducing experiment", "Updating lock file")
 
 
@@ -29,7 +30,12 @@ def dvc(folder: Path, environment: Mapping[str, str], *arguments: str) -> str:
         InputError: DVC failed; the message has what it wrote to its standard error.
     """
     result = subprocess.run(
-        [*DVC, *arguments], cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False
+        [*DVC, *arguments],
+        cwd=folder,
+        env={**environment, **NO_DAEMON},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     if result.returncode:
         raise InputError(f"dvc {arguments[0]} failed: {result.stderr.strip()}")
@@ -69,7 +75,7 @@ def run_experiment(
         subprocess.Popen(
             [*DVC, "exp", "run", *arguments],
             cwd=folder,
-            env=environment,
+            env={**environment, **NO_DAEMON},
             pass_fds=[lock],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

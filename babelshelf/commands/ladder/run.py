@@ -19,7 +19,7 @@ from babelshelf.commands.ladder.rows import (
     row_results,
     select,
 )
-from babelshelf.commands.ladder.runner import Outcome, run_experiments
+from babelshelf.commands.ladder.runner import LadderOutcome, run_experiments
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, load_seed, read
 
@@ -50,7 +50,7 @@ def run(names: Sequence[str], seeds: Sequence[int], jobs: int, file: Path, conso
         raise InputError(f"{len(failed)} of {len(requested)} experiments failed: {', '.join(failed)}")
 
 
-def table(rows: Sequence[LadderRow], done: Iterable[Experiment], outcome: Outcome) -> Table:
+def table(rows: Sequence[LadderRow], done: Iterable[Experiment], outcome: LadderOutcome) -> Table:
     """The rows with their F1, gain and time; `done` are the experiments that `outcome` may have results of."""
     results: dict[str, dict[int, Mapping[str, float]]] = {}
     seconds: dict[str, float] = {}

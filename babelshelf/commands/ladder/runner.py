@@ -18,7 +18,7 @@ from babelshelf.commands.ladder.dvc_commands import ExperimentFailedError
 from babelshelf.commands.ladder.experiments import Clone, untracked_inputs
 from babelshelf.commands.ladder.recipe import Recipe
 from babelshelf.commands.ladder.rows import Experiment, with_values
-from babelshelf.commands.ladder.schedule import Schedule, work_keys
+from babelshelf.commands.ladder.schedule import WorkSchedule, work_keys
 from babelshelf.core.params import PARAMS_FILE, read
 
 SUMMARY = "metrics/summarize.json"
@@ -27,7 +27,7 @@ DVC_FILE = Path("dvc.yaml")
 
 
 @dataclass
-class Outcome:
+class LadderOutcome:
     """What became of the experiments.
 
     Attributes:
@@ -78,7 +78,7 @@ class Progress:
 
 def run_experiments(
     requested: Sequence[Experiment], baselines: Sequence[Experiment], jobs: int, console: Console
-) -> Outcome:
+) -> LadderOutcome:
     """Run those of the `requested` experiments that are not up to date, in the repository of the working directory.
 
     Args:
@@ -91,7 +91,7 @@ def run_experiments(
         InputError: the working directory is not the root of a repository with a commit, or another process runs
             experiments there.
     """
-    outcome = Outcome()
+    outcome = LadderOutcome()
     numbers = {experiment.name: f"[{i}/{len(requested)}]" for i, experiment in enumerate(requested, 1)}
     with clones(Path.cwd(), min(jobs, len(requested))) as folders, console.status("") as status:
         progress = Progress(console, status, numbers, jobs)
@@ -106,7 +106,9 @@ def run_experiments(
     return outcome
 
 
-def _outdated(clone: Clone, requested: Iterable[Experiment], outcome: Outcome, progress: Progress) -> dict[str, Recipe]:
+def _outdated(
+    clone: Clone, requested: Iterable[Experiment], outcome: LadderOutcome, progress: Progress
+) -> dict[str, Recipe]:
     """Recipes of the experiments that are not up to date; results of the others go to `outcome`."""
     recipes = {}
     for experiment in requested:
@@ -130,14 +132,14 @@ def _run_all(
     clones: Sequence[Clone],
     requested: Mapping[str, Experiment],
     recipes: Mapping[str, Recipe],
-    outcome: Outcome,
+    outcome: LadderOutcome,
     progress: Progress,
 ) -> None:
     params, stages = read(PARAMS_FILE), read(DVC_FILE)["stages"]
     work = {
         name: work_keys(recipe, with_values(params, requested[name].params), stages) for name, recipe in recipes.items()
     }
-    schedule: Schedule[Clone] = Schedule(work)
+    schedule: WorkSchedule[Clone] = WorkSchedule(work)
 
     def run_one(clone: Clone, name: str) -> None:
         start = time.monotonic()
@@ -155,7 +157,7 @@ def _run_all(
 
 
 def _run_one(
-    clone: Clone, experiment: Experiment, recipe: Recipe, schedule: Schedule[Clone], progress: Progress
+    clone: Clone, experiment: Experiment, recipe: Recipe, schedule: WorkSchedule[Clone], progress: Progress
 ) -> str:
     """Run an experiment; how many of its stages ran."""
     name = experiment.name

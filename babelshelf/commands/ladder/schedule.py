@@ -51,7 +51,7 @@ def work_keys(recipe: Recipe, params: Mapping[str, Any], stages: Mapping[str, An
     return {name: key(name) for name in recipe.stages}
 
 
-class Schedule(Generic[Worker]):
+class WorkSchedule(Generic[Worker]):
     """Runs experiments on workers, as many at once as there are workers.
 
     Args:
@@ -76,7 +76,8 @@ class Schedule(Generic[Worker]):
                 try:
                     task(worker, name)
                 except BaseException:
-                    self._waiting.clear()
+                    with self._changed:
+                        self._waiting.clear()
                     raise
                 finally:
                     self._end(name)

@@ -18,7 +18,7 @@ from babelshelf.commands.report.runs import WORKSPACE, Run, ladder_runs, workspa
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import replacing, work_dir
 from babelshelf.core.params import PARAMS_FILE, load_seed, read
-from babelshelf.page.document import Document, Section, html, markdown, standalone
+from babelshelf.page.document import Document, ReportSection, html, markdown, standalone
 from babelshelf.runtime.stage_log import read_resources
 
 
@@ -88,7 +88,7 @@ def compose(ladder: Ladder, own: Run, tasks: Sequence[str], settings: Settings, 
         raise InputError("nothing to report: run `make repro`, or `babelshelf ladder`")
     findings = Findings(by_task, shown, base, own if own_tasks else None, settings)
     missing = ladder.missing()
-    parts: list[Section] = [
+    parts: list[ReportSection] = [
         *sections.results(findings),
         *gains.ladder(findings, missing),
         *gains.languages(findings),

@@ -9,20 +9,20 @@ import polars as pl
 from babelshelf.commands.report.findings import Findings
 from babelshelf.core.variants import VARIANTS
 from babelshelf.page.cells import NONE, share
-from babelshelf.page.document import Block, Section, Table
+from babelshelf.page.document import Block, ReportSection, Table
 from babelshelf.page.prepared import language_table, split_table
 
 
-def data(findings: Findings) -> Iterator[Section]:
+def data(findings: Findings) -> Iterator[ReportSection]:
     """Sizes and shares of the data as it came (the paper's Table 1), and what each variant adds."""
-    yield Section("data", "Data", [])
+    yield ReportSection("data", "Data", [])
     for task, named in findings.shown.items():
         blocks: list[Block] = []
         prepared = (named.run.json("metrics/prepare.json") or {}).get(task)
         if prepared is not None:
             blocks += [split_table(task, prepared), language_table(task, prepared)]
         variants = list(_variant_tables(findings, task))
-        yield Section(f"data-{task}", f"Data of {task}", [*blocks, *variants], level=3)
+        yield ReportSection(f"data-{task}", f"Data of {task}", [*blocks, *variants], level=3)
 
 
 def _variant_tables(findings: Findings, task: str) -> Iterator[Block]:

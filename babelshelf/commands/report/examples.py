@@ -10,13 +10,13 @@ import polars as pl
 from babelshelf.commands.report.findings import Findings, NamedRun
 from babelshelf.core.variants import STAGES
 from babelshelf.page.cells import EXAMPLES, examples_of
-from babelshelf.page.document import Block, Section, Table, Text
+from babelshelf.page.document import Block, ReportSection, Table, Text
 
 
-def examples(findings: Findings) -> Iterator[Section]:
+def examples(findings: Findings) -> Iterator[ReportSection]:
     """A section for each step of each task."""
     lead = f"Up to {EXAMPLES} examples of each kind, drawn at random, of the last row of the ladder that has the step."
-    yield Section("dropped", "What was dropped and kept", [Text(lead)])
+    yield ReportSection("dropped", "What was dropped and kept", [Text(lead)])
     sections = {
         "translated": ("Translation", _translation),
         "negatives": ("Negatives", _negatives),
@@ -28,7 +28,7 @@ def examples(findings: Findings) -> Iterator[Section]:
             metrics = None if named is None else named.run.json(f"metrics/{STAGES[variant]}/{task}.json")
             if named is not None and metrics is not None:
                 found = list(blocks(task, named, metrics))
-                yield Section(f"{variant}-{task}", f"{title}, {task}, of the run {named.name}", found, level=3)
+                yield ReportSection(f"{variant}-{task}", f"{title}, {task}, of the run {named.name}", found, level=3)
 
 
 def _translation(task: str, named: NamedRun, metrics: Mapping[str, Any]) -> Iterator[Block]:

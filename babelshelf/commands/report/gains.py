@@ -12,12 +12,12 @@ from babelshelf.commands.report.findings import Findings, gain, p_value, verdict
 from babelshelf.evaluate.metric_names import HEADINGS, RESAMPLED
 from babelshelf.page import figures
 from babelshelf.page.cells import NONE, percent
-from babelshelf.page.document import Block, Figure, Section, Table, Text
+from babelshelf.page.document import Block, Figure, ReportSection, Table, Text
 
 MAX_LISTED = 5  # files and params in a warning
 
 
-def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator[Section]:
+def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator[ReportSection]:
     """Each row of the ladder with its gain; `missing` names the experiments of a row that are not there."""
     if not findings.steps:
         return
@@ -31,7 +31,7 @@ def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator
         "of one query are not. Published gains are those of arXiv 2510.21671, Table 2, on its dev set, with other "
         "models and other data: gains can be set beside each other, the levels behind them cannot."
     )
-    yield Section("ladder", "The ladder", [Text(explanation)])
+    yield ReportSection("ladder", "The ladder", [Text(explanation)])
     for task, steps in findings.steps.items():
         blocks: list[Block] = []
         bars = [_bar(step) for step in steps if step.gain is not None]
@@ -45,7 +45,7 @@ def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator
         blocks.append(_rank_table(task, steps))
         blocks += [Text(_sentence(step)) for step in steps if _needs_sentence(step)]
         blocks += [Text(sentence) for step in steps for sentence in warnings(step, task)]
-        yield Section(f"ladder-{task}", f"The ladder of {task}", blocks, level=3)
+        yield ReportSection(f"ladder-{task}", f"The ladder of {task}", blocks, level=3)
 
 
 def warnings(step: Step, task: str) -> Iterator[str]:
@@ -60,7 +60,7 @@ def warnings(step: Step, task: str) -> Iterator[str]:
         yield f"Warning: {pair} were run with different {what}: the gain is not of the step alone; run both again."
 
 
-def languages(findings: Findings) -> Iterator[Section]:
+def languages(findings: Findings) -> Iterator[ReportSection]:
     """F1 in each language, and the gain of the last row over the first, corrected for the number of languages."""
     blocks: list[Block] = []
     for task in findings.shown:
@@ -75,7 +75,7 @@ def languages(findings: Findings) -> Iterator[Section]:
         "Languages marked (absent) have no labelled query in train as it came. P values are the bootstrap's, corrected "
         "for the number of languages (Holm 1979): with many languages some interval excludes zero by chance."
     )
-    yield Section("languages", "Languages", [note, *blocks])
+    yield ReportSection("languages", "Languages", [note, *blocks])
 
 
 def _bar(step: Step) -> figures.Bar:

@@ -19,11 +19,11 @@ from babelshelf.evaluate.bootstrap import difference, resample
 from babelshelf.evaluate.reliability import expected_calibration_error, reliability
 from babelshelf.page import figures
 from babelshelf.page.cells import NONE, percent
-from babelshelf.page.document import Block, Figure, Section, Table, Text
+from babelshelf.page.document import Block, Figure, ReportSection, Table, Text
 from babelshelf.tables.predictions import arrays, labelled
 
 
-def results(findings: Findings) -> Iterator[Section]:
+def results(findings: Findings) -> Iterator[ReportSection]:
     """The runs that the details are of, as `babelshelf show` has them."""
     lines: list[list[str]] = []
     for task, shown in findings.shown.items():
@@ -34,7 +34,7 @@ def results(findings: Findings) -> Iterator[Section]:
                 lines += [[line[0], named.name, *line[1:]] for line in task_rows(task, evaluated)]
     scores = score_headings(findings.settings.confidence)
     caption = "On test, in per cent; intervals by bootstrap over query groups"
-    yield Section(
+    yield ReportSection(
         "results",
         "Results",
         [
@@ -48,7 +48,7 @@ def results(findings: Findings) -> Iterator[Section]:
     )
 
 
-def thresholds(findings: Findings) -> Iterator[Section]:
+def thresholds(findings: Findings) -> Iterator[ReportSection]:
     """F1 over the threshold with the chosen point, and whether thresholds per language would do better."""
     blocks: list[Block] = []
     rows = []
@@ -79,10 +79,10 @@ def thresholds(findings: Findings) -> Iterator[Section]:
                 "is fixed. The param calibrate.per_language turns thresholds per language on."
             )
         )
-    yield Section("thresholds", "Thresholds", blocks)
+    yield ReportSection("thresholds", "Thresholds", blocks)
 
 
-def calibration(findings: Findings) -> Iterator[Section]:
+def calibration(findings: Findings) -> Iterator[ReportSection]:
     """Whether p(yes) is a probability."""
     blocks: list[Block] = []
     rows = []
@@ -104,10 +104,10 @@ def calibration(findings: Findings) -> Iterator[Section]:
         "Where p(yes) is a probability the curve is the diagonal. The threshold does not need it to be (only the order "
         "of the pairs counts), a user of p(yes) does. After arXiv 1706.04599, with bins of equal mass."
     )
-    yield Section("calibration", "Calibration", [note, *blocks])
+    yield ReportSection("calibration", "Calibration", [note, *blocks])
 
 
-def learning(findings: Findings) -> Iterator[Section]:
+def learning(findings: Findings) -> Iterator[ReportSection]:
     """Training loss of each row's final model."""
     blocks: list[Block] = []
     for task, named in findings.shown.items():
@@ -122,13 +122,13 @@ def learning(findings: Findings) -> Iterator[Section]:
             ends = "; ".join(f"{name} ends at {curve['loss'][-1]:.3f}" for name, curve in curves.items())
             blocks.append(Figure(f"learning-{task}", f"{caption} {ends}.", caption, figures.learning(curves)))
     note = Text("The loss of DPO is another one than that of fine-tuning: their levels do not compare.")
-    yield Section("learning", "Learning curves", [note, *blocks])
+    yield ReportSection("learning", "Learning curves", [note, *blocks])
 
 
-def resources(records: pl.DataFrame) -> Iterator[Section]:
+def resources(records: pl.DataFrame) -> Iterator[ReportSection]:
     """Time and peak memory by stage; `records` as `babelshelf.runtime.stage_log` reads them."""
     if records.is_empty():
-        yield Section(
+        yield ReportSection(
             "resources", "Time and memory", [Text("Nothing is recorded: .cache/resources.jsonl is not here.")]
         )
         return
@@ -139,7 +139,7 @@ def resources(records: pl.DataFrame) -> Iterator[Section]:
         [stage, str(n), f"{mean:.0f}", f"{most:.0f}", f"{peak:,.0f}"]
         for stage, n, mean, most, peak in by_stage.sort("stage").iter_rows()
     ]
-    yield Section(
+    yield ReportSection(
         "resources",
         "Time and memory",
         [

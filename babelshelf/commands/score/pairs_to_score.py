@@ -16,8 +16,8 @@ import polars as pl
 from babelshelf.core.errors import InputError
 from babelshelf.core.languages import normalize
 from babelshelf.pairs.column_profiles import read_profiles, value_counts
-from babelshelf.pairs.column_roles import Roles, Table, guess_language_values, guess_roles
-from babelshelf.pairs.formats import as_params, form, written
+from babelshelf.pairs.column_roles import InputTable, Roles, guess_language_values, guess_roles
+from babelshelf.pairs.formats import as_params, detect, form
 from babelshelf.pairs.guesses import Guess, Outcome, resolve
 from babelshelf.pairs.params import FileParams, FilesParams
 from babelshelf.pairs.readers import read_blocks
@@ -49,6 +49,8 @@ class Asked:
         columns: `{role: names of the columns}`, of `ROLES`.
         language: of all rows; "" where a column says it.
         language_map: `{value: language}` of values that are no languages, in lower case.
+        encoding: of the file; "" where it is told from the bytes.
+        header: names of the columns of a file without a header.
         keep: further columns, which the output is to have too.
         path_separator: what stands between the levels of a category path, None where it is found in the file.
         trained_separator: the one that the params have, for a file in which none is found.
@@ -60,6 +62,8 @@ class Asked:
     keep: Sequence[str]
     path_separator: str | None
     trained_separator: str = ""
+    encoding: str = ""
+    header: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,8 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
         InputError: the file can't be read, has no rows, or a column is not there or can't be told.
     """
     language = normalize(asked.language, "--language") if asked.language else ""
-    how = written(path)
+    detected = detect(path, asked.encoding, asked.header)
+    how = detected.how
     profiles, rows = read_profiles([path], how)
     if rows.is_empty():
         raise InputError(f"{path}: no rows: give a file that has some")
@@ -150,14 +155,14 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
     splits = {name.lower() for names in files.split.names.values() for name in names}
     plain = {role: [role] for role in ROLES if role in rows.columns and role not in asked.keep}
     named = plain | dict(asked.columns) | ({"language": []} if language else {})
-    table = Table(profiles, task, named, splits, str(path))
+    table = InputTable(profiles, task, named, splits, str(path))
     roles = guess_roles(table, ROLES)
     resolve(roles.guesses)  # as what follows needs the columns
     languages, mapping = guess_language_values(table, roles, rows, language, asked.language_map)
     columns = {role: names if len(names) > 1 else names[0] for role, names in roles.columns.items() if role != "id"}
     ids = [name for name in roles.columns.get("id", []) if name not in asked.keep]
     mark = _separator(path, task, how, roles, asked)
-    lines = resolve([*roles.guesses, *languages, *([mark] if task == "qc" else [])])
+    lines = resolve([*detected.guesses, *roles.guesses, *languages, *([mark] if task == "qc" else [])])
     params = {"language": language, "language_map": mapping, "path_separator": mark.value}
     settings = files.model_copy(
         update={"tasks": [task], task: as_params({**how, **params}, columns), "missing_candidate": "bad"}

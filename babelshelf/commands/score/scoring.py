@@ -42,7 +42,7 @@ MARGIN = 64  # tokens: for the name of the language, and what a tokenizer puts b
 
 
 @dataclass(frozen=True)
-class Trained:
+class ModelFiles:
     """What scores.
 
     Attributes:
@@ -113,7 +113,7 @@ def path_warnings(looked: Looked, trained_share: float | None) -> list[str]:
     ]
 
 
-def run(pairs: PairFile, out: Path, trained: Trained, max_bad_share: float) -> Iterator[str]:
+def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -> Iterator[str]:
     """Score a file, and write `out`.
 
     Args:

@@ -20,11 +20,10 @@ import polars as pl
 from pydantic import Field
 
 from babelshelf.core.errors import InputError
-from babelshelf.llm.requirements import MergedAdapter, Package, Requirement
-from babelshelf.llm.requirements import VllmEngines as RequiredEngines
+from babelshelf.llm.requirements import MergedAdapter, Package, Requirement, VllmEngines
 from babelshelf.runtime.child_process import Guard, end_with_parent
 from babelshelf.score.params import VllmEngineParams
-from babelshelf.score.vllm_serving import Serving, VllmEngines, VllmScorer, answered, trained
+from babelshelf.score.vllm_serving import EngineGroup, Serving, VllmScorer, p_yes_from_logprobs, served_model
 
 if TYPE_CHECKING:
     from babelshelf.score.params import ScoreParams
@@ -50,7 +49,7 @@ def requirements(settings: ScoreParams, longest: int, *, adapted: bool) -> Itera
     """What scoring needs; `longest` are the tokens of the longest prompt, `adapted` says whether it has an adapter."""
     own = settings.own(Params)
     yield Package("vllm", "pip install -e '.[vllm]'")
-    yield RequiredEngines(own.data_parallel, own.tensor_parallel, own.gpu_memory_utilization, own.precision, longest)
+    yield VllmEngines(own.data_parallel, own.tensor_parallel, own.gpu_memory_utilization, own.precision, longest)
     if adapted and own.adapter == "merged":
         yield MergedAdapter(own.precision, "set score.vllm.adapter: lora")
 
@@ -68,7 +67,7 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[VllmScorer]
         InputError: the adapter has what vLLM cannot serve beside a base model, or there are too few GPUs.
     """
     own = settings.own(Params)
-    with trained(base, model, own) as found, _engines(found.serving, own.data_parallel) as engines:
+    with served_model(base, model, own) as found, _engines(found.serving, own.data_parallel) as engines:
         yield found.scorer(engines, CHUNK)
 
 
@@ -92,11 +91,10 @@ class Engine:
         """p(yes) of each prompt."""
         asked = [{"prompt_token_ids": prompt} for prompt in prompts.to_list()]
         outputs = self._llm.generate(asked, self._sampling, lora_request=self._lora, use_tqdm=False) if asked else []
-        found = [output.outputs[0].logprobs[0] for output in outputs]
-        return np.array(
-            [answered({token: of.logprob for token, of in logprobs.items()}, self._answers) for logprobs in found],
-            np.float64,
-        )
+        of_answers = [
+            {token: entry.logprob for token, entry in output.outputs[0].logprobs[0].items()} for output in outputs
+        ]
+        return np.array([p_yes_from_logprobs(logprobs, self._answers) for logprobs in of_answers], np.float64)
 
     def close(self) -> None:
         """End the engine's processes."""
@@ -119,7 +117,7 @@ class EnginePool:
 
 
 @contextmanager
-def _engines(serving: Serving, replicas: int) -> Iterator[VllmEngines]:
+def _engines(serving: Serving, replicas: int) -> Iterator[EngineGroup]:
     if replicas == 1:
         engine = Engine(serving)
         try:

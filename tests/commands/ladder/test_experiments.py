@@ -25,7 +25,8 @@ from tests.helpers.toy_pipeline import ToyPipeline, experiment, run
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyPipeline:
     """A repository, which is the working directory."""
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-    monkeypatch.delenv("BABELSHELF_ROOT", raising=False)
+    for name in ("BABELSHELF_ROOT", "DVC_NO_ANALYTICS"):  # a daemon of DVC must not hold the lock
+        monkeypatch.delenv(name, raising=False)
     pipeline = toy_pipeline.create(tmp_path.resolve())
     monkeypatch.chdir(pipeline.folder)
     return pipeline

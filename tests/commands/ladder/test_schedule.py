@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from babelshelf.commands.ladder.recipe import Recipe, Stage
-from babelshelf.commands.ladder.schedule import Schedule, work_keys
+from babelshelf.commands.ladder.schedule import WorkSchedule, work_keys
 
 STAGES: dict[str, Any] = {
     "prepare": {"params": ["seed"]},
@@ -60,7 +60,7 @@ def test_params_of_another_file_make_all_params_count() -> None:
 def test_an_experiment_waits_until_shared_stages_are_finished() -> None:
     shared = {"prepare": "p"}
     work = {"a": shared | {"train": "a"}, "b": shared | {"train": "b"}, "c": {"prepare": "other"}}
-    schedule: Schedule[int] = Schedule(work)
+    schedule: WorkSchedule[int] = WorkSchedule(work)
     events: list[str] = []
     started = {name: threading.Event() for name in work}
 
@@ -80,7 +80,7 @@ def test_an_experiment_waits_until_shared_stages_are_finished() -> None:
 
 
 def test_each_worker_is_used_by_one_experiment_at_a_time() -> None:
-    schedule: Schedule[list[str]] = Schedule({name: {"stage": name} for name in "abcdef"})
+    schedule: WorkSchedule[list[str]] = WorkSchedule({name: {"stage": name} for name in "abcdef"})
     workers: list[list[str]] = [[], []]
     names: list[str] = []
 
@@ -95,7 +95,7 @@ def test_each_worker_is_used_by_one_experiment_at_a_time() -> None:
 
 
 def test_after_an_error_no_other_experiment_starts() -> None:
-    schedule: Schedule[int] = Schedule({"a": {}, "b": {}})
+    schedule: WorkSchedule[int] = WorkSchedule({"a": {}, "b": {}})
     names: list[str] = []
 
     def task(_worker: int, name: str) -> None:

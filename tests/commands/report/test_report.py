@@ -24,7 +24,7 @@ from babelshelf.commands.report.runs import ladder_runs
 from babelshelf.core.errors import InputError
 from babelshelf.evaluate.bootstrap import Difference, Pair, paired_difference
 from babelshelf.page import figures
-from babelshelf.page.document import Document, Section, Table, Text, html, markdown, plain
+from babelshelf.page.document import Document, ReportSection, Table, Text, html, markdown, plain
 from tests.helpers import report_runs
 
 QUICK = Settings(confidence=0.95, seed=1, bins=10, resamples=200)
@@ -404,7 +404,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_report_replaces_the_one_before(document: Document, tmp_path: Path) -> None:
     write(document, tmp_path / "report")
-    write(Document("Other", [], [Section("a", "A", [Text("b")])]), tmp_path / "report")
+    write(Document("Other", [], [ReportSection("a", "A", [Text("b")])]), tmp_path / "report")
     assert (tmp_path / "report" / "report.md").read_text(encoding="utf-8").startswith("# Other")
     assert list((tmp_path / "report" / "figures").iterdir()) == []
 

@@ -353,8 +353,11 @@ def test_a_folder_that_is_a_link_is_refused_and_linked_files_are_read(base: Row,
         ({"name": "train"}, r"prepare\.mixed\.parts: .*a part is called 'train', as a split is"),
         ({"name": "dev"}, r"prepare\.mixed\.parts: .*a part is called 'dev', as a split is"),
         ({"name": "test"}, r"prepare\.mixed\.parts: .*a part is called 'test', as a split is"),
-        ({"source": "demo"}, r"prepare\.mixed\.parts\.0\.source: Input should be 'files', 'cikm2025' or 'esci'"),
-        ({"source": "esci", "tasks": ["qc", "qi"]}, r"parts\.0\.tasks: .*the source esci has the task qi alone"),
+        (
+            {"source": "demo"},
+            r"prepare\.mixed\.parts\.0\.source: no source of labelled pairs; there are cikm2025, esci, files",
+        ),
+        ({"source": "esci", "tasks": ["qc", "qi"]}, r"parts\.0\.tasks: .*the source esci has no rows of the task qc"),
         ({"source": "cikm2025"}, r"prepare\.mixed\.parts: .*two parts are of cikm2025"),
         ({"tasks": []}, r"parts\.0\.tasks: List should have at least 1 item"),
         ({"tasks": ["qi", "qi"]}, r"parts\.0\.tasks: .*a task is there twice"),
@@ -366,6 +369,7 @@ def test_params_that_cannot_be_meant(root: Path, tmp_path: Path, changes: Row, e
     values = read_params(NANO)
     parts = [part("shop", "files", Path("data/pairs.csv")) | changes, part("other", "cikm2025", Path("data/more"))]
     values["prepare"] |= {"source": "mixed", "input": {"qc": "data", "qi": "data"}}
+    values["prepare"] |= {name: SOURCES.defaults(name) for name in ("mixed", "files", "cikm2025", "esci")}
     values["prepare"]["mixed"]["parts"] = parts
     profiles.dump(values, tmp_path / "params.yaml")
     with pytest.raises(InputError, match=expected):
@@ -375,7 +379,7 @@ def test_params_that_cannot_be_meant(root: Path, tmp_path: Path, changes: Row, e
 @pytest.mark.parametrize("parts", [None, 3, [], [3], [{}], {"a": {}}])
 def test_parts_that_are_none_are_an_error_and_no_traceback(root: Path, tmp_path: Path, parts: object) -> None:
     values = read_params(NANO)
-    values["prepare"] |= {"source": "mixed", "mixed": {**values["prepare"]["mixed"], "parts": parts}}
+    values["prepare"] |= {"source": "mixed", "mixed": SOURCES.defaults("mixed") | {"parts": parts}}
     profiles.dump(values, tmp_path / "params.yaml")
     with pytest.raises(InputError, match=r"prepare\.mixed\.parts"):
         check_params(tmp_path / "params.yaml")

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from babelshelf.core.errors import InputError
 from babelshelf.prepare.leak_checks import all_rows, check
 from babelshelf.prepare.marketplace import Marketplace, TaskData
-from babelshelf.prepare.sources.taxonomy import Params, read, read_categories
+from babelshelf.prepare.sources.taxonomy import Params, read
+from babelshelf.prepare.sources.taxonomy.categories import read_categories
 from babelshelf.prepare.sources.taxonomy.tree import draw_negatives, shells
 from babelshelf.tables.truth import relevant
 from babelshelf.text.keys import key

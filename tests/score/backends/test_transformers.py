@@ -192,7 +192,7 @@ def _of_length(scorer: TransformersScorer, tokens: int) -> pl.DataFrame:
 
 
 def test_weights_in_bf16_are_not_computed_in_fp32() -> None:
-    with pytest.raises(ValueError, match="bf16 needs precision: bf16"):
+    with pytest.raises(InputError, match="bf16 needs precision: bf16"):
         tiny_lm.score_params(precision="fp32", weights="bf16")
 
 

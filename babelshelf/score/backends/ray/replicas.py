@@ -28,7 +28,7 @@ from babelshelf.core.files import replacing
 from babelshelf.core.partial_work import fingerprint, partial_work
 from babelshelf.core.rows import write_table
 from babelshelf.score.backends.ray.cluster import connected, device
-from babelshelf.score.vllm_serving import Serving, VllmScorer, trained
+from babelshelf.score.vllm_serving import Serving, VllmScorer, served_model
 
 if TYPE_CHECKING:
     from babelshelf.score.backends.ray import Params
@@ -52,7 +52,7 @@ def load(base: Path, model: Path, settings: Params) -> Iterator[VllmScorer]:
         InputError: the adapter has what vLLM cannot serve beside a base model; there is no cluster at the address; it
             has no room for the replicas; a machine of it does not see the models.
     """
-    with trained(base, model, settings) as found, ExitStack() as work:
+    with served_model(base, model, settings) as found, ExitStack() as work:
         serving = _with_whole_paths(found.serving)
         with connected(settings, serving):
             yield found.scorer(RayReplicas(serving, settings, fingerprint(base, model, settings), work), CHUNK)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field, JsonValue
-
-from babelshelf.core.params import Section
+from babelshelf.endpoint.params import EndpointParams
 from babelshelf.llm.requirements import Package, Requirement
 from babelshelf.translate.params import Prompt
 
@@ -28,17 +26,10 @@ retries: 5 # of a request, by the SDK
 """
 
 
-class Params(Section):
+class Params(EndpointParams):
     """The section `translate.openai`."""
 
-    base_url: str = Field(pattern=r"^https?://[^\s@]+$")  # no user:password@ either
-    model: str = Field(min_length=1)
-    api: Literal["chat", "completions"]
     prompt: Prompt
-    request: dict[str, JsonValue]  # further keys of each request, as they are
-    concurrency: int = Field(gt=0)  # requests at once
-    timeout: float = Field(gt=0)  # seconds a try
-    retries: int = Field(ge=0)  # of a request, by the SDK
 
 
 def requirements(settings: TranslateParams) -> Iterator[Requirement]:

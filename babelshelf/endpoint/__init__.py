@@ -1,0 +1,1 @@
+"""Requests to endpoints with OpenAI's API (shared): a service, or `vllm serve`."""
