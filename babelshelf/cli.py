@@ -88,6 +88,10 @@ def readme() -> None:
 @click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
 @click.option("--split-name", "split_names", multiple=True, metavar="SPLIT=VALUE", help="What a split is called.")
 @click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: found in the file.")
+@click.option(
+    "--encoding", default="", metavar="NAME", help="Of the file, such as cp1252; default: told from its bytes."
+)
+@click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
 @click.option("--yes", is_flag=True, help="Take the likeliest answer where something is unsure.")
 def init(
     *,
@@ -99,6 +103,8 @@ def init(
     language_map: tuple[str, ...],
     split_names: tuple[str, ...],
     path_separator: str | None,
+    encoding: str,
+    header: str,
     yes: bool,
 ) -> None:
     """Look at your own labelled pairs, and write the params that read them."""
@@ -121,6 +127,8 @@ def init(
         language_map=parsed_language_map(language_map),
         split_names=parsed_split_names(split_names),
         path_separator=path_separator,
+        encoding=encoding,
+        header=_names(header),
         accept=yes,
     )
     for line in write(options):
@@ -151,6 +159,10 @@ def submit(*, out: Path, final: bool) -> None:
 @click.option("--language", default="", metavar="CODE", help="Language of all rows, where no column says it.")
 @click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
 @click.option("--keep", multiple=True, metavar="NAME", help="A further column that OUT is to have.")
+@click.option(
+    "--encoding", default="", metavar="NAME", help="Of the file, such as cp1252; default: told from its bytes."
+)
+@click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
 @click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: found in the file.")
 @click.option(
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.02, help="Of rows that can't be scored; default: 0.02."
@@ -168,6 +180,8 @@ def score(
     language_map: tuple[str, ...],
     keep: tuple[str, ...],
     path_separator: str | None,
+    encoding: str,
+    header: str,
     max_bad_share: float,
     base: Path,
     model: Path | None,
@@ -200,6 +214,8 @@ def score(
         language=language,
         language_map=parsed_language_map(language_map),
         keep=keep,
+        encoding=encoding,
+        header=_names(header),
         path_separator=path_separator,
         trained_separator=own,
     )
@@ -247,6 +263,10 @@ def _final_model(task: str) -> Path:
     if recipe is None:
         raise click.BadParameter(f"{PARAMS_FILE} has no tasks.{task}: give --model, or another --task")
     return Path("models", recipe["method"], recipe["train_on"], task)
+
+
+def _names(header: str) -> list[str]:
+    return [name.strip() for name in header.split(",")] if header else []
 
 
 def _seeds(text: str | None) -> list[int]:

@@ -1,8 +1,10 @@
-"""How a stranger's file of pairs is written, by its name and its first bytes; for `babelshelf init` and `score`."""
+"""How a user's file of pairs is written, told from its name and bytes; for `babelshelf init` and `babelshelf score`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,79 +12,148 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import section
+from babelshelf.pairs.dialects import detect_dialect
+from babelshelf.pairs.encodings import detect_encoding, is_ascii
 from babelshelf.pairs.folders import FORMATS, suffix
-from babelshelf.pairs.hints import FOUND, Mends
+from babelshelf.pairs.guesses import Guess
+from babelshelf.pairs.hints import DETECTED, Hints
 from babelshelf.pairs.params import FileParams
-from babelshelf.pairs.readers import column_names, packed, read_file
+from babelshelf.pairs.readers import read_sample
+from babelshelf.pairs.text_stream import TextStream, head
 
-DELIMITERS = ("\t", ",", ";", "|")
-START = 1 << 20  # bytes that are looked into for encoding and delimiter
+START = 1 << 20  # bytes that are looked into for the format and the dialect
 PROPOSED = Path("proposal")  # what messages call params that are in no file yet
+PLAIN = {"delimiter": ",", "quote": '"', "escape": "", "skip_lines": 0, "header": [], "encoding": "utf-8"}
+MARKS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", "~": "tilde", "\x01": r"\x01"}
 
 
-def written(file: Path) -> dict[str, Any]:
-    """`format`, `delimiter`, `quote` and `encoding`, as in params.yaml; raise InputError if it can't be unpacked."""
-    start = packed(file, START)
-    how = {"format": FORMATS.get(suffix(file), "csv"), "delimiter": ",", "quote": '"', "encoding": "utf-8"}
-    if start.startswith(b"PAR1"):
-        return how | {"format": "parquet"}
-    how["encoding"] = _encoding(start)
-    text = start.decode(how["encoding"], errors="replace").lstrip("\ufeff")
-    if text.lstrip().startswith("{"):
-        return how | {"format": "jsonl"}
-    if how["format"] == "csv":
-        how["delimiter"] = _delimiter(text)
-        how["quote"] = _quote(file, how)
-    return how
+@dataclass(frozen=True)
+class Detected:
+    """How a file is written.
+
+    Attributes:
+        how: `format`, `delimiter`, `quote`, `escape`, `skip_lines`, `header` and `encoding`, as in params.yaml.
+        guesses: what is not certain of that.
+    """
+
+    how: dict[str, Any]
+    guesses: list[Guess]
 
 
-def _encoding(start: bytes) -> str:
-    """UTF-16 with its mark, UTF-8 where most of what is not ASCII is that, else Windows-1252."""
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    text = start.decode("utf-8", errors="replace")
-    lost = text.count("\ufffd") - start.count("\ufffd".encode())
-    other = sum(not char.isascii() for char in text)
-    return "utf-8" if lost <= max(1, 0.2 * other) else "cp1252"
+def detect(file: Path, encoding: str = "", header: Sequence[str] = ()) -> Detected:
+    """How a file is written.
+
+    Args:
+        file: packed or not.
+        encoding: as the user said it; "" where it is told from the bytes.
+        header: names of the columns of a file that has no header, as the user said them.
+
+    Raises:
+        InputError: the file can't be unpacked, its encoding can't be told, or it has no header and `header` is empty.
+    """
+    how: dict[str, Any] = {"format": FORMATS.get(suffix(file), "csv"), **PLAIN}
+    if head(file, START).startswith(b"PAR1"):
+        return Detected(how | {"format": "parquet"}, [])
+    how["encoding"], guesses = (_known(encoding), []) if encoding else detect_encoding(file)
+    text, whole = _start(file, how["encoding"])
+    begin = text.lstrip()
+    if (begin.startswith(("{", "[{", "[\n", "[\r", "[ ", "[]")) and how["format"] != "csv") or _is_json(begin):
+        how["format"] = _json_format(begin, whole=whole)
+    elif how["format"] == "csv":
+        dialect, more = detect_dialect(file, text, whole=whole, header=header)
+        how, guesses = how | dialect, [*guesses, *more]
+    _check_readable(file, how)
+    return Detected(how, guesses)
 
 
-def _delimiter(text: str) -> str:
-    """The one that the header has and most lines have as often, then the one that it has most often."""
-    lines = [line for line in text.splitlines()[:200] if line]
-    counts = {mark: [line.count(mark) for line in lines] for mark in DELIMITERS}
-    scores = {
-        mark: (sum(count == found[0] for count in found) / len(found), found[0])
-        for mark, found in counts.items()
-        if found and found[0]
-    }
-    return max(scores, key=lambda mark: scores[mark]) if scores else ","
+def _check_readable(file: Path, how: Mapping[str, Any]) -> None:
+    """Raise InputError with the first bad row where all of the first rows are bad."""
+    rows = read_sample(file, as_params(how, {}))
+    bad = rows.filter(pl.col("problem").is_not_null()).head(1)
+    if rows.height and rows["problem"].null_count() == 0:
+        for row, line, problem, record in bad.select("row", "line", "problem", "record").iter_rows():
+            raise InputError(
+                f"{file}: no row can be read as {form(how)}; the first, row {row} (line {line}): {problem}: {record!r}"
+            )
 
 
-def _quote(file: Path, how: dict[str, Any]) -> str:
-    """The usual one, unless fewer records are ragged without: in TSV a quote is often an inch."""
-    ragged = {}
-    for quote in ('"', ""):
-        settings = as_params(how | {"quote": quote}, {})
-        try:
-            rows = read_file(file, settings, {}, few=True)
-            ragged[quote] = rows["problem"].count() / max(rows.height, 1)
-        except InputError:
-            ragged[quote] = 2.0
-    return "" if ragged[""] < ragged['"'] else '"'
+def detect_all(files: Sequence[Path], encoding: str = "", header: Sequence[str] = ()) -> Detected:
+    """How several files are written; raise InputError as `detect` does, or where they are written in different ways."""
+    first = detect(files[0], encoding, header)
+    how, guesses = first.how, list(first.guesses)
+    for file in files[1:]:
+        other = detect(file, encoding, header)
+        guesses += other.guesses
+        for key, value in other.how.items():
+            if how[key] == value or (key == "format" and file.stat().st_size == 0):
+                continue
+            if key == "encoding" and is_ascii(file):
+                continue
+            if (key == "encoding" and is_ascii(files[0])) or (key == "quote" and not _has(files[0], how["quote"])):
+                how[key] = value
+            elif key != "quote" or _has(file, value):
+                raise InputError(
+                    f"{file}: {key} is {value!r}, but {how[key]!r} in {files[0]}: write both files in the same way, or "
+                    "give a pattern that matches one of them"
+                )
+    return Detected(how, guesses)
 
 
-class FoundFile(FileParams):
-    """A file whose format was found by `written`, and which no param describes."""
+def _has(file: Path, quote: str) -> bool:
+    """Whether a file has a quote; no quotes at all are said of files that have some."""
+    return not quote or quote.encode() in head(file, START)
 
-    mends: ClassVar[Mends] = FOUND
+
+def _known(encoding: str) -> str:
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError) as error:
+        raise InputError(f"--encoding: Python knows no encoding {encoding!r}; cp1252 and gb18030 are two") from error
+    return encoding
 
 
-def as_params(how: Mapping[str, Any], columns: Mapping[str, str | list[str]]) -> FoundFile:
+def _start(file: Path, encoding: str) -> tuple[str, bool]:
+    """The first characters of a file, and whether they are all."""
+    raw = TextStream(file, encoding).read(START + 1)
+    return raw[:START].decode("utf-8", errors="ignore"), len(raw) <= START
+
+
+def _is_json(begin: str) -> bool:
+    """Whether a text begins with an object, or an array of objects, and not with a CSV cell that has a bracket."""
+    if begin.startswith("{"):
+        return True
+    rest = begin[1:].lstrip()
+    return begin.startswith("[") and (rest.startswith(("{", "]")) or not rest)
+
+
+def _json_format(begin: str, *, whole: bool) -> str:
+    """`jsonl` where the first line is an object of its own, `json` where it is an array, or part of something."""
+    first, _, rest = begin.partition("\n")
+    try:
+        value = json.loads(first)
+    except (ValueError, RecursionError):
+        broken = first.rstrip().endswith("}") and rest.lstrip().startswith("{")
+        return "jsonl" if broken else "json"
+    if not isinstance(value, dict):
+        return "json"
+    alone = whole and not rest.strip()
+    holds_rows = any(isinstance(part, list) and part and isinstance(part[0], dict) for part in value.values())
+    return "json" if alone and holds_rows else "jsonl"
+
+
+class DetectedFile(FileParams):
+    """A file whose format was told by `detect`, and which no param describes."""
+
+    hints: ClassVar[Hints] = DETECTED
+
+
+def as_params(how: Mapping[str, Any], columns: Mapping[str, str | list[str]]) -> DetectedFile:
     """Params that say how a file is written (`how`: of FileParams), and of what is in it just what the columns are."""
     roles = {"query": "?", "candidate": "?", "label": "?", "language": "", "id": "", "split": "", **columns}
     patterns = {"rows": "*", "train": "", "dev": "", "test": ""}
     labels = {"positive": ["1"], "negative": ["0"], "positive_from": "none", "missing": "bad"}
     values = {
+        **PLAIN,
         **patterns,
         "columns": roles,
         "language": "en",
@@ -91,27 +162,15 @@ def as_params(how: Mapping[str, Any], columns: Mapping[str, str | list[str]]) ->
         "path_separator": "",
         **how,
     }
-    return section(FoundFile, {"files": values}, "files", None, PROPOSED)
-
-
-def sample(file: Path, how: Mapping[str, Any]) -> pl.DataFrame:
-    """The first rows, all columns as texts, null where a value is missing; the first of columns of the same name.
-
-    Raises:
-        InputError: the file can't be read as that, or has no columns.
-    """
-    names = column_names(file, as_params(how, {}))
-    if not names:
-        raise InputError(f"{file}: no columns found: is it CSV, JSON lines or Parquet?")
-    indices = {str(number): name for number, name in enumerate(dict.fromkeys(names))}
-    rows = read_file(file, as_params(how, {}), indices, few=True).select(list(indices)).rename(indices)
-    return rows.with_columns(pl.all().replace("", None))
+    return section(DetectedFile, {"files": values}, "files", None, PROPOSED)
 
 
 def form(how: Mapping[str, Any]) -> str:
-    """Of what `written` found, a few words."""
+    """Of what `detect` found, a few words."""
     if how["format"] == "parquet":
         return "Parquet"
-    mark = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}.get(how["delimiter"], how["delimiter"])
-    name = f"CSV, {mark}" if how["format"] == "csv" else "JSON lines"
-    return f"{name}, {how['encoding']}"
+    if how["format"] != "csv":
+        return f"{'JSON lines' if how['format'] == 'jsonl' else 'JSON array'}, {how['encoding']}"
+    quote = {'"': "", "": ", no quotes"}.get(how.get("quote", '"'), f", quotes {how.get('quote')}")
+    escape = ", escapes by a backslash" if how.get("escape") else ""
+    return f"CSV, {MARKS.get(how['delimiter'], how['delimiter'])}{quote}{escape}, {how['encoding']}"

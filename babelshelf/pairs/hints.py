@@ -1,4 +1,4 @@
-"""What a user can do about a file or a row that is not taken: another thing where its format is of params or not."""
+"""How to fix a file or a row that can't be read, in the words of its user: who has params, options, or neither."""
 
 from __future__ import annotations
 
@@ -7,34 +7,44 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Mends:
-    """The mends of what reads a file, in the words that its user has.
+class Hints:
+    """What the error messages about a file say that its user can do.
 
     Attributes:
         column: what stands before the name of a missing column; `{role}` is put in.
         parquet: of Parquet where another format was expected.
-        quote: of a quote that is never closed.
+        quote: of quotes that do not fit.
+        array: of a JSON array where lines were expected.
         form: of a file that can't be parsed.
-        rows: of a bad row, by its problem; where a problem is not here, its mend in `rows.PROBLEMS` is for all.
+        unlabelled: of a file without the column of labels.
+        rows: of a bad row, by its problem; where a problem is not here, that of `rows.PROBLEMS` is for all.
     """
 
     column: str
     parquet: str
     quote: str
+    array: str
     form: str
+    unlabelled: str = ""
     rows: Mapping[str, str] = field(default_factory=dict)
 
 
-OF_PARAMS = Mends(
+OF_PARAMS = Hints(
     column="columns.{role}: ",
     parquet="set prepare.files.<task>.format to parquet",
-    quote="mend it, or set prepare.files.<task>.quote to none",
+    array="set prepare.files.<task>.format to json",
+    quote="correct it, or set quote and escape of prepare.files.<task> to what the file has ('' is none)",
     form="write the file again, or correct prepare.files.<task>.format, delimiter and encoding",
+    unlabelled=(
+        "; leave a file without labels out: give `init` a pattern that does not match it, such as 'FOLDER/train*', or "
+        "set train, dev and test of prepare.files.<task>; `babelshelf score` scores it later"
+    ),
 )
 # Of a data set whose format is known: there is no param to set.
-PUBLISHED = Mends(
+PUBLISHED = Hints(
     column="",
     parquet="get the file again, as it was published",
+    array="get the file again, as it was published",
     quote="get the file again, as it was published",
     form="get the file again, as it was published",
     rows={
@@ -45,11 +55,12 @@ PUBLISHED = Mends(
         "duplicate_id": "take one of the rows out",
     },
 )
-# Of a file that the user names on a command line, and whose format is found.
-FOUND = Mends(
+# Of a file that the user names on a command line, and whose format is detected.
+DETECTED = Hints(
     column="",
     parquet="give it a name that ends with .parquet",
-    quote="mend it",
+    array="write one object a line",
+    quote="correct the quotes: each is doubled within a quoted cell, or none is special",
     form="write the file again, as CSV, JSON lines or Parquet",
-    rows={"encoding": "save the file as UTF-8"},
+    rows={"encoding": "save the file as UTF-8, or say --encoding NAME"},
 )

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from babelshelf.core.languages import is_code
 from babelshelf.core.params import Section
-from babelshelf.pairs.hints import OF_PARAMS, Mends
+from babelshelf.pairs.hints import OF_PARAMS, Hints
 
 
 def _each_once(tasks: list[str]) -> list[str]:
@@ -62,14 +62,17 @@ class LabelsParams(Section):
 class FileParams(Section):
     """The files of one task."""
 
-    mends: ClassVar[Mends] = OF_PARAMS  # of a file that can't be read so
+    hints: ClassVar[Hints] = OF_PARAMS  # how to fix a file that can't be read so
     rows: str  # pattern in the folder, of files whose rows are split by a column, or here; "" is none
     train: str  # patterns of files that are one split; "" is none
     dev: str
     test: str
-    format: Literal["csv", "jsonl", "parquet"]
-    delimiter: str = Field(min_length=1, max_length=1)  # of csv; a tab in TSV
+    format: Literal["csv", "jsonl", "json", "parquet"]  # json: an array, or pretty-printed
+    delimiter: str = Field(min_length=1, max_length=4)  # of csv; a tab in TSV
     quote: str = Field(max_length=1)  # of csv; "" is none
+    escape: Literal["", "\\"]  # of csv: before a quote or a delimiter that is part of a cell; "" is none
+    skip_lines: int = Field(ge=0, le=100)  # of csv: above the header
+    header: list[str]  # of csv: names of the columns of a file without a header
     encoding: str  # of csv and jsonl
     columns: ColumnsParams
     language: str  # of all rows, where there is no column of languages
@@ -97,10 +100,17 @@ class FileParams(Section):
 
     @field_validator("delimiter", "quote")
     @classmethod
-    def _ascii(cls, character: str) -> str:
-        if not character.isascii() or (character and character in "\r\n\0"):
-            raise ValueError("only a character of ASCII that ends no line")
-        return character
+    def _within_a_line(cls, mark: str) -> str:
+        if set(mark) & {"\r", "\n", "\0"}:
+            raise ValueError("a character that ends a line can't be one")
+        return mark
+
+    @field_validator("quote")
+    @classmethod
+    def _ascii(cls, quote: str) -> str:
+        if not quote.isascii():
+            raise ValueError("only a character of ASCII")
+        return quote
 
     @model_validator(mode="after")
     def _complete(self) -> FileParams:

@@ -62,6 +62,8 @@ PROBLEMS = {
     TOO_LONG: ("query", "longer than the model's prompt can hold", "shorten the query"),
     "duplicate_id": ("id", "an id that an earlier row has", "make ids unique, or set columns.id to none"),
 }
+# Of labels, in lower case, unless labels.positive or labels.negative has the word: as programs write a missing value.
+MISSING_WORDS = ["null", "nan", "-nan", "n/a", "na", "none", "nil", "\\n", "#n/a", "#na", "<na>", "(null)", "<null>"]
 MISSING_CANDIDATE, MISSING_LABEL = "missing_candidate", "missing_label"
 
 REJECTS = pl.Schema(
@@ -167,7 +169,7 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
         for role, columns in getattr(settings, task).columns.names().items()
     ]
     mends = [
-        {"task": task, "drop": problem, "mend": getattr(settings, task).mends.rows.get(problem, mend)}
+        {"task": task, "drop": problem, "mend": getattr(settings, task).hints.rows.get(problem, mend)}
         for task in settings.tasks
         for problem, (_, _, mend) in PROBLEMS.items()
     ]
@@ -336,7 +338,9 @@ def _splits(texts: pl.Series, settings: FilesParams) -> pl.Series:
 
 def _with_reasons(rows: pl.DataFrame, own: FileParams, settings: FilesParams, *, says_split: bool) -> pl.DataFrame:
     """`drop`, the first reason of these, and `value`, what it is about."""
-    no_label = pl.col("label").fill_null("") == ""
+    is_word = each_once(rows["label"], lambda labels: labels.str.to_lowercase().is_in(MISSING_WORDS))
+    no_label = (pl.col("label").fill_null("") == "") | (pl.col("label_read").is_null() & pl.lit(is_word))
+    no_label = no_label.fill_null(value=False)
     reasons: dict[str, tuple[pl.Expr, pl.Expr]] = {
         ENCODING: (pl.col("broken"), pl.concat_str("raw_query", pl.lit(" | "), "raw_candidate", ignore_nulls=True)),
         "empty_query": (pl.col("key").fill_null("") == "", pl.col("raw_query")),

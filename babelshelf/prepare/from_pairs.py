@@ -14,6 +14,7 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.rows import ROW_SCHEMA
+from babelshelf.pairs.encodings import check_scripts
 from babelshelf.pairs.folders import SPLITS
 from babelshelf.pairs.rows import CODED, PROBLEMS, as_texts, bad_rows, counted, described, read_task
 from babelshelf.pairs.splits import KEPT, PAIR, both_labels, settle
@@ -116,6 +117,7 @@ def read_rows(inputs: Inputs, settings: FilesParams) -> pl.DataFrame:
             problems += error.message.splitlines()
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
+    check_scripts(pl.concat([table.select("language", "query", "candidate") for table in tables]))
     return pl.concat(tables, rechunk=True).with_row_index("order")
 
 

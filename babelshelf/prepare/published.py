@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from babelshelf.core.params import Section
-from babelshelf.pairs.hints import PUBLISHED, Mends
+from babelshelf.pairs.hints import PUBLISHED, Hints
 from babelshelf.pairs.params import (
     CharactersPerText,
     ColumnsParams,
@@ -34,7 +34,7 @@ class PublishedParams(Section):
 class PublishedFile(FileParams):
     """The files of one task; no param of the user's says how they are written."""
 
-    mends: ClassVar[Mends] = PUBLISHED
+    hints: ClassVar[Hints] = PUBLISHED
 
 
 def published_file(
@@ -59,6 +59,9 @@ def published_file(
         format=form,
         delimiter=",",
         quote="",
+        escape="",
+        skip_lines=0,
+        header=[],
         encoding="utf-8",
         columns=ColumnsParams(**columns),
         language="",

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from babelshelf.cli import main
 from babelshelf.commands.show import BEGIN, END, markdown
 from babelshelf.core.files import write_json
+from babelshelf.evaluate.metric_names import HEADINGS
 from tests.helpers.profiles import NANO
 
 HEAVY = ("transformers", "sklearn", "rich", "accelerate")  # torch knows the GPUs; the source reads with polars
@@ -35,7 +36,8 @@ def _run(*arguments: str) -> Result:
 
 def _write_results(metrics: Path) -> None:
     names = ("f1", "f1_low", "f1_high", "precision", "recall", "average_precision", "mcc", "all_yes_f1")
-    values = {name: 0.0101 * (index + 61) for index, name in enumerate(names)}
+    scores = {name: 0.0101 * (index + 61) for index, name in enumerate(names)}
+    values = dict.fromkeys(HEADINGS, 0.5) | scores
     evaluated = {"confidence": 0.95, "threshold": 0.375, "all": values, "in_train": values, "absent": values}
     write_json(metrics / "evaluate" / "qc.json", evaluated)
     write_json(metrics / "summarize.json", {"f1_average": 0.777, "tasks": {"qc": {}}})

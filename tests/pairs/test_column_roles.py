@@ -13,7 +13,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.pairs.column_profiles import read_profiles, value_counts
 from babelshelf.pairs.column_roles import Roles, guess_language_values, guess_roles
 from babelshelf.pairs.column_table import InputTable
-from babelshelf.pairs.formats import written
+from babelshelf.pairs.formats import detect
 from babelshelf.pairs.guesses import Outcome, resolve
 from babelshelf.pairs.label_meaning import guess_meaning
 from babelshelf.pairs.rows import ROLES
@@ -53,7 +53,7 @@ def guess(tmp_path: Path) -> Guess:
     def roles_of(rows: pl.DataFrame, task: str = "qi", **named: list[str]) -> Roles:
         path = tmp_path / "pairs.csv"
         rows.write_csv(path)
-        profiles, _ = read_profiles([path], written(path))
+        profiles, _ = read_profiles([path], detect(path).how)
         return guess_roles(InputTable(profiles, task, named, SPLITS, "pairs.csv"), ROLES)
 
     return roles_of
@@ -133,7 +133,7 @@ def test_a_parquet_file_sorted_by_grade_gets_the_same_threshold(
     path = tmp_path / "pairs.parquet"
     rows = pl.DataFrame({"grade": sorted(grades * (24_000 // len(grades)), reverse=descending)})
     rows.write_parquet(path)
-    counts = value_counts([path], written(path), ["grade"])["grade"]
+    counts = value_counts([path], detect(path).how, ["grade"])["grade"]
     meaning = guess_meaning(counts, "bad", "grade", "pairs.parquet")
     assert meaning.params["positive_from"] == expected
     assert meaning.guess.outcome == Outcome.CHECK
@@ -142,10 +142,10 @@ def test_a_parquet_file_sorted_by_grade_gets_the_same_threshold(
 def test_a_file_sorted_by_label_has_both_labels(tmp_path: Path) -> None:
     path = tmp_path / "pairs.parquet"
     pl.DataFrame({"label": [1] * 15_000 + [0] * 9_000}).write_parquet(path)
-    profiles, sample = read_profiles([path], written(path))
+    profiles, sample = read_profiles([path], detect(path).how)
     assert profiles[0].values == ["1", "0"]
     assert sample["label"].n_unique() == 2
-    meaning = guess_meaning(value_counts([path], written(path), ["label"])["label"], "bad", "label", "")
+    meaning = guess_meaning(value_counts([path], detect(path).how, ["label"])["label"], "bad", "label", "")
     assert (meaning.params["positive"], meaning.params["negative"]) == (["1"], ["0"])
 
 
@@ -154,7 +154,7 @@ def test_a_file_sorted_by_label_has_both_labels(tmp_path: Path) -> None:
 
 def languages(rows: pl.DataFrame, roles: Roles, mapping: dict[str, str], tmp_path: Path) -> list[str]:
     path = tmp_path / "pairs.csv"
-    profiles, sample = read_profiles([path], written(path))
+    profiles, sample = read_profiles([path], detect(path).how)
     guesses, read = guess_language_values(
         InputTable(profiles, "qi", {}, SPLITS, "pairs.csv"), roles, sample, "", mapping
     )

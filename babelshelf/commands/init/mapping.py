@@ -15,7 +15,7 @@ from babelshelf.pairs.column_profiles import ColumnProfile, read_profiles, value
 from babelshelf.pairs.column_roles import Roles, guess_language_values, guess_roles
 from babelshelf.pairs.column_table import InputTable
 from babelshelf.pairs.folders import Names, files_like, files_passed_over
-from babelshelf.pairs.formats import form, written
+from babelshelf.pairs.formats import detect_all, form
 from babelshelf.pairs.guesses import Guess, Outcome
 from babelshelf.pairs.label_meaning import Meaning, guess_meaning, meaning_said, missing_policy
 from babelshelf.pairs.rows import ROLES
@@ -51,7 +51,8 @@ def map_task(task: str, path: Path, patterns: dict[str, str], options: InitOptio
         InputError: a file can't be read, or lacks a column that the user named.
     """
     files = _files(path, patterns)
-    how = written(files[0])
+    detected = detect_all(files, options.encoding, options.header)
+    how = detected.how
     profiles, sample = read_profiles(files, how)
     if sample.is_empty():
         raise InputError(f"{files[0]}: no rows: give a file that has some")
@@ -72,7 +73,7 @@ def map_task(task: str, path: Path, patterns: dict[str, str], options: InitOptio
     }
     lines = [f"{task}: {path} ({form(how)})", *_not_read(path, files)]
     if not {"query", "candidate", "label"} <= roles.columns.keys():  # which is an error: no more to look at
-        return TaskMapping(params, lines, roles.guesses)
+        return TaskMapping(params, lines, [*detected.guesses, *roles.guesses])
     candidate, (label,) = roles.columns["candidate"], roles.columns["label"]
     values = value_counts(files, how, [*candidate, label])
     meaning = _meaning(values[label], table.profile(label), options, table.where)
@@ -80,7 +81,7 @@ def map_task(task: str, path: Path, patterns: dict[str, str], options: InitOptio
     languages, params["language_map"] = guess_language_values(
         table, roles, sample, options.language, options.language_map
     )
-    guesses = [*roles.guesses, *languages, meaning.guess]
+    guesses = [*detected.guesses, *roles.guesses, *languages, meaning.guess]
     if task == "qc" and len(candidate) == 1:
         guesses.append(_separator(values[candidate[0]], options, table.where))
         params["path_separator"] = guesses[-1].value

@@ -24,6 +24,8 @@ class InitOptions:
         language_map: `{value: language}`, values in lower case.
         split_names: `{split: what the files call it}`.
         path_separator: between the levels of a path; None where it is guessed, "" where there is none.
+        encoding: of all files; "" where it is told from the bytes.
+        header: names of the columns of files without a header.
         accept: take the likeliest answers to what is unsure (`--yes`).
     """
 
@@ -34,6 +36,8 @@ class InitOptions:
     language_map: Mapping[str, str] = field(default_factory=dict)
     split_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     path_separator: str | None = None
+    encoding: str = ""
+    header: Sequence[str] = ()
     accept: bool = False
 
 

@@ -18,7 +18,7 @@ from babelshelf.core.languages import normalize
 from babelshelf.pairs.column_profiles import read_profiles, value_counts
 from babelshelf.pairs.column_roles import Roles, guess_language_values, guess_roles
 from babelshelf.pairs.column_table import InputTable
-from babelshelf.pairs.formats import as_params, form, written
+from babelshelf.pairs.formats import as_params, detect, form
 from babelshelf.pairs.guesses import Guess, Outcome, resolve
 from babelshelf.pairs.params import FileParams, FilesParams
 from babelshelf.pairs.readers import read_blocks
@@ -50,6 +50,8 @@ class Asked:
         columns: `{role: names of the columns}`, of `ROLES`.
         language: of all rows; "" where a column says it.
         language_map: `{value: language}` of values that are no languages, in lower case.
+        encoding: of the file; "" where it is told from the bytes.
+        header: names of the columns of a file without a header.
         keep: further columns, which the output is to have too.
         path_separator: what stands between the levels of a category path, None where it is found in the file.
         trained_separator: the one that the params have, for a file in which none is found.
@@ -61,6 +63,8 @@ class Asked:
     keep: Sequence[str]
     path_separator: str | None
     trained_separator: str = ""
+    encoding: str = ""
+    header: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,8 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
         InputError: the file can't be read, has no rows, or a column is not there or can't be told.
     """
     language = normalize(asked.language, "--language") if asked.language else ""
-    how = written(path)
+    detected = detect(path, asked.encoding, asked.header)
+    how = detected.how
     profiles, rows = read_profiles([path], how)
     if rows.is_empty():
         raise InputError(f"{path}: no rows: give a file that has some")
@@ -158,7 +163,7 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
     columns = {role: names if len(names) > 1 else names[0] for role, names in roles.columns.items() if role != "id"}
     ids = [name for name in roles.columns.get("id", []) if name not in asked.keep]
     mark = _separator(path, task, how, roles, asked)
-    lines = resolve([*roles.guesses, *languages, *([mark] if task == "qc" else [])])
+    lines = resolve([*detected.guesses, *roles.guesses, *languages, *([mark] if task == "qc" else [])])
     params = {"language": language, "language_map": mapping, "path_separator": mark.value}
     settings = files.model_copy(
         update={"tasks": [task], task: as_params({**how, **params}, columns), "missing_candidate": "bad"}

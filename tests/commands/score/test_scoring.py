@@ -313,7 +313,7 @@ def numbered(path: Path, rows: int) -> PairFile:
 @pytest.mark.parametrize("rows", [1, 15, 16, 17, 100])
 def test_a_file_of_many_blocks_comes_back_in_order(tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs_to_score, "BLOCK", 16)
-    monkeypatch.setattr("babelshelf.pairs.readers.BLOCK", 500)  # bytes: the reader's blocks end elsewhere
+    monkeypatch.setattr("babelshelf.pairs.text_stream.BLOCK", 500)  # bytes: the reader's blocks end elsewhere
     scripted = Scripted()
     parts = scoring.score_file(numbered(tmp_path / "p.csv", rows), rows, no_limit, scripted.loaded(), tmp_path / "done")
     scoring.write_answers(parts, Thresholds(50 / 1_000_000), tmp_path / "s.csv")

@@ -22,7 +22,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.core.params import read as read_params
 from babelshelf.core.params import section
-from babelshelf.pairs import readers
+from babelshelf.pairs import readers, text_stream
 from babelshelf.pairs.formats import as_params
 from babelshelf.pairs.params import FilesParams
 from babelshelf.pairs.readers import read_file
@@ -43,6 +43,7 @@ LABELS = {"positive": ["1", "true", "yes"], "negative": ["0", "false", "no"], "p
 COLUMNS = {"query": "query", "candidate": "candidate", "label": "label", "language": "language", "id": "", "split": ""}
 TASK = {
     **{"rows": "*", "train": "", "dev": "", "test": "", "format": "csv", "delimiter": ",", "quote": '"'},
+    **{"escape": "", "skip_lines": 0, "header": []},
     **{"encoding": "utf-8", "columns": COLUMNS, "language": "", "language_map": {}},
     **{"labels": LABELS, "path_separator": ""},
 }
@@ -166,7 +167,7 @@ def test_lines_are_counted_over_blank_ragged_and_long_records(tmp_path: Path) ->
 
 @pytest.mark.parametrize("block", [1 << 24, 4096])
 def test_lines_are_counted_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(readers, "BLOCK", block)
+    monkeypatch.setattr(text_stream, "BLOCK", block)
     lines = ["query,label", *(f"query {n},1" for n in range(5000))]
     lines[3000], lines[4000] = '"two\nlines",0', "one,two,three"
     (tmp_path / "a.csv").write_text("\n".join(lines), encoding="utf-8")
@@ -185,7 +186,7 @@ def test_a_file_of_many_blocks_is_read_as_one_of_few(
     writer, how = FORMATS[name]
     writer(rows, tmp_path / "rows")
     whole = read_file(tmp_path / "rows", params(how).qc, {"query": "query", "candidate": "candidate"})
-    monkeypatch.setattr(readers, "BLOCK", 1001)  # characters of two and three bytes lie across the ends of blocks
+    monkeypatch.setattr(text_stream, "BLOCK", 1001)  # characters of two and three bytes lie across the ends of blocks
     blocks = list(readers.read_blocks(tmp_path / "rows", params(how).qc, {"query": "query", "candidate": "candidate"}))
     assert pl.concat(blocks).equals(whole)
     assert whole["query"].to_list() == rows["query"].to_list()
@@ -234,7 +235,7 @@ def test_any_key_of_json_can_be_a_column(tmp_path: Path, name: str) -> None:
         (b"", {"format": "jsonl"}, r"a: cannot be read as jsonl: Empty"),
         (b"qery,candidate,label,lang\n", {}, r"columns\.query: no column 'query'; did you mean 'qery'"),
         (b"query,query,candidate,label,language\n", {}, r"2 columns are called 'query': rename all but one"),
-        (b'[{"query": 1}]', {"format": "jsonl"}, r"a JSON array: write one object a line"),
+        (b'[{"query": 1}]', {"format": "jsonl"}, r"a JSON array: set prepare\.files\.<task>\.format to json"),
         (b'{"a\\\\b": 1}', {"format": "jsonl", "columns": {"query": "a\\b"}}, r"holds a backslash: rename it"),
         (b"PK\x03\x04xxxx", {}, r"a zip archive or an Excel workbook"),
         (b"PAR1xxxxxxxx", {}, r"a Parquet file: set prepare\.files\.<task>\.format to parquet"),
@@ -255,7 +256,8 @@ def test_a_file_that_is_not_read_is_named_with_the_mend(
     [
         (
             b'query\n"' + b"red\n" * (1 << 23),
-            "a quote that is opened is never closed: mend it",
+            "a quote that is opened is never closed: correct the quotes: each is doubled within a quoted cell, or none "
+            "is special",
         ),  # two blocks of the reader
         (b"PAR1", "a Parquet file: give it a name that ends with .parquet"),
         (b"search\nred", "a: no column 'query'; The columns are search"),
@@ -481,9 +483,10 @@ def test_a_missing_candidate(tmp_path: Path, policy: str, reason: str) -> None:
     assert market.counts["qc"]["bad"] == (policy == "bad")
 
 
+@pytest.mark.parametrize("word", [None, "NULL", "NaN", "n/a", "None", "NA", "#N/A", "\\N", "<NA>"])
 @pytest.mark.parametrize(("policy", "reason"), [("drop", "missing_label"), ("bad", "bad_label")])
-def test_a_missing_label(tmp_path: Path, policy: str, reason: str) -> None:
-    file = write(tmp_path / "a.csv", [*many(), extra(label=None)])
+def test_a_missing_label(tmp_path: Path, policy: str, reason: str, word: str | None) -> None:
+    file = write(tmp_path / "a.csv", [*many(), extra(label=word)])
     assert read(file, params({"labels": {"missing": policy}})).counts["qc"]["dropped"] == {reason: 1}
 
 
@@ -822,7 +825,7 @@ def test_params_have_just_the_tasks_of_the_files(root: Path, tmp_path: Path) -> 
         ({"labels": {"negative": ["YES"]}}, "'yes' is positive and negative"),
         ({"labels": {"negative": []}}, "without positive_from"),
         ({"encoding": "base64"}, "no such encoding"),
-        ({"delimiter": "\n"}, "only a character of ASCII"),
+        ({"delimiter": "\n"}, "a character that ends a line"),
         ({"rows": ""}, "give rows or train"),
     ],
 )

@@ -19,9 +19,12 @@ qc:
   train: "" # patterns of files that are one split; "" is none
   dev: ""
   test: ""
-  format: csv # csv, jsonl or parquet; gzip and zstd are found by themselves
-  delimiter: "," # "\t" in TSV
+  format: csv # csv, jsonl, json (an array) or parquet; gzip and zstd are found by themselves
+  delimiter: "," # "\t" in TSV; may be longer, such as "::"
   quote: '"' # "" is none
+  escape: "" # or "\\": a backslash before a quote or delimiter that is part of a cell
+  skip_lines: 0 # above the header
+  header: [] # names of the columns, of a file whose first row is data
   encoding: utf-8
   columns: {query: query, candidate: category_path, label: label, language: language, id: "", split: ""}
   language: "" # of all rows, where there is no column of languages
@@ -40,6 +43,9 @@ qi:
   format: csv
   delimiter: ","
   quote: '"'
+  escape: ""
+  skip_lines: 0
+  header: []
   encoding: utf-8
   columns: {query: query, candidate: item_title, label: label, language: language, id: "", split: ""}
   language: ""

@@ -1,0 +1,222 @@
+"""The dialect of a CSV file: delimiter, quote, escape, and where its header is; for `babelshelf init` and `score`.
+
+Each dialect that may be meant parses the start of the file; the one in which most records have the header's number of
+cells is taken. Python's parser, in its strict mode, says where a quote is not sound.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from babelshelf.core.errors import InputError
+from babelshelf.pairs.guesses import Guess, Outcome
+from babelshelf.pairs.text_stream import BLOCK, Dialect
+
+DELIMITERS = ("\t", ",", ";", "|", "\x01", "~", "::")
+MOST_SKIPPED = 20  # lines above a header
+ENOUGH = 0.5  # of the records have as many cells as the header
+BETTER = 0.02  # by which a dialect without quotes must be better than one with quotes that are sound
+FEW_VALUES = 50  # of a column of classes
+
+
+@dataclass(frozen=True)
+class Parse:
+    """A text as a dialect has it.
+
+    Attributes:
+        dialect: delimiter, quote and escape.
+        records: cells of the records, blank ones too.
+        sound: whether all quotes are.
+        width: the usual number of cells.
+        share: of the records that are not blank and below the lines above the header, those of that width.
+        skipped: lines above the header.
+    """
+
+    dialect: Dialect
+    records: Sequence[Sequence[str]]
+    sound: bool
+    width: int
+    share: float
+    skipped: int
+
+    @property
+    def header(self) -> Sequence[str]:
+        """Cells of the header."""
+        return self.records[self.skipped] if self.skipped < len(self.records) else []
+
+    @property
+    def rows(self) -> list[Sequence[str]]:
+        """Records below the header that have its width and are not it once more."""
+        return [r for r in self.records[self.skipped + 1 :] if len(r) == self.width and r != self.header]
+
+    @property
+    def fits(self) -> tuple[bool, bool, float]:
+        """What a better dialect has more of."""
+        return self.width > 1, self.sound, self.share if len(self.header) == self.width else self.share / 2
+
+
+def detect_dialect(
+    path: Path, text: str, *, whole: bool, header: Sequence[str] = ()
+) -> tuple[dict[str, Any], list[Guess]]:
+    """`delimiter`, `quote`, `escape`, `skip_lines` and `header` of a file, as in params.yaml, and what to say of them.
+
+    Args:
+        path: the file.
+        text: its start.
+        whole: whether that is all of it.
+        header: names of the columns, where the file has none.
+
+    Raises:
+        InputError: the first row is data, and `header` is not given; or has another number of names.
+    """
+    text = text if whole else text[: text.rfind("\n") + 1]
+    parses = [_best_quote(text, mark, whole=whole) for mark in DELIMITERS if mark in text]
+    parse = max(parses, key=lambda found: (*found.fits, found.width), default=None)
+    if parse is None or parse.width < 2:
+        return {"delimiter": ",", "quote": '"', "escape": "", "skip_lines": 0, "header": list(header)}, []
+    dialect = parse.dialect
+    how: dict[str, Any] = {"delimiter": dialect.delimiter, "quote": dialect.quote, "escape": dialect.escape}
+    guesses = _guesses(path, parse, parses)
+    if header:
+        if len(header) != parse.width:
+            raise InputError(f"{path}: --header has {len(header)} names, but the file {parse.width} columns")
+        return how | {"skip_lines": parse.skipped, "header": list(header)}, guesses
+    _check_header(path, parse)
+    return how | {"skip_lines": parse.skipped, "header": []}, guesses
+
+
+def _best_quote(text: str, mark: str, *, whole: bool) -> Parse:
+    """The best parse with a delimiter: quotes are taken for quotes unless they are not sound, or rows are ragged."""
+    escapes = ["", "\\"] if any(f"\\{after}" in text for after in ('"', "'", mark, "\n")) else [""]
+    plain = _parse(text, Dialect(mark, "", ""), whole=whole)
+    quotes = (["'"] if _is_wrapped(plain) else []) + ['"'] + (["'"] if "'" in text else []) + [""]
+    best = None
+    for quote in dict.fromkeys(quotes):
+        for escape in escapes:
+            found = plain if not (quote or escape) else _parse(text, Dialect(mark, quote, escape), whole=whole)
+            if best is None or (found.sound, found.fits[2]) > (best.sound, best.fits[2] + BETTER * (quote == "")):
+                best = found
+    return best or plain
+
+
+def _parse(text: str, dialect: Dialect, *, whole: bool) -> Parse:
+    lines = dialect.rewritten(text).splitlines(keepends=True) if "\r" not in text else _lines(dialect.rewritten(text))
+    options: dict[str, Any] = {"quotechar": dialect.quote} if dialect.quote else {"quoting": csv.QUOTE_NONE}
+    before = csv.field_size_limit(BLOCK)
+    reader = csv.reader(lines, delimiter=dialect.byte, strict=bool(dialect.quote), **options)
+    records: list[list[str]] = []
+    sound = True
+    try:
+        records.extend(reader)
+    except csv.Error:
+        sound = not whole and reader.line_num >= len(lines)  # the text may end within a quoted cell
+    finally:
+        csv.field_size_limit(before)
+    widths = Counter(len(record) for record in records if len(record) > 1)
+    width = max(widths, key=lambda size: (widths[size], size), default=1)
+    skipped = _lines_above(records, width)
+    filled = [record for record in records[skipped + 1 :] if record]
+    share = sum(len(record) == width for record in filled) / max(len(filled), 1)
+    return Parse(dialect, records, sound, width, share if sound else share * len(records) / max(len(lines), 1), skipped)
+
+
+def _lines(text: str) -> list[str]:
+    """Lines with their ends, by the ends that CSV knows: str.splitlines knows more."""
+    return [line + "\n" for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+
+
+def _lines_above(records: Sequence[Sequence[str]], width: int) -> int:
+    """How many records are above the header: blank ones, and titles, which are one cell."""
+    skipped = 0
+    for record in records[:MOST_SKIPPED]:
+        cells = sum(cell.strip() != "" for cell in record)
+        is_title = cells <= 1 and (len(record) != width or width > 2)
+        is_mark = len(record) == 2 and record[0].strip('"').lower() == "sep=" and not record[1]  # Excel's sep=;
+        if not (is_title or is_mark):
+            break
+        skipped += 1
+    return skipped if skipped < len(records) else 0
+
+
+def _is_wrapped(plain: Parse) -> bool:
+    """Whether single quotes are around cells, and not apostrophes."""
+    cells = [cell.strip() for record in plain.records for cell in record]
+    starts = [cell for cell in cells if cell.startswith("'")]
+    wrapped = [cell for cell in starts if len(cell) > 1 and cell.endswith("'")]
+    if not wrapped or len(wrapped) < 0.9 * len(starts):
+        return False
+    rows = sum(any(len(c) > 1 and c[0] == c[-1] == "'" for c in record) for record in plain.records)
+    return rows > len(plain.records) / 2 or any("''" in cell[1:-1] for cell in wrapped)
+
+
+def _guesses(path: Path, parse: Parse, parses: Sequence[Parse]) -> list[Guess]:
+    guesses = []
+    if parse.skipped:
+        shown = tuple(parse.dialect.delimiter.join(record) for record in parse.records[: parse.skipped] if record)[:2]
+        reason = "not read" if shown else "blank"
+        guesses.append(
+            Guess(
+                subject="lines above the header",
+                value=str(parse.skipped),
+                outcome=Outcome.CHECK,
+                reason=reason,
+                examples=shown,
+                where=str(path),
+            )
+        )
+    named = [name.strip() for name in parse.header]
+    unnamed = sum(not name for name in named)
+    double = sorted({name for name in named if name and named.count(name) > 1})
+    if unnamed:
+        guesses.append(Guess("columns without a name", f"{unnamed}, not read", Outcome.SURE, where=str(path)))
+    if double:
+        guesses.append(Guess("columns of the same name", ", ".join(double), Outcome.SURE, where=str(path)))
+    rivals = [other for other in parses if other is not parse and other.fits >= (True, True, 0.95) and other.width > 2]
+    if rivals:
+        rows = tuple(parse.dialect.delimiter.join(row) for row in parse.rows[:2])
+        reason = f"{rivals[0].dialect.delimiter!r} fits {rivals[0].share:.0%} of rows too"
+        guesses.append(
+            Guess("delimiter", repr(parse.dialect.delimiter), Outcome.CHECK, parse.share, reason, rows, "", str(path))
+        )
+    return guesses
+
+
+def _check_header(path: Path, parse: Parse) -> None:
+    """Raise InputError where the header is data, or where all rows have other numbers of cells."""
+    rows = parse.rows
+    if len(parse.header) != parse.width:
+        record = next((record for record in parse.records[parse.skipped + 1 :] if len(record) == parse.width), [])
+        shown = parse.dialect.delimiter.join(record)[:200]
+        ends = "; each row ends with a delimiter: take it away, or add one to the header" if not record[-1:][0] else ""
+        raise InputError(
+            f"{path}: the header has {len(parse.header)} names, but {parse.share:.0%} of the rows have {parse.width} "
+            f"cells; the first bad row: {shown!r}{ends}"
+        )
+    for place, name in enumerate(parse.header):
+        values = pl.Series([row[place].strip() for row in rows], dtype=pl.String)
+        if name.strip() and _is_data(name.strip(), values, place, parse.header):
+            count = parse.width
+            names = ",".join(["query", "candidate", "label", "language", "id"][:count])
+            raise InputError(
+                f"{path}: the first row looks like data and not like names of columns: {name.strip()!r} is a value of "
+                f"column {place + 1}, as in {parse.dialect.delimiter.join(rows[0])[:100]!r}: if there is no header, "
+                f"say --header with the names of all {count} columns, such as --header {names}"
+            )
+
+
+def _is_data(name: str, values: pl.Series, place: int, header: Sequence[str]) -> bool:
+    if [cell.strip() for cell in header] == [str(number) for number in range(len(header))]:
+        return False  # as pandas names columns without names
+    numbers = values.cast(pl.Float64, strict=False)
+    is_number = pl.Series([name]).cast(pl.Float64, strict=False).is_not_null().all()
+    if is_number and len(values) and numbers.is_not_null().mean() > 0.9:  # type: ignore[operator]
+        return True
+    few = values.n_unique() <= min(FEW_VALUES, max(len(values) / 2, 1))
+    return few and values.is_in([name]).any()

@@ -1,0 +1,307 @@
+"""`pairs.formats` and the readers: a file gives what it says, or an error, whatever its dialect and encoding."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from babelshelf.core.errors import InputError
+from babelshelf.pairs.encodings import check_scripts
+from babelshelf.pairs.formats import as_params, detect, detect_all
+from babelshelf.pairs.readers import read_file
+
+NAMES = ["query", "candidate", "label", "lang"]
+ROWS = [
+    (f"{brand} kettle {number}", f"Home > Kitchen > {kind}", str(number % 2), "en")
+    for number in range(30)
+    for brand, kind in (("steel", "Kettles"), ("glass", "Tea sets"))
+]
+
+
+def load(path: Path, names: list[str] | None = None, **asked: Any) -> list[tuple[str | None, ...]]:  # noqa: ANN401
+    """All rows as `init` would read them."""
+    settings = as_params(detect(path, **asked).how, {})
+    wanted = {f"kept.{name}": name for name in names or NAMES}
+    rows = read_file(path, settings, wanted)
+    assert rows["problem"].null_count() == rows.height, rows
+    return rows.select(pl.col(list(wanted)).replace("", None)).rows()
+
+
+def as_csv(rows: list[tuple[str, ...]], names: list[str] | None = None, **options: Any) -> str:  # noqa: ANN401
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n", **options).writerows([names or NAMES, *rows])
+    return stream.getvalue()
+
+
+def odd(text: str) -> list[tuple[str, ...]]:
+    """Rows of which every third has a text of its own."""
+    return [(f"{text} {n}" if n % 3 == 0 else row[0], *row[1:]) for n, row in enumerate(ROWS)]
+
+
+# --- dialects ---
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ",", ";", "|", "\x01", "~", "::"])
+def test_delimiters(tmp_path: Path, delimiter: str) -> None:
+    lines = [delimiter.join(row) for row in [NAMES, *ROWS]]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert load(tmp_path / "a.csv") == ROWS
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC])
+@pytest.mark.parametrize("text", ['lid 20" wide', "lid, 20 wide", 'say "hi", you', "it's, mine", 'two\nlines "x"'])
+def test_single_and_double_quotes(tmp_path: Path, text: str, quoting: int) -> None:
+    for quote in "\"'":
+        rows = odd(text)
+        (tmp_path / "a.csv").write_text(as_csv(rows, quotechar=quote, quoting=quoting), encoding="utf-8")
+        assert load(tmp_path / "a.csv") == rows
+
+
+@pytest.mark.parametrize("text", ['lid 20" wide', '5" or 6"', '"quoted" lid', 'x", y', 'ends with 6"'])
+def test_quotes_that_a_backslash_escapes(tmp_path: Path, text: str) -> None:
+    rows = odd(text)
+    lines = [",".join('"' + cell.replace('"', '\\"') + '"' for cell in row) for row in [tuple(NAMES), *rows]]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert load(tmp_path / "a.csv") == rows
+
+
+def test_a_backslash_before_a_delimiter_and_paths_of_windows(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("query,label\n" + "red\\, blue,1\ngreen,0\n" * 20, encoding="utf-8")
+    assert load(tmp_path / "a.csv", ["query", "label"]) == [("red, blue", "1"), ("green", "0")] * 20
+    (tmp_path / "b.csv").write_text('query,label\n"C:\\new\\table, x",1\ngreen,0\n', encoding="utf-8")
+    assert load(tmp_path / "b.csv", ["query", "label"]) == [("C:\\new\\table, x", "1"), ("green", "0")]
+
+
+@pytest.mark.parametrize("line", ['kettle,"lid 20\\", wide",1,en', 'kettle,"lid "20" wide",1,en', 'a,"b" c,1,en'])
+def test_a_wrong_quote_is_an_error_and_swallows_no_row(tmp_path: Path, line: str) -> None:
+    lines = [",".join(NAMES), *(line if n % 3 == 0 else 'steel pot,"Home, Pots",0,en' for n in range(60))]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    how = {"format": "csv", "quote": '"', "escape": ""}
+    try:
+        rows = read_file(tmp_path / "a.csv", as_params(how, {}), {"query": "query"})
+    except InputError:
+        return
+    assert rows.height == 60
+
+
+@pytest.mark.parametrize("opens", ["lamp 0", "lamp 7", "lamp 30"])
+def test_a_quote_that_holds_whole_records_is_an_error(tmp_path: Path, opens: str) -> None:
+    lines = ["query,candidate,label,lang", *(f"lamp {n},floor lamp,1,en" for n in range(40))]
+    start = lines.index(f"{opens},floor lamp,1,en")
+    lines[start] = f'{opens},"floor lamp,1,en'
+    lines[start + 1] = 'lamp,floor 6",1,en'
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match="holds whole records"):
+        read_file(tmp_path / "a.csv", as_params({"format": "csv"}, {}), {"query": "query"})
+
+
+# --- headers ---
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda text: "".join(
+            f"{'' if not n else n - 1},{line}\n" for n, line in enumerate(text.splitlines())
+        ),  # pandas
+        lambda text: "".join(f"{line},\n" for line in text.splitlines()),
+        lambda text: "sep=,\n" + text,
+        lambda text: "Export of 3 May 2024\n" + text,
+        lambda text: "Export of 3 May 2024,,,\n\n" + text,
+        lambda text: "\n\n" + text,
+        lambda text: "".join(
+            f"{line},{'note' if not n else 'x'},{'note' if not n else 'y'}\n"
+            for n, line in enumerate(text.splitlines())
+        ),
+        lambda text: "\ufeff" + text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", "\r"),
+    ],
+)
+def test_header_forms(tmp_path: Path, rewrite: Callable[[str], str]) -> None:
+    rows = odd("red, blue")
+    (tmp_path / "a.csv").write_bytes(rewrite(as_csv(rows)).encode())
+    assert load(tmp_path / "a.csv") == rows
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(f"red shoe {n}", f"Shoes {n}", str(n % 2), "en") for n in range(9)],
+        [(f"red shoe {n}", f"Shoes {n}", ("E", "I")[n % 2]) for n in range(9)],
+        [("de", f"lampe {n}", f"Stehlampe {n}") for n in range(9)],
+        [(str(n), f"lampe {n}", f"Stehlampe {n}", "0.5") for n in range(9)],
+    ],
+)
+def test_a_file_without_a_header_is_refused_with_the_option(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(map(",".join, rows)) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"looks like data and not like names .* --header"):
+        detect(tmp_path / "a.csv")
+    names = ["one", "two", "three", "four"][: len(rows[0])]
+    assert load(tmp_path / "a.csv", names, header=names) == rows
+    with pytest.raises(InputError, match="--header has 1 names"):
+        detect(tmp_path / "a.csv", header=["one"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        (
+            "a.csv",
+            "query,candidate,label\n" + "a,b,1,\n" * 9,
+            r"header has 3 names, but 100% of the rows have 4 .*'a,b,1,'",
+        ),
+        ("a.csv", "q\tc\tlabel\n" + "5\ta\tb\t1\n" * 9, r"header has 3 names.*first bad row"),
+        ("a.jsonl", '["a", "b", 1]\n["c", "d", 0]\n', "a JSON array: write one object a line"),
+        ("a.jsonl", "{'q': 'a'}\n{'q': 'b'}\n", r"no row can be read .* row 1 \(line 1\)"),
+    ],
+)
+def test_where_every_row_is_bad_the_first_is_shown(tmp_path: Path, name: str, content: str, expected: str) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=expected):
+        load(tmp_path / name, ["q"])
+
+
+# --- encodings ---
+
+TEXTS = {
+    "gb18030": ["红色运动鞋", "蓝色连衣裙", "儿童书包", "厨房刀具套装", "无线蓝牙耳机"],
+    "shift_jis": ["赤いランニングシューズ", "子供用の傘", "ステンレス鍋", "革の財布メンズ", "ワイヤレスイヤホン"],
+    "euc_kr": ["빨간 운동화", "여성 가방", "무선 이어폰", "어린이 우산", "스테인리스 냄비"],
+    "cp1250": ["żółta sukienka", "buty dziecięce męskie", "łóżko drewniane", "ręcznik kąpielowy", "świąteczne ozdoby"],
+    "cp1251": ["красные кроссовки", "детский рюкзак", "беспроводные наушники", "зимняя куртка", "кожаный кошелек"],
+    "cp1253": ["κόκκινα παπούτσια", "παιδική τσάντα", "ασύρματα ακουστικά", "δερμάτινο πορτοφόλι", "ξύλινο κρεβάτι"],
+    "cp1252": ["größere Hüllen", "grüne Schüssel", "weiße Söckchen", "Küchenmöbel", "Fußball für Mädchen"],
+    "cp1255": ["נעלי ספורט אדומות", "תיק לילדים", "אוזניות אלחוטיות", "ארנק עור", "מיטת עץ"],
+    "cp874": ["รองเท้าผ้าใบสีแดง", "กระเป๋าเด็ก", "หูฟังไร้สาย", "กระเป๋าสตางค์หนัง", "เตียงไม้"],
+}
+OF = {"gb18030": "zh", "shift_jis": "ja", "euc_kr": "ko", "cp1250": "pl", "cp1251": "ru"}
+OF |= {"cp1253": "el", "cp1252": "de", "cp1255": "he", "cp874": "th"}
+
+
+@pytest.mark.parametrize("encoding", TEXTS)
+def test_legacy_encodings_are_told_and_shown_with_two_rows(tmp_path: Path, encoding: str) -> None:
+    rows = [(f"{text} {n}", text, str(n % 2), OF[encoding]) for n in range(20) for text in TEXTS[encoding]]
+    (tmp_path / "a.csv").write_bytes(as_csv(rows).encode(encoding))
+    assert load(tmp_path / "a.csv") == rows
+    (guess,) = detect(tmp_path / "a.csv").guesses
+    assert guess.line.startswith("check: encoding: ")
+    assert f"{TEXTS[encoding][0]} 0" in guess.line
+    assert "--encoding NAME changes it" in guess.line
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
+@pytest.mark.parametrize("text", ["plain", "größer", "红色 鞋"])
+def test_unicode_is_certain(tmp_path: Path, encoding: str, text: str) -> None:
+    rows = odd(text)
+    (tmp_path / "a.csv").write_bytes(as_csv(rows).encode(encoding))
+    assert load(tmp_path / "a.csv") == rows
+    assert detect(tmp_path / "a.csv").guesses == []
+
+
+def test_what_comes_late_in_a_file_decides_too(tmp_path: Path) -> None:
+    rows = [("plain kettle", "Home", "1", "en")] * 60_000 + [("größere Hülle für Mädchen", "Küche", "0", "de")]
+    (tmp_path / "a.csv").write_bytes(as_csv(rows).encode("cp1252"))
+    assert load(tmp_path / "a.csv") == rows
+
+
+def test_an_encoding_that_is_said_is_taken_and_a_wrong_name_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(as_csv(odd("Ľudové čižmy")).encode("iso8859_2"))
+    assert load(tmp_path / "a.csv", encoding="iso8859_2") == odd("Ľudové čižmy")
+    with pytest.raises(InputError, match="Python knows no encoding 'klingon'"):
+        detect(tmp_path / "a.csv", encoding="klingon")
+
+
+def test_files_that_are_written_in_different_ways_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(as_csv(odd("größer, besser")).encode("utf-8"))
+    (tmp_path / "b.csv").write_bytes(as_csv(odd("größer, besser für Mädchen")).encode("cp1252"))
+    (tmp_path / "c.csv").write_bytes(as_csv(ROWS, delimiter=";").encode())
+    with pytest.raises(InputError, match=r"b\.csv: encoding is 'cp1252', but 'utf-8' in .*a\.csv"):
+        detect_all([tmp_path / "a.csv", tmp_path / "b.csv"])
+    with pytest.raises(InputError, match=r"c\.csv: delimiter is ';'"):
+        detect_all([tmp_path / "a.csv", tmp_path / "c.csv"])
+
+
+@pytest.mark.parametrize(("language", "encoding"), [("zh", "gb18030"), ("ja", "shift_jis"), ("ru", "cp1251")])
+def test_a_language_without_a_letter_of_its_script_is_an_error(language: str, encoding: str) -> None:
+    texts = pl.Series(TEXTS[encoding] * 9)
+    strange = pl.Series([text.encode(encoding).decode("latin-1") for text in texts])
+    table = pl.DataFrame({"language": [language] * len(texts), "query": strange, "candidate": strange})
+    with pytest.raises(InputError, match=rf"{language}: next to no row has a letter of the language's script"):
+        check_scripts(table)
+    check_scripts(table.with_columns(query=texts, candidate=texts))
+    check_scripts(table.with_columns(query=pl.lit("usb cable"), candidate=pl.lit("usb cable")))  # English in Japan
+
+
+# --- JSON ---
+
+OBJECTS = [{"query": f"tent {n}", "candidate": "Camping > Tents", "label": n % 2, "lang": "en"} for n in range(9)]
+AS_ROWS = [(f"tent {n}", "Camping > Tents", str(n % 2), "en") for n in range(9)]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        json.dumps,
+        lambda rows: json.dumps(rows, indent=2),
+        lambda rows: json.dumps({"total": 9, "rows": rows, "next": None}),
+        lambda rows: json.dumps({"total": 9, "rows": rows}, indent=1),
+        lambda rows: "\n".join(json.dumps(row, indent=2) for row in rows),
+        lambda rows: "".join(json.dumps(row | {"price": float("nan"), "tags": [{"a": 1}]}) + "\n" for row in rows),
+        lambda rows: json.dumps([row | {"price": float("inf")} for row in rows], indent=1),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_json_that_is_not_lines(tmp_path: Path, write: Callable[[Any], str], name: str) -> None:
+    (tmp_path / name).write_text(write(OBJECTS), encoding="utf-8")
+    assert load(tmp_path / name) == AS_ROWS
+
+
+def test_lists_are_levels(tmp_path: Path) -> None:
+    rows = [row | {"candidate": ["Camping ", "", "Tents"]} for row in OBJECTS]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "a.json").write_text(json.dumps(rows), encoding="utf-8")
+    pl.DataFrame(rows).with_columns(pl.col("label").cast(pl.String)).write_parquet(tmp_path / "a.parquet")
+    for name in ("a.jsonl", "a.json", "a.parquet"):
+        assert load(tmp_path / name) == AS_ROWS
+
+
+@pytest.mark.parametrize("value", [{"text": "tent"}, ["a", {"b": 1}], [1, 2]])
+@pytest.mark.parametrize("role", ["query", "candidate", "label"])
+def test_other_nested_values_are_an_error_that_names_the_key(tmp_path: Path, role: str, value: Any) -> None:  # noqa: ANN401
+    rows = [row | ({role: value} if n == 5 else {}) for n, row in enumerate(OBJECTS)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"row 6 \(line 6\): the key '{role}' holds a"):
+        read_file(tmp_path / "a.jsonl", as_params({"format": "jsonl"}, {}), {role: role})
+
+
+def test_a_text_that_looks_like_a_list_stays_a_text(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"query": "[red] shoes"}\n{"query": "{x}"}\n', encoding="utf-8")
+    assert load(tmp_path / "a.jsonl", ["query"]) == [("[red] shoes",), ("{x}",)]
+
+
+# --- Parquet, Hive ---
+
+
+def test_binary_columns_nan_and_hive_partitions(tmp_path: Path) -> None:
+    folder = tmp_path / "language=pt-BR" / "label=1"
+    folder.mkdir(parents=True)
+    table = pl.DataFrame({"query": ["tênis".encode(), b"\xff\xfe", None], "score": [1.0, float("nan"), None]})
+    table.write_parquet(folder / "a.parquet")
+    settings = as_params({"format": "parquet"}, {})
+    wanted = {"query": "query", "score": "score", "language": "language", "label": "label"}
+    rows = read_file(folder / "a.parquet", settings, wanted)
+    assert rows.select(list(wanted)).rows() == [
+        ("tênis", "1.0", "pt-BR", "1"),
+        ("\U0010ffff" * 2, None, "pt-BR", "1"),
+        (None, None, "pt-BR", "1"),
+    ]
+    (folder / "a.csv").write_text("query,label\nx,0\n", encoding="utf-8")  # a column goes before a folder
+    csv_rows = read_file(folder / "a.csv", as_params({"format": "csv"}, {}), {"language": "language", "label": "label"})
+    assert csv_rows.select("language", "label").rows() == [("pt-BR", "0")]
