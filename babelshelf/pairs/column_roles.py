@@ -6,16 +6,18 @@ rows. Where two columns fit as well, or only the values speak, the guess is to b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from babelshelf.pairs import column_names
 from babelshelf.pairs.column_levels import level_columns
-from babelshelf.pairs.column_names import CLOSE, EXACT, MARKET, OTHER_NOUNS, OTHER_TEXTS, SYNONYMS, closeness, words_of
+from babelshelf.pairs.column_names import CLOSE, EXACT, MARKET, OTHER_TEXTS, SYNONYMS, closeness, words_of
 from babelshelf.pairs.column_profiles import ColumnProfile
+from babelshelf.pairs.column_table import Found, InputTable, examples_of, guess_of, is_text
 from babelshelf.pairs.guesses import Guess, Outcome
+from babelshelf.pairs.label_column import guess_label
 from babelshelf.pairs.label_meaning import Kind, kind
 from babelshelf.pairs.language_values import are_languages, guess_languages
 from babelshelf.pairs.separators import guess_separator
@@ -27,29 +29,6 @@ FEW_SPLITS = 10  # different values of a column of splits, at most
 # Of a language column, whose language it is, if not the query's.
 NOT_OF_QUERIES = {"title", "item", "product", "candidate", "ui", "user", "interface", "seller", "titel", "produkt"}
 OPTIONAL = ("language", "split", "id")
-
-
-@dataclass(frozen=True)
-class InputTable:
-    """What is known of a table before its columns have roles.
-
-    Attributes:
-        profiles: of all columns.
-        task: `qc` or `qi`: what a candidate is.
-        named: `{role: columns}` that the user named; none for a role that the user took away.
-        splits: what splits are called, in lower case.
-        where: the file, for messages.
-    """
-
-    profiles: Sequence[ColumnProfile]
-    task: str
-    named: Mapping[str, Sequence[str]]
-    splits: Collection[str]
-    where: str
-
-    def profile(self, name: str) -> ColumnProfile:
-        """Of a column that is there."""
-        return next(profile for profile in self.profiles if profile.name == name)
 
 
 @dataclass(frozen=True)
@@ -111,20 +90,11 @@ def guess_language_values(
     return [guess], read
 
 
-def is_text(profile: ColumnProfile) -> bool:
-    """Whether most values have letters, and they are no ids, locations or languages."""
-    other = max(profile.shares["ids"], profile.shares["locations"], profile.shares["numbers"])
-    return profile.shares["letters"] >= HALF and other < HALF and not are_languages(profile.counts)
-
-
-Found = tuple[list[str], Guess | None]
-
-
 def _of_named(table: InputTable, role: str, names: Sequence[str]) -> list[Guess]:
     """A column that the user named is sure, unless it holds ids in place of texts."""
     if not names:
         return []
-    value, outcome, reason, examples = ", ".join(names), Outcome.SURE, "", _examples(table.profile(names[0]))
+    value, outcome, reason, examples = ", ".join(names), Outcome.SURE, "", examples_of(table.profile(names[0]))
     if role in {"query", "candidate"} and all(table.profile(name).shares["ids"] >= MOST for name in names):
         outcome, reason = Outcome.CHECK, "its values look like ids, not like texts: a model would learn the ids"
     return [Guess(f"{role} column", value, outcome, 1.0, reason, examples, f"--column {role}=NAME", table.where)]
@@ -135,7 +105,7 @@ def _guess_text(role: str, table: InputTable, free: list[ColumnProfile]) -> Foun
     if role == "candidate" and table.task == "qc" and (levels := level_columns(free)):
         profile = next(one for one in free if one.name == levels[0])
         reason = f"{len(levels)} columns of levels are joined to a path"
-        examples = _examples(profile)
+        examples = examples_of(profile)
         return levels, Guess(
             f"{role} column",
             ", ".join(levels),
@@ -159,7 +129,7 @@ def _guess_text(role: str, table: InputTable, free: list[ColumnProfile]) -> Foun
             return [], _refused_ids(role, best, table)
         tied = [one.name for other, one in named[1:] if other == score]
         outcome = Outcome.CHECK if tied else Outcome.SURE
-        return [best.name], _guess(role, best, outcome, table, f"{', '.join(tied)} would fit as well" if tied else "")
+        return [best.name], guess_of(role, best, outcome, table, f"{', '.join(tied)} would fit as well" if tied else "")
     texts = [one for one in free if is_text(one) and not _is_other(one.name) and kind(one.counts, 0) < Kind.TWO_VALUES]
     if role == "candidate":
         texts = [one for one in texts if closeness(one.name, SYNONYMS["query"]) < CLOSE]
@@ -169,10 +139,10 @@ def _guess_text(role: str, table: InputTable, free: list[ColumnProfile]) -> Foun
         return [], _no_text(role, free, table)
     texts.sort(key=lambda one: one.characters, reverse=role == "candidate")
     if len(texts) == 1:
-        return [texts[0].name], _guess(role, texts[0], Outcome.CHECK, table, "the only text column that is left")
+        return [texts[0].name], guess_of(role, texts[0], Outcome.CHECK, table, "the only text column that is left")
     names = ", ".join(one.name for one in texts)
     reason = f"which column is the {role}? {names} hold texts, and no name tells"
-    return [texts[0].name], _guess(role, texts[0], Outcome.UNSURE, table, reason)
+    return [texts[0].name], guess_of(role, texts[0], Outcome.UNSURE, table, reason)
 
 
 def _may_be_called(profile: ColumnProfile, role: str, task: str) -> bool:
@@ -201,7 +171,7 @@ def _refused_ids(role: str, profile: ColumnProfile, table: InputTable) -> Guess:
         f"texts on {profile.name!r}, and give the joined file; or name another column"
     )
     return Guess(
-        f"{role} column", None, Outcome.UNSURE, 1.0, reason, _examples(profile), f"--column {role}=NAME", table.where
+        f"{role} column", None, Outcome.UNSURE, 1.0, reason, examples_of(profile), f"--column {role}=NAME", table.where
     )
 
 
@@ -216,62 +186,6 @@ def _no_text(role: str, free: list[ColumnProfile], table: InputTable) -> Guess:
     there = ", ".join(one.name for one in table.profiles)
     reason = f"which column is the {role}? No column looks like it; there are {there}"
     return Guess(f"{role} column", None, Outcome.UNSURE, 1.0, reason, (), f"--column {role}=NAME", table.where)
-
-
-def _guess_label(table: InputTable, free: list[ColumnProfile]) -> Found:
-    """The label: by values first (words, two values, grades, numbers), then by name."""
-    kinds = {one.name: kind(one.counts, one.shares["numbers"]) for one in free}
-    # of "category label" the values must be words of relevance, or it names categories
-    fits = [
-        one
-        for one in free
-        if closeness(one.name, SYNONYMS["label"]) >= CLOSE
-        and not column_names.is_id_name(one.name)
-        and (kinds[one.name] == Kind.WORDS or not words_of(one.name) & OTHER_NOUNS)
-        and (kinds[one.name] > Kind.OTHER or one.counts is not None)
-    ]
-    good = [one for one in fits if kinds[one.name] >= Kind.FEW_NUMBERS]
-    inverse = [one for one in free if column_names.is_negated(one.name) or column_names.is_rank(one.name)]
-    plain = [one for one in good if one not in inverse]
-    plain.sort(key=lambda one: closeness(one.name, SYNONYMS["label"]), reverse=True)
-    if len(plain) > 1:
-        names = ", ".join(one.name for one in plain)
-        return [plain[0].name], _guess(
-            "label", plain[0], Outcome.UNSURE, table, f"which is the label? {names} could be"
-        )
-    if plain:
-        return [plain[0].name], _guess("label", plain[0], Outcome.SURE, table)
-    if inverse:
-        one = inverse[0]
-        what = "a rank" if column_names.is_rank(one.name) else "the opposite of relevance"
-        reason = f"the name {one.name!r} says {what}: if it is the label, name it, and the values that mean relevant"
-        option = f"--column label={one.name} --positive VALUE"
-        return [], Guess("label column", None, Outcome.UNSURE, 1.0, reason, _examples(one), option, table.where)
-    if fits:
-        one = max(fits, key=lambda fit: (kinds[fit.name], closeness(fit.name, SYNONYMS["label"])))
-        return [one.name], _guess("label", one, Outcome.SURE, table)
-    looks = [one for one in free if kinds[one.name] == Kind.WORDS and not are_languages_only(one)]
-    looks = looks or [one for one in free if kinds[one.name] == Kind.TWO_VALUES and not is_text(one)]
-    if len(looks) == 1 and not words_of(looks[0].name) & OTHER_NOUNS:
-        return [looks[0].name], _guess("label", looks[0], Outcome.CHECK, table, "by its values; its name doesn't tell")
-    there = ", ".join(one.name for one in table.profiles)
-    likeliest = [looks[0].name] if looks else []
-    reason = f"which column is the label? There are {there}"
-    return likeliest, Guess(
-        "label column",
-        looks[0].name if looks else None,
-        Outcome.UNSURE,
-        1.0,
-        reason,
-        (),
-        "--column label=NAME",
-        table.where,
-    )
-
-
-def are_languages_only(profile: ColumnProfile) -> bool:
-    """Whether the values are languages and no words of relevance (`no` is both)."""
-    return are_languages(profile.counts) and len(profile.values) > 2
 
 
 def _guess_language(table: InputTable, free: list[ColumnProfile]) -> Found:
@@ -292,12 +206,12 @@ def _guess_language(table: InputTable, free: list[ColumnProfile]) -> Found:
     if not is_named and not fit(best)[3]:
         if len(fits) > 1:
             return [], None
-        return [best.name], _guess("language", best, Outcome.CHECK, table, "by its values; its name doesn't tell")
+        return [best.name], guess_of("language", best, Outcome.CHECK, table, "by its values; its name doesn't tell")
     if not is_query:
-        return [best.name], _guess(
+        return [best.name], guess_of(
             "language", best, Outcome.CHECK, table, "its name is not that of the query's language"
         )
-    return [best.name], _guess("language", best, Outcome.SURE, table)
+    return [best.name], guess_of("language", best, Outcome.SURE, table)
 
 
 def _guess_split(table: InputTable, free: list[ColumnProfile]) -> Found:
@@ -309,7 +223,7 @@ def _guess_split(table: InputTable, free: list[ColumnProfile]) -> Found:
         unknown = sorted(values - set(table.splits))
         is_called = closeness(one.name, SYNONYMS["split"]) >= CLOSE
         if not unknown and (is_called or len(values) > 1):
-            return [one.name], _guess("split", one, Outcome.SURE if is_called else Outcome.CHECK, table)
+            return [one.name], guess_of("split", one, Outcome.SURE if is_called else Outcome.CHECK, table)
         if unknown and (closeness(one.name, SYNONYMS["split"]) == EXACT or values & set(table.splits)):
             if not is_called and len(values & set(table.splits)) == 1 and len(values) > 3:
                 continue  # a category may be called "train"
@@ -330,19 +244,7 @@ def _guess_id(table: InputTable, free: list[ColumnProfile]) -> Found:
         if closeness(one.name, SYNONYMS["id"]) >= CLOSE and one.is_unique and not one.shares["words"]
     ]
     fits.sort(key=lambda one: closeness(one.name, SYNONYMS["id"]), reverse=True)
-    return ([fits[0].name], _guess("id", fits[0], Outcome.SURE, table)) if fits else ([], None)
-
-
-def _guess(role: str, profile: ColumnProfile, outcome: Outcome, table: InputTable, reason: str = "") -> Guess:
-    share = profile.present / max(profile.rows, 1)
-    return Guess(
-        *(f"{role} column", profile.name, outcome, share, reason, _examples(profile)),
-        *(f"--column {role}=NAME", table.where),
-    )
-
-
-def _examples(profile: ColumnProfile) -> tuple[str, ...]:
-    return tuple(profile.sample.drop_nulls().unique(maintain_order=True).head(3))
+    return ([fits[0].name], guess_of("id", fits[0], Outcome.SURE, table)) if fits else ([], None)
 
 
 GUESSERS = {
@@ -350,6 +252,6 @@ GUESSERS = {
     "language": _guess_language,
     "candidate": lambda table, free: _guess_text("candidate", table, free),
     "query": lambda table, free: _guess_text("query", table, free),
-    "label": _guess_label,
+    "label": guess_label,
     "id": _guess_id,
 }

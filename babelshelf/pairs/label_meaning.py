@@ -16,7 +16,7 @@ import polars as pl
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.column_names import is_negated, is_rank
 from babelshelf.pairs.guesses import Guess, Outcome, percent
-from babelshelf.pairs.rows import label_keys
+from babelshelf.pairs.rows import MISSING_WORDS, label_keys
 
 POSITIVE = ("1", "true", "yes", "y", "t", "relevant", "positive", "pos", "exact", "e", "match", "good")
 NEGATIVE = ("0", "false", "no", "n", "f", "irrelevant", "not relevant", "negative", "neg", "i", "no match", "bad", "-1")
@@ -78,7 +78,7 @@ def meaning_said(counts: pl.DataFrame, positive: Sequence[str], missing: str, na
     """
     yes = label_keys(positive).to_list()
     values = _folded(counts)["value"].to_list()
-    no = [value for value in values if value not in yes]
+    no = [value for value in values if value not in yes and value not in MISSING_WORDS]
     if len(no) > MOST_VALUES:
         shown = ", ".join(no[:SHOWN])
         raise InputError(

@@ -11,7 +11,8 @@ import pytest
 
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.column_profiles import read_profiles, value_counts
-from babelshelf.pairs.column_roles import InputTable, Roles, guess_language_values, guess_roles
+from babelshelf.pairs.column_roles import Roles, guess_language_values, guess_roles
+from babelshelf.pairs.column_table import InputTable
 from babelshelf.pairs.formats import detect
 from babelshelf.pairs.guesses import Outcome, resolve
 from babelshelf.pairs.label_meaning import guess_meaning

@@ -12,7 +12,8 @@ import polars as pl
 from babelshelf.commands.init.options import InitOptions
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.column_profiles import ColumnProfile, read_profiles, value_counts
-from babelshelf.pairs.column_roles import InputTable, Roles, guess_language_values, guess_roles
+from babelshelf.pairs.column_roles import Roles, guess_language_values, guess_roles
+from babelshelf.pairs.column_table import InputTable
 from babelshelf.pairs.folders import Names, files_like, files_passed_over
 from babelshelf.pairs.formats import detect_all, form
 from babelshelf.pairs.guesses import Guess, Outcome

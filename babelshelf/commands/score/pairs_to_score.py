@@ -16,7 +16,8 @@ import polars as pl
 from babelshelf.core.errors import InputError
 from babelshelf.core.languages import normalize
 from babelshelf.pairs.column_profiles import read_profiles, value_counts
-from babelshelf.pairs.column_roles import InputTable, Roles, guess_language_values, guess_roles
+from babelshelf.pairs.column_roles import Roles, guess_language_values, guess_roles
+from babelshelf.pairs.column_table import InputTable
 from babelshelf.pairs.formats import as_params, detect, form
 from babelshelf.pairs.guesses import Guess, Outcome, resolve
 from babelshelf.pairs.params import FileParams, FilesParams
