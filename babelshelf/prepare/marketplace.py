@@ -33,7 +33,7 @@ class TaskData:
     """One task's data.
 
     Attributes:
-        train, dev, test: tables of `tables.ROW_SCHEMA`, origin `original`.
+        train, dev, test: tables of `tables.ROW_SCHEMA`, origin `original`, or `negative` for random negatives.
         candidates: columns `candidate` (unique) and `in_train` (bool: it may be mined as a training negative; a
             candidate of dev or test alone may not, or it would be known by label 0).
         truth: see `Truth`.

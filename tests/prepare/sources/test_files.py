@@ -39,7 +39,10 @@ from tests.helpers.profiles import NANO
 
 Rows = list[dict[str, Any]]
 
-LABELS = {"positive": ["1", "true", "yes"], "negative": ["0", "false", "no"], "positive_from": "none", "missing": "bad"}
+LABELS = {
+    **{"positive": ["1", "true", "yes"], "negative": ["0", "false", "no"], "positive_from": "none", "missing": "bad"},
+    "random_negatives": 0,
+}
 COLUMNS = {"query": "query", "candidate": "candidate", "label": "label", "language": "language", "id": "", "split": ""}
 TASK = {
     **{"rows": "*", "train": "", "dev": "", "test": "", "format": "csv", "delimiter": ",", "quote": '"'},
