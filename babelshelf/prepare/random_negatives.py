@@ -93,11 +93,10 @@ def _of_task(rows: pl.DataFrame, asking: pl.Expr, rng: np.random.Generator) -> p
         places.append(_draw(wanted, offered, pairs, rng))
     parents, others = np.concatenate(places, axis=1)
     number = pl.int_range(pl.len()).over("parent_id") + 1
-    return (
-        rows[parents]
-        .with_columns(rows[others]["candidate"], parent_id=pl.col("id"), label=pl.lit(0, pl.Int8))
-        .with_columns(id=pl.format("{}/random-{}", "parent_id", number))
+    negatives: pl.DataFrame = rows[parents].with_columns(
+        rows[others]["candidate"], parent_id=pl.col("id"), label=pl.lit(0, pl.Int8)
     )
+    return negatives.with_columns(id=pl.format("{}/random-{}", "parent_id", number))
 
 
 def _codes(texts: pl.Series) -> IntArray:
