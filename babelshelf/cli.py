@@ -92,6 +92,7 @@ def readme() -> None:
 @click.option("--language", default="", metavar="CODE", help="Language of all rows, where no column says it.")
 @click.option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="Of query, candidate, label, ...")
 @click.option("--positive", multiple=True, metavar="VALUE", help="A label that means relevant; others do not.")
+@click.option("--only-positives", is_flag=True, help="All rows are relevant (clicks): draw irrelevant ones at random.")
 @click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
 @click.option("--split-name", "split_names", multiple=True, metavar="SPLIT=VALUE", help="What a split is called.")
 @click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: found in the file.")
@@ -108,6 +109,7 @@ def init(
     language: str,
     columns: tuple[str, ...],
     positive: tuple[str, ...],
+    only_positives: bool,
     language_map: tuple[str, ...],
     split_names: tuple[str, ...],
     path_separator: str | None,
@@ -133,6 +135,7 @@ def init(
         columns=parsed_columns(columns),
         language=language,
         positive=positive,
+        only_positives=only_positives,
         language_map=parsed_language_map(language_map),
         split_names=parsed_split_names(split_names),
         path_separator=path_separator,

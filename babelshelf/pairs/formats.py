@@ -170,7 +170,7 @@ def as_params(how: Mapping[str, Any], columns: Mapping[str, str | list[str]]) ->
     """Params that say how a file is written (`how`: of FileParams), and of what is in it just what the columns are."""
     roles = {"query": "?", "candidate": "?", "label": "?", "language": "", "id": "", "split": "", **columns}
     patterns = {"rows": "*", "train": "", "dev": "", "test": ""}
-    labels = {"positive": ["1"], "negative": ["0"], "positive_from": "none", "missing": "bad"}
+    labels = {"positive": ["1"], "negative": ["0"], "positive_from": "none", "missing": "bad", "random_negatives": 0}
     values = {
         **PLAIN,
         **patterns,

@@ -59,7 +59,7 @@ def guess_label(table: InputTable, free: list[ColumnProfile]) -> Found:
         1.0,
         reason,
         (),
-        "--column label=NAME",
+        "--column label=NAME, or --only-positives if all rows are relevant, such as clicks",
         table.where,
     )
 

@@ -7,14 +7,14 @@ All else is a question.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
 import polars as pl
 
 from babelshelf.core.errors import InputError
-from babelshelf.pairs.column_names import is_negated, is_rank
+from babelshelf.pairs.column_names import is_negated, is_rank, words_of
 from babelshelf.pairs.guesses import Guess, Outcome, percent
 from babelshelf.pairs.rows import MISSING_WORDS, label_keys
 
@@ -26,6 +26,9 @@ MOST_VALUES = 100  # of labels: with more they are no classes
 MOST_GRADES = 20
 SHOWN = 20
 OPTION = "--positive VALUE"
+POSITIVES = "--only-positives"
+EVENTS = {"click", "clicks", "clicked", "purchase", "purchases", "purchased", "order", "orders", "sales", "sold"}
+RANDOM_NEGATIVES = 1  # for each positive, where a file has positives alone
 
 
 class Kind(IntEnum):
@@ -70,6 +73,47 @@ def kind(counts: pl.DataFrame | None, numbers: float) -> Kind:
     return Kind.OTHER
 
 
+def meaning_of_positives(
+    counts: pl.DataFrame | None, positive: Sequence[str], missing: str, name: str, where: str
+) -> Meaning:
+    """What labels mean where the user said that all rows are relevant: a value that says the opposite is refused.
+
+    Args:
+        counts: `value` and `count`, over all rows; None of too many values.
+        positive: the values that the user named; none for all but zero, negative numbers and words such as `no`.
+        missing: the param `labels.missing`.
+        name: of the column; "" where there is none.
+        where: the file.
+    """
+    params: dict[str, Any] = {"positive": [], "negative": [], "positive_from": "none", "missing": missing}
+    params["random_negatives"] = RANDOM_NEGATIVES
+    if not name:
+        return Meaning(params, Guess("label values", "all rows are relevant", Outcome.SURE, where=where))
+    column_option = "leave --only-positives out, or say --column label= if that column is no label"
+    if counts is None:
+        reason = f"{name!r} has too many different values for labels, so it can't be told that all rows are relevant"
+        return Meaning(params, Guess("label values", None, Outcome.UNSURE, 1.0, reason, (), column_option, where))
+    folded = _folded(counts).filter(~pl.col("value").is_in(MISSING_WORDS))
+    values: list[str] = folded["value"].to_list()
+    number = pl.col("value").cast(pl.Float64, strict=False)
+    opposite = (number <= 0).fill_null(value=False) | pl.col("value").is_in(NEGATIVE)
+    others = folded.filter(~pl.col("value").is_in(label_keys(positive).to_list()) if positive else opposite)
+    if others.height:
+        share = int(others["count"].sum()) / int(folded["count"].sum())
+        shown = ", ".join(others["value"].head(SHOWN))
+        reason = f"--only-positives, but {percent(share)} of the labels in {name!r} are {shown}"
+        return Meaning(params, Guess("label values", None, Outcome.UNSURE, 1.0, reason, (), column_option, where))
+    numbers = folded.select(number).drop_nulls().to_series()
+    if len(values) > MOST_GRADES and len(numbers) == len(values):  # counts of clicks
+        low = float(numbers.min())  # type: ignore[arg-type]
+        params["positive_from"] = low
+        answer = f"all rows are relevant ({len(values):,} values of {name!r} from {low:g} on)"
+    else:
+        params["positive"] = values
+        answer = f"all rows are relevant ({', '.join(values[:SHOWN])})"
+    return Meaning(params, Guess("label values", answer, Outcome.SURE, where=where))
+
+
 def meaning_said(counts: pl.DataFrame, positive: Sequence[str], missing: str, name: str, where: str) -> Meaning:
     """What labels mean where the user said which are relevant: all others, however rare, are irrelevant.
 
@@ -89,7 +133,9 @@ def meaning_said(counts: pl.DataFrame, positive: Sequence[str], missing: str, na
         raise InputError(
             f"{where}: --positive {absent[0]}: no row has it in {name!r}; there are {', '.join(values[:SHOWN])}"
         )
-    params = {"positive": yes, "negative": no, "positive_from": "none", "missing": missing}
+    if not no:
+        return _positives_alone(counts, missing, name, where)
+    params = {"positive": yes, "negative": no, "positive_from": "none", "missing": missing, "random_negatives": 0}
     answer = f"{', '.join(yes)} relevant; {', '.join(no) or 'nothing'} irrelevant"
     return Meaning(params, Guess("label values", answer, Outcome.SURE, where=where))
 
@@ -104,6 +150,7 @@ def guess_meaning(counts: pl.DataFrame, missing: str, name: str, where: str) -> 
         where: the file.
     """
     params: dict[str, Any] = {"positive": [], "negative": [], "positive_from": "none", "missing": missing}
+    params["random_negatives"] = 0
     folded = _folded(counts)
     values = _frequent(counts)
     yes, no, grades = ([value for value in values if value in words] for words in (POSITIVE, NEGATIVE, GRADES))
@@ -126,23 +173,37 @@ def guess_meaning(counts: pl.DataFrame, missing: str, name: str, where: str) -> 
     numbers = folded.with_columns(number=pl.col("value").cast(pl.Float64, strict=False)).drop_nulls("number")
     is_graded = int(numbers["count"].sum()) >= (1 - FREQUENT) * total and numbers["number"].n_unique() > 1
     if is_graded:
-        low, high = float(numbers["number"].min()), float(numbers["number"].max())  # type: ignore[arg-type]
-        middle = (low + high) / 2
-        answer = f"relevant from {middle:g} on"
-        different = numbers["number"].n_unique()
-        outcome, reason = Outcome.CHECK, f"grades from {low:g} to {high:g}; labels.positive_from is the middle"
-        if different > MOST_GRADES:
-            reason = f"{name!r} has {different:,} different numbers from {low:g} to {high:g}: is it the label?"
-            outcome = Outcome.UNSURE
-        elif different == 2 and low > 0:
-            outcome = Outcome.UNSURE
-            reason = f"the two values {low:g} and {high:g} don't say which of them means relevant"
-        return meaning(answer, outcome, reason, positive_from=middle)
+        answer, outcome, reason, low = _graded(numbers["number"], name)
+        return meaning(answer, outcome, reason, positive_from=low)
+    if len(values) == 1 and not no:
+        return _positives_alone(counts, missing, name, where)
     shown = ", ".join(values[:SHOWN])
-    reason = f"which values of {name!r} mean relevant? There are {shown}"
-    if len(values) == 1:
-        reason = f"all rows have the label {shown}: if these are positive pairs alone, such as clicks, say so"
-    return meaning(None, Outcome.UNSURE, reason)
+    return meaning(None, Outcome.UNSURE, f"which values of {name!r} mean relevant? There are {shown}")
+
+
+def _graded(numbers: pl.Series, name: str) -> tuple[str, Outcome, str, float]:
+    """What grades mean: the answer, how sure it is, the reason, and the lowest number that means relevant."""
+    low, high = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
+    different = numbers.n_unique()
+    outcome, reason = Outcome.CHECK, f"grades from {low:g} to {high:g}; labels.positive_from is the middle"
+    if words_of(name) & EVENTS and low > 0:
+        outcome = Outcome.UNSURE
+        reason = f"the numbers of {name!r} begin at {low:g}: {POSITIVES}, if they count clicks and the like"
+    elif different > MOST_GRADES:
+        reason = f"{name!r} has {different:,} different numbers from {low:g} to {high:g}: is it the label?"
+        outcome = Outcome.UNSURE
+    elif different == 2 and low > 0:
+        outcome = Outcome.UNSURE
+        reason = f"the two values {low:g} and {high:g} don't say which of them means relevant"
+    middle = (low + high) / 2
+    return f"relevant from {middle:g} on", outcome, reason, middle
+
+
+def _positives_alone(counts: pl.DataFrame, missing: str, name: str, where: str) -> Meaning:
+    """Labels that all mean relevant: a question, with the likeliest answer that the file has positives alone."""
+    found = meaning_of_positives(counts, (), missing, name, where)
+    reason = "no row is irrelevant: are these positive pairs alone, such as clicks? Then irrelevant ones are drawn"
+    return Meaning(found.params, replace(found.guess, outcome=Outcome.UNSURE, reason=reason, option=POSITIVES))
 
 
 def missing_policy(present: int, rows: int) -> str:

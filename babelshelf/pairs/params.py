@@ -29,7 +29,7 @@ class ColumnsParams(Section):
 
     query: str = Field(min_length=1)
     candidate: ColumnName | list[ColumnName] = Field(min_length=1)  # several: levels of a path, or parts of a title
-    label: str = Field(min_length=1)
+    label: str  # none: all rows are relevant, with labels.random_negatives
     language: str
     id: str  # none: ids are made from row numbers
     split: str
@@ -48,14 +48,18 @@ class LabelsParams(Section):
     negative: list[str]
     positive_from: float | Literal["none"]  # graded relevance: numbers from here on are positive, those below are not
     missing: Literal["bad", "drop"]  # a row without a label
+    random_negatives: int = Field(ge=0, le=20)  # drawn for each positive, where the files have positives alone
 
     @model_validator(mode="after")
     def _one_meaning(self) -> LabelsParams:
         both = {value.casefold() for value in self.positive} & {value.casefold() for value in self.negative}
         if both:
             raise ValueError(f"{min(both)!r} is positive and negative: keep one")
-        if self.positive_from == "none" and not (self.positive and self.negative):
-            raise ValueError("without positive_from, positive and negative need a value each")
+        if self.positive_from == "none" and not (self.positive and self.negative) and not self.random_negatives:
+            raise ValueError(
+                "without positive_from, positive and negative need a value each; for files with positives alone, "
+                "set random_negatives to 1"
+            )
         return self
 
 
@@ -118,6 +122,10 @@ class FileParams(Section):
             raise ValueError("give columns.language or language, and not both")
         if self.language and not is_code(self.language):
             raise ValueError(f"language: {self.language!r} is no code of ISO 639-1, such as de")
+        if not self.columns.label and not self.labels.random_negatives:
+            raise ValueError(
+                "without columns.label all rows are relevant: set labels.random_negatives to 1, or name the column"
+            )
         if self.quote == self.delimiter:
             raise ValueError("delimiter and quote are the same")
         if not (self.rows or self.train):

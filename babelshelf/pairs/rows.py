@@ -90,8 +90,9 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
 
     Returns:
         `task`, `file`, `row`, `line`, `id`, `language`, `query`, `candidate`, `key` (of the query), `label`, `given`
-        (the split that the files say), `drop` (null for a good row), `value` (what a bad row is bad for) and, for
-        counting, `control`, `mojibake`, `long`, `cleaned`. All texts but `id` are `CODED`.
+        (the split that the files say), `drop` (null for a good row), `value` (what a bad row is bad for),
+        `random_negatives` (the param) and, for counting, `control`, `mojibake`, `long`, `cleaned`. All texts but `id`
+        are `CODED`.
 
     Raises:
         InputError: there are no files, or a file can't be read or lacks columns: of all files.
@@ -240,7 +241,9 @@ def _understood(
     plain = {role: each_once(rows[role], _stripped).cast(CODED) for role in ("label", "language", "split")}
     rows = rows.with_columns(id=_stripped(pl.col("id")), **plain)
     rows = rows.with_columns(
-        label_read=each_once(rows["label"], lambda labels: _label(labels, own)),
+        label_read=each_once(rows["label"], lambda labels: _label(labels, own))
+        if own.columns.label
+        else pl.lit(1, pl.Int8),  # positive pairs alone
         language_read=each_once(rows["language"], lambda texts: _languages(texts, own.language_map))
         if own.columns.language
         else pl.lit(own.language, CODED),
@@ -254,6 +257,7 @@ def _understood(
         .select(
             *("row", "line", "id", "language", "query", "candidate", "key", "label", "given", "drop", "value"),
             *("control", "mojibake", "long", "cleaned"),
+            random_negatives=pl.lit(own.labels.random_negatives, pl.UInt8),
         )
     )
 
@@ -349,7 +353,7 @@ def _with_reasons(rows: pl.DataFrame, own: FileParams, settings: FilesParams, *,
     if settings.missing_candidate == "drop":
         reasons[MISSING_CANDIDATE] = (pl.col("candidate").fill_null("") == "", pl.lit(None, pl.String))
     reasons["empty_candidate"] = (pl.col("candidate_key").fill_null("") == "", pl.col("raw_candidate"))
-    if own.labels.missing == "drop":
+    if own.columns.label and own.labels.missing == "drop":
         reasons[MISSING_LABEL] = (no_label, pl.lit(None, pl.String))
     reasons["bad_label"] = (pl.col("label_read").is_null(), pl.col("label"))
     reasons["unknown_language"] = (pl.col("language_read").is_null(), pl.col("language"))

@@ -161,5 +161,5 @@ def _leak_message(found: pl.DataFrame) -> str:
         for row in found.head(20).iter_rows(named=True)
     ]
     rest = f"{found.height} rows have a query that another split holds (a train/test leak); the first {len(lines)}:"
-    mend = "take them out, or set split.leaks of the source to drop"
-    return "\n".join([rest, *lines, mend])
+    fix = "take them out, or set split.leaks of the source to drop"
+    return "\n".join([rest, *lines, fix])

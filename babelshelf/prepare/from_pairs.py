@@ -1,7 +1,8 @@
 """From files of labelled pairs to a `Marketplace`: all records read, bad ones counted, splits cut, classes checked.
 
 Each row is kept, or counted under the reason why it is not: the counts are, by task, `read`, `kept`, `dropped` by
-reason, and `noticed` (rows that are kept).
+reason, and `noticed` (rows that are kept). Where the files hold positive pairs alone, random negatives are added to
+each split, and counted under `random_negatives`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from babelshelf.pairs.encodings import check_scripts
 from babelshelf.pairs.folders import SPLITS
 from babelshelf.pairs.rows import CODED, PROBLEMS, as_texts, bad_rows, counted, described, read_task
 from babelshelf.pairs.splits import KEPT, PAIR, both_labels, settle
+from babelshelf.prepare import random_negatives
 from babelshelf.prepare.marketplace import Inputs, Marketplace, TaskData
 from babelshelf.tables.prediction_sets import UNLABELLED_SCHEMA
 from babelshelf.tables.truth import no_truth
@@ -67,7 +69,7 @@ def marketplace(rows: pl.DataFrame, settings: FilesParams, seed: int) -> Marketp
     Args:
         rows: as `read_rows` gives them.
         settings: splits, and policies.
-        seed: of the cut.
+        seed: of the cut, and of random negatives.
 
     Returns:
         The tasks of `settings.tasks`; without truth, with the texts of train, and with the bad rows.
@@ -79,11 +81,11 @@ def marketplace(rows: pl.DataFrame, settings: FilesParams, seed: int) -> Marketp
     rejects = bad_rows(rows, settings)
     check_share(rows, rejects, settings)
     pairs = both_labels_by_task(rows)
-    return assembled(settle(rows, settings, seed), settings.tasks, pairs, rejects)
+    return assembled(settle(rows, settings, seed), settings.tasks, pairs, rejects, seed)
 
 
 def assembled(
-    settled: pl.DataFrame, names: Sequence[str], pairs: Mapping[str, int], rejects: pl.DataFrame
+    settled: pl.DataFrame, names: Sequence[str], pairs: Mapping[str, int], rejects: pl.DataFrame, seed: int
 ) -> Marketplace:
     """The marketplace of rows that have their splits.
 
@@ -92,17 +94,25 @@ def assembled(
         names: of the tasks.
         pairs: with both labels, by task.
         rejects: the bad rows.
+        seed: of random negatives.
 
     Raises:
         InputError: a split lacks a class.
     """
-    tasks: dict[str, TaskData] = {task: _task_data(settled.filter(KEPT, task=task)) for task in names}
+    tasks: dict[str, TaskData] = {}
+    counted_rows: dict[str, dict[str, Any]] = {}
+    negatives = random_negatives.random_negatives(settled, seed)
     for task in names:
-        check_splits(task, settled.filter(KEPT, task=task))
+        rows, added = settled.filter(task=task), negatives.filter(task=task)
+        tasks[task] = _task_data(rows.filter(KEPT), added)
+        check_splits(task, with_negatives(rows.filter(KEPT), added))
+        drawn = random_negatives.counted(rows, added)
+        counted_rows[task] = counts(rows) | {"pairs_with_both_labels": pairs[task]}
+        counted_rows[task] |= {"random_negatives": drawn} if drawn else {}
     return Marketplace(
         tasks=tasks,
         texts=_texts(settled.filter(KEPT, split="train")),
-        counts={task: counts(settled.filter(task=task)) | {"pairs_with_both_labels": pairs[task]} for task in tasks},
+        counts=counted_rows,
         rejects=rejects,
     )
 
@@ -154,10 +164,17 @@ def both_labels_by_task(rows: pl.DataFrame) -> dict[str, int]:
     return {str(task): both_labels(part) for (task,), part in needed.group_by("task")}
 
 
-def _task_data(rows: pl.DataFrame) -> TaskData:
-    table = rows.with_columns(
-        origin=pl.lit("original", CODED), parent_id=pl.lit(None, dtype=pl.String), group=pl.col("key")
-    ).select("split", *ROW_SCHEMA.names())
+def with_negatives(rows: pl.DataFrame, negatives: pl.DataFrame) -> pl.DataFrame:
+    """The rows that are kept, then the random negatives, with the columns of both."""
+    return pl.concat([rows, negatives.select(rows.columns)]) if negatives.height else rows
+
+
+def _task_data(rows: pl.DataFrame, negatives: pl.DataFrame) -> TaskData:
+    original = rows.with_columns(origin=pl.lit("original", CODED), parent_id=pl.lit(None, dtype=pl.String))
+    added = negatives.with_columns(origin=pl.lit("negative", CODED))
+    tables = [original, added] if added.height else [original]
+    columns = ("split", *ROW_SCHEMA.names())
+    table = pl.concat([table.with_columns(group=pl.col("key")).select(columns) for table in tables])
     train, dev, test = (as_texts(table.filter(split=split).drop("split")) for split in SPLITS)
     candidates = rows.group_by("candidate").agg(in_train=(pl.col("split") == "train").any()).sort("candidate")
     return TaskData(train=train, dev=dev, test=test, candidates=as_texts(candidates), truth=no_truth())

@@ -33,7 +33,7 @@ class TaskData:
     """One task's data.
 
     Attributes:
-        train, dev, test: tables of `tables.ROW_SCHEMA`, origin `original`.
+        train, dev, test: tables of `tables.ROW_SCHEMA`, origin `original`, or `negative` for random negatives.
         candidates: columns `candidate` (unique) and `in_train` (bool: it may be mined as a training negative; a
             candidate of dev or test alone may not, or it would be known by label 0).
         truth: see `Truth`.
@@ -58,7 +58,7 @@ class Marketplace:
         glossary: terms with one name a language (column `en`, then other languages), null where the source has none;
             made from the train side only.
         counts: what the source left out of its input and how much of it, for the metrics.
-        rejects: bad rows of the input, for the user to mend, null where the source has no such rows.
+        rejects: bad rows of the input, for the user to correct, null where the source has no such rows.
         parts: of a source that is made of several, what each gave, for the metrics.
     """
 

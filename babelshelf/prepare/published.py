@@ -65,7 +65,7 @@ def published_file(
         encoding="utf-8",
         columns=ColumnsParams(**columns),
         language="",
-        labels=LabelsParams(**labels, positive_from="none", missing="bad"),
+        labels=LabelsParams(**labels, positive_from="none", missing="bad", random_negatives=0),
         language_map={},
         path_separator="",
     )

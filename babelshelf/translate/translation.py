@@ -87,7 +87,9 @@ def plan(rows: pl.DataFrame, settings: TranslateParams, seed: int) -> pl.DataFra
     languages share `rows_per_language` in proportion to their rows. A row is never translated into its own language.
     """
     usable = rows.filter(
-        pl.col("origin") == "original", pl.col("label").is_not_null(), pl.col("language").is_in(settings.sources)
+        pl.col("origin").is_in(["original", "negative"]),  # random negatives, or a language would be all relevant
+        pl.col("label").is_not_null(),
+        pl.col("language").is_in(settings.sources),
     )
     sampled = [usable.clear().with_columns(target=pl.lit(""))]  # without languages there is nothing to translate
     for target in settings.languages:

@@ -54,7 +54,7 @@ def test_a_template_that_does_not_end_with_the_answer_is_refused(text: str) -> N
 
 
 def test_an_unknown_template_is_refused_with_the_known_ones(root: Path) -> None:
-    with pytest.raises(InputError, match=r"long/qc\.txt: no such prompt; there are alpaca, short"):
+    with pytest.raises(InputError, match=r"long/qc\.txt: no such prompt; there are .*alpaca, .*short"):
         load_template(root / "prompts" / "long" / "qc.txt")
 
 

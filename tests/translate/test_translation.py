@@ -91,7 +91,7 @@ def test_the_plan_follows_the_seed() -> None:
 
 
 def test_the_plan_leaves_out_what_it_must_not_translate() -> None:
-    derived = table(row("d", "en", "bag")).with_columns(origin=pl.lit("negative"), parent_id=pl.lit("x"))
+    derived = table(row("d", "en", "bag")).with_columns(origin=pl.lit("translated"), parent_id=pl.lit("x"))
     rows = pl.concat(
         [
             table(row("a", "de", "Tasche"), row("b", "en", "bag", None), row("c", "ko", "가방"), row("e", "fr", "sac")),
@@ -100,6 +100,16 @@ def test_the_plan_leaves_out_what_it_must_not_translate() -> None:
     )
     pairs = plan(rows, params(), seed=1).select("id", "target").rows()
     assert sorted(pairs) == [("a", "ar"), ("e", "ar"), ("e", "de")]
+
+
+def test_random_negatives_are_translated_with_their_positives() -> None:
+    """Otherwise all rows of a translated language would be relevant."""
+    positive = table(row("a", "en", "bag"))
+    negative = positive.with_columns(
+        id=pl.lit("a/random-1"), label=pl.lit(0, pl.Int8), origin=pl.lit("negative"), parent_id=pl.lit("a")
+    )
+    pairs = plan(pl.concat([positive, negative]), params(), seed=1).select("target", "label").rows()
+    assert sorted(pairs) == [("ar", 0), ("ar", 1), ("de", 0), ("de", 1)]
 
 
 def test_without_languages_nothing_is_translated(tmp_path: Path) -> None:

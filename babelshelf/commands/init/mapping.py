@@ -17,9 +17,18 @@ from babelshelf.pairs.column_table import InputTable
 from babelshelf.pairs.folders import Names, files_like, files_passed_over
 from babelshelf.pairs.formats import detect_all, form
 from babelshelf.pairs.guesses import Guess, Outcome
-from babelshelf.pairs.label_meaning import Meaning, guess_meaning, meaning_said, missing_policy
+from babelshelf.pairs.label_meaning import (
+    POSITIVES,
+    Meaning,
+    guess_meaning,
+    meaning_of_positives,
+    meaning_said,
+    missing_policy,
+)
 from babelshelf.pairs.rows import ROLES
 from babelshelf.pairs.separators import guess_separator
+
+NO_COLUMN = meaning_of_positives(None, (), "bad", "", "")  # of labels: all rows are relevant
 
 
 @dataclass(frozen=True)
@@ -61,22 +70,29 @@ def map_task(task: str, path: Path, patterns: dict[str, str], options: InitOptio
     if not patterns["rows"]:
         named["split"] = []
     table = InputTable(profiles, task, named, set().union(*splits.values()), str(files[0]))
-    roles = guess_roles(table, ROLES)
+    roles = _of_positives(guess_roles(table, ROLES), table, options)
     params = {
         **patterns,
         **how,
         "columns": _columns(roles),
         "language": options.language,
         "language_map": {},
-        "labels": {"positive": ["1"], "negative": ["0"], "positive_from": "none", "missing": "bad"},
+        "labels": {
+            "positive": ["1"],
+            "negative": ["0"],
+            "positive_from": "none",
+            "missing": "bad",
+            "random_negatives": 0,
+        },
         "path_separator": "",
     }
     lines = [f"{task}: {path} ({form(how)})", *_not_read(path, files)]
-    if not {"query", "candidate", "label"} <= roles.columns.keys():  # which is an error: no more to look at
+    needed = {"query", "candidate"} if options.only_positives else {"query", "candidate", "label"}
+    if not needed <= roles.columns.keys():  # which is an error: no more to look at
         return TaskMapping(params, lines, [*detected.guesses, *roles.guesses])
-    candidate, (label,) = roles.columns["candidate"], roles.columns["label"]
-    values = value_counts(files, how, [*candidate, label])
-    meaning = _meaning(values[label], table.profile(label), options, table.where)
+    candidate, label = roles.columns["candidate"], roles.columns.get("label", [])
+    values = value_counts(files, how, [*candidate, *label])
+    meaning = _meaning(values[label[0]], table.profile(label[0]), options, table.where) if label else NO_COLUMN
     params["labels"] = meaning.params
     languages, params["language_map"] = guess_language_values(
         table, roles, sample, options.language, options.language_map
@@ -86,6 +102,26 @@ def map_task(task: str, path: Path, patterns: dict[str, str], options: InitOptio
         guesses.append(_separator(values[candidate[0]], options, table.where))
         params["path_separator"] = guesses[-1].value
     return TaskMapping(params, lines, guesses)
+
+
+def _of_positives(roles: Roles, table: InputTable, options: InitOptions) -> Roles:
+    """The roles where all rows are relevant, or where no column is the label.
+
+    A column that is the label by its name stays, as its values must not say the opposite; one that was guessed by its
+    values is none.
+    """
+    guesses = [guess for guess in roles.guesses if guess.subject != "label column"]
+    if options.only_positives:
+        label = next((guess for guess in roles.guesses if guess.subject == "label column"), None)
+        if label is not None and label.outcome is Outcome.SURE:
+            return roles
+        columns = {role: names for role, names in roles.columns.items() if role != "label"}
+        return Roles(columns, [*guesses, Guess("label column", "", Outcome.SURE, where=table.where)])
+    if "label" in table.named and not table.named["label"]:
+        reason = "no column is the label; if these are positive pairs alone, such as clicks"
+        guess = Guess("label column", None, Outcome.UNSURE, 1.0, reason, (), POSITIVES, table.where)
+        return Roles(roles.columns, [*guesses, guess])
+    return roles
 
 
 def _files(path: Path, patterns: dict[str, str]) -> list[Path]:
@@ -131,6 +167,8 @@ def _columns(roles: Roles) -> dict[str, str | list[str]]:
 
 def _meaning(counts: pl.DataFrame, profile: ColumnProfile, options: InitOptions, where: str) -> Meaning:
     missing = missing_policy(profile.present, profile.rows)
+    if options.only_positives:
+        return meaning_of_positives(counts, options.positive, missing, profile.name, where)
     if options.positive:
         return meaning_said(counts, options.positive, missing, profile.name, where)
     return guess_meaning(counts, missing, profile.name, where)

@@ -21,6 +21,7 @@ class InitOptions:
         columns: `{role: names of the columns}`; none for a role that no column has.
         language: of all rows; "" where a column says it.
         positive: values of the label that mean relevant; none where the values speak for themselves.
+        only_positives: all rows are relevant, and irrelevant ones are drawn at random.
         language_map: `{value: language}`, values in lower case.
         split_names: `{split: what the files call it}`.
         path_separator: between the levels of a path; None where it is guessed, "" where there is none.
@@ -34,6 +35,7 @@ class InitOptions:
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     language: str = ""
     positive: Sequence[str] = ()
+    only_positives: bool = False
     language_map: Mapping[str, str] = field(default_factory=dict)
     split_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     path_separator: str | None = None
@@ -54,7 +56,7 @@ def parsed_columns(options: Sequence[str], roles: Sequence[str] = ROLES) -> dict
         role, _, text = option.partition("=")
         names = [name.strip() for name in text.split(",")] if role == "candidate" else [text]
         names = [name for name in names if name]
-        if role not in roles or not (names or ("=" in option and role in OPTIONAL)):
+        if role not in roles or not (names or ("=" in option and role in (*OPTIONAL, "label"))):
             raise InputError(f"--column {role!r}: write ROLE=NAME; the roles are {', '.join(roles)}")
         columns[role] = names
     return columns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from babelshelf.pairs.formats import PROPOSED
 from babelshelf.pairs.params import FilesParams
 from babelshelf.pairs.rows import bad_rows, described
 from babelshelf.pairs.splits import KEPT, both_labels, settle
-from babelshelf.prepare.from_pairs import SHOWN, check_splits, counts, read_rows
+from babelshelf.prepare import random_negatives
+from babelshelf.prepare.from_pairs import SHOWN, check_splits, counts, read_rows, with_negatives
 
 MOST_BAD = 0.02  # of rows: with more, something is wrong with the mapping or the file
 FEW, MANY = 20, 1000  # candidates: with fewer none are mined, with more the window is the paper's
@@ -29,7 +31,7 @@ class Trial:
     Attributes:
         overlay: of params.yaml, a JSON merge patch.
         lines: what is told of the params, and what was counted.
-        rows: those that are kept, with their splits.
+        rows: those that are kept, and random negatives, with their splits.
     """
 
     overlay: dict[str, Any]
@@ -68,11 +70,15 @@ def tried(
     settled = settle(rows, settings, seed)
     given = settled["given"].is_not_null().any()
     files["split"] = {**files["split"], "leaks": "drop" if given else "error"}
-    lines += [line for task in settings.tasks for line in _counted(task, settled.filter(task=task))]
-    lines += _notes(rows, files)
+    negatives = random_negatives.random_negatives(settled, seed)
     for task in settings.tasks:
-        check_splits(task, settled.filter(KEPT, task=task))
-    return Trial(_overlay(inputs, files, defaults, settled), lines, settled.filter(KEPT))
+        lines += _counted(task, settled.filter(task=task))
+        lines += _drawn(task, random_negatives.counted(settled.filter(task=task), negatives.filter(task=task)))
+    lines += _notes(rows, files)
+    kept = with_negatives(settled.filter(KEPT), negatives)
+    for task in settings.tasks:
+        check_splits(task, kept.filter(task=task))
+    return Trial(_overlay(inputs, files, defaults, settled), lines, kept)
 
 
 def _check_bad(rows: pl.DataFrame, settings: FilesParams) -> float:
@@ -105,6 +111,18 @@ def _counted(task: str, rows: pl.DataFrame) -> list[str]:
     ]
 
 
+def _drawn(task: str, numbers: Mapping[str, int]) -> list[str]:
+    """What is told of random negatives."""
+    if not numbers:
+        return []
+    sizes = ", ".join(f"{split} {numbers[split]:,}" for split in SPLITS)
+    missing = f"; {numbers['missing']:,} could not be drawn for want of candidates" if numbers["missing"] else ""
+    return [
+        f"check: {task}: no row is irrelevant, so random candidates are added as negatives ({sizes}){missing}. They "
+        "are easier to tell than what a search engine returns: F1 here is higher than it would be there, and says less",
+    ]
+
+
 def _notes(rows: pl.DataFrame, files: dict[str, Any]) -> list[str]:
     notes = []
     if files["max_bad_share"]:
@@ -124,7 +142,9 @@ def _overlay(
     """All that changes in params.yaml; with few candidates there is less to rank, and fewer dimensions."""
     kept = settled.filter(KEPT & (pl.col("split") == "train"))
     sizes = {task: kept.filter(task=task)["candidate"].n_unique() for task in inputs}
-    tasks = {task: _recipe(size, defaults[task]) for task, size in sizes.items()}
+    tasks = {
+        task: _recipe(size, defaults[task], files[task]["labels"]["random_negatives"]) for task, size in sizes.items()
+    }
     path = str(next(iter(inputs.values())))
     used = {key: files[key] for key in ("tasks", *inputs, "split", "max_bad_share")}
     return {
@@ -139,8 +159,11 @@ def _overlay(
     }
 
 
-def _recipe(candidates: int, default: Mapping[str, Any]) -> dict[str, Any]:
-    """The default recipe without translation; original rows alone where there is next to nothing to mine."""
+def _recipe(candidates: int, default: Mapping[str, Any], random: int) -> dict[str, Any]:
+    """The default recipe without translation; original rows alone where there is next to nothing to mine.
+
+    Beside `random` negatives a positive gets a mined one too: the share of relevant rows goes down to that.
+    """
     variant = "negatives" if candidates >= FEW else "original"
     window = list(default["mine_negatives"]["rank_window"])
     if candidates >= MANY:
@@ -148,7 +171,8 @@ def _recipe(candidates: int, default: Mapping[str, Any]) -> dict[str, Any]:
     elif candidates < 4 * window[1]:
         window = [1, max(candidates // 4, 2)]
     recipe = {"train_on": variant, "negatives_on": "original", "filter_on": variant}
-    return {**default, **recipe, "mine_negatives": {**default["mine_negatives"], "rank_window": window}}
+    share = {"positive_share": math.ceil(100 / (2 + random)) / 100} if random else {}
+    return {**default, **recipe, "mine_negatives": {**default["mine_negatives"], "rank_window": window, **share}}
 
 
 def _dimension(candidates: int) -> int:

@@ -146,7 +146,7 @@ def look_through(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> Lo
 
     Raises:
         InputError: the file can't be read to its end, or more rows are bad than `max_bad_share`: their count, and what
-            is wrong with the first of them, with row and mend.
+            is wrong with the first of them, with its row and the fix.
     """
     rows, paths, problems, lines = 0, 0, Counter[str](), list[str]()
     with tqdm(desc=f"read {pairs.path.name}", unit="pair", delay=2) as bar:
@@ -162,8 +162,8 @@ def look_through(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> Lo
             bar.update(records.height)
     looked = Looked(rows, problems, lines, paths)
     if looked.bad > max_bad_share * rows:
-        mend = "correct them, or the columns (--column), or allow more (--max-bad-share)"
-        raise InputError("\n".join([f"{pairs.path}: {looked.told()[0]}", *lines, mend]))
+        fix = "correct them, or the columns (--column), or allow more (--max-bad-share)"
+        raise InputError("\n".join([f"{pairs.path}: {looked.told()[0]}", *lines, fix]))
     return looked
 
 

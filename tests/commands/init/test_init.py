@@ -81,7 +81,8 @@ def test_misnamed_columns_and_bad_rows() -> None:
     assert result.exit_code == 0, result.output
     columns = {"query": "serach_term", "candidate": "catgory", "label": "is_relevant", "language": "market"}
     assert proposed()["columns"] == columns | {"id": "", "split": ""}
-    assert proposed()["labels"] == {"positive": ["1"], "negative": ["0"], "positive_from": "none", "missing": "bad"}
+    labels = {"positive": ["1"], "negative": ["0"], "positive_from": "none", "missing": "bad", "random_negatives": 0}
+    assert proposed()["labels"] == labels
     market = works()
     assert market.counts["qc"]["dropped"] == {"bad_label": 1, "unknown_language": 1}
     for told in (
@@ -131,6 +132,7 @@ def test_all_other_labels_are_irrelevant_however_rare_and_wherever_they_are() ->
         "negative": ["i", "c", "s"],
         "positive_from": "none",
         "missing": "bad",
+        "random_negatives": 0,
     }
     market = works()
     assert market.counts["qc"]["dropped"] == {}

@@ -284,7 +284,7 @@ def test_no_row_is_lost_without_being_counted(folder: Path) -> None:
         (b"PAR1 nonsense PAR1", "cannot be read as parquet"),
     ],
 )
-def test_a_file_that_is_not_read_is_named_with_the_mend(folder: Path, content: bytes | None, expected: str) -> None:
+def test_a_file_that_is_not_read_is_named_with_the_fix(folder: Path, content: bytes | None, expected: str) -> None:
     for name in (EXAMPLES, PRODUCTS):
         (folder / name).unlink()
         if content is not None:

@@ -39,7 +39,10 @@ from tests.helpers.profiles import NANO
 
 Rows = list[dict[str, Any]]
 
-LABELS = {"positive": ["1", "true", "yes"], "negative": ["0", "false", "no"], "positive_from": "none", "missing": "bad"}
+LABELS = {
+    **{"positive": ["1", "true", "yes"], "negative": ["0", "false", "no"], "positive_from": "none", "missing": "bad"},
+    "random_negatives": 0,
+}
 COLUMNS = {"query": "query", "candidate": "candidate", "label": "label", "language": "language", "id": "", "split": ""}
 TASK = {
     **{"rows": "*", "train": "", "dev": "", "test": "", "format": "csv", "delimiter": ",", "quote": '"'},
@@ -240,10 +243,10 @@ def test_any_key_of_json_can_be_a_column(tmp_path: Path, name: str) -> None:
         (b"PK\x03\x04xxxx", {}, r"a zip archive or an Excel workbook"),
         (b"PAR1xxxxxxxx", {}, r"a Parquet file: set prepare\.files\.<task>\.format to parquet"),
         (b"PAR1xxxxxxxxPAR1", {"format": "parquet"}, r"a: cannot be read as parquet"),
-        (gzip.compress(b"query,label\n" * 99)[:-12], {}, r"a: cannot be read as csv: Truncated"),
+        (gzip.compress(b"query,label\n" * 99, mtime=0)[:-12], {}, r"a: cannot be read as csv: Truncated"),
     ],
 )
-def test_a_file_that_is_not_read_is_named_with_the_mend(
+def test_a_file_that_is_not_read_is_named_with_the_fix(
     tmp_path: Path, content: bytes, how: dict[str, str], expected: str
 ) -> None:
     (tmp_path / "a").write_bytes(content)
@@ -264,7 +267,7 @@ def test_a_file_that_is_not_read_is_named_with_the_mend(
     ],
     ids=["quote", "Parquet", "column"],
 )
-def test_a_file_that_no_param_describes_is_mended_without_one(tmp_path: Path, content: bytes, expected: str) -> None:
+def test_a_file_that_no_param_describes_is_explained_without_one(tmp_path: Path, content: bytes, expected: str) -> None:
     (tmp_path / "a").write_bytes(content)
     found = as_params({"format": "csv", "delimiter": ",", "quote": '"', "encoding": "utf-8"}, {})
     with pytest.raises(InputError) as raised:

@@ -34,6 +34,7 @@ qc:
     negative: ["0", "false", "no"]
     positive_from: none # or, for graded relevance, a number: from there on positive, below negative
     missing: bad # or drop: a row without a label
+    random_negatives: 0 # drawn for each positive; for files with positives alone, which may have no column of labels
   path_separator: ">" # what stands between the levels of a category path, which becomes " > "; "" is none
 qi:
   rows: "*"
@@ -55,6 +56,7 @@ qi:
     negative: ["0", "false", "no"]
     positive_from: none
     missing: bad
+    random_negatives: 0
   path_separator: ""
 split:
   names: {train: [train, training], dev: [dev, val, valid, validation], test: [test]} # values of columns.split

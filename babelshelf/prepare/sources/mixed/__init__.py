@@ -58,7 +58,7 @@ def read(inputs: Inputs, settings: Parts, seed: int) -> Marketplace:
     rows = pl.concat([part.pairs.rows for part in parts])
     settled = settle(_with_splits(parts, settings.mixed, seed), _with_policies(parts[0], settings.mixed), seed)
     rejects = pl.concat([part.rejects for part in parts])
-    market = assembled(settled, settings.mixed.tasks, both_labels_by_task(rows), rejects)
+    market = assembled(settled, settings.mixed.tasks, both_labels_by_task(rows), rejects, seed)
     for part in parts:
         market = with_extras(market, replace(part.pairs, counts={}))
     return replace(market, parts={part.params.name: _counted(part, settled) for part in parts})

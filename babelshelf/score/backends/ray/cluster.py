@@ -57,9 +57,9 @@ def _connect(settings: Params, each: int) -> None:
             **local,
         )
     except (OSError, RuntimeError, ray.exceptions.RayError) as error:
-        mend = "start one with `ray start --head` (docs/serving.md), or set it to local"
+        fix = "start one with `ray start --head` (docs/serving.md), or set it to local"
         raise InputError(
-            f"score.ray.address: {settings.address}: no cluster of Ray ({first_line(error)}): {mend}"
+            f"score.ray.address: {settings.address}: no cluster of Ray ({first_line(error)}): {fix}"
         ) from error
 
 
@@ -111,5 +111,5 @@ def _require_files(paths: Sequence[str]) -> None:
     answers = ray.get([ask.options(scheduling_strategy=strategy).remote() for strategy in strategies])
     for node, lacking in zip(nodes, answers, strict=True):
         if lacking:
-            mend = "share this folder, and the models, under the same path on all machines (docs/serving.md)"
-            raise InputError(f"score.backend: ray: machine {node['NodeManagerAddress']} lacks {lacking[0]}: {mend}")
+            fix = "share this folder, and the models, under the same path on all machines (docs/serving.md)"
+            raise InputError(f"score.backend: ray: machine {node['NodeManagerAddress']} lacks {lacking[0]}: {fix}")
