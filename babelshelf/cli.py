@@ -16,6 +16,13 @@ LADDER = click.option(
     help="The ladder; default: ladder.yaml, and the paper's is profiles/ladder/paper.yaml.",
 )
 
+ESCAPE = click.option(
+    "--escape",
+    type=click.Choice(["\\", "none"]),
+    callback=lambda _context, _option, value: "" if value == "none" else value,
+    help="What a backslash before a quote, a delimiter or a backslash is, in CSV: an escape, or none (plain text).",
+)
+
 
 @click.group()
 @click.version_option(package_name="babelshelf")
@@ -93,6 +100,7 @@ def readme() -> None:
     "--encoding", default="", metavar="NAME", help="Of the file, such as cp1252; default: told from its bytes."
 )
 @click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
+@ESCAPE
 @click.option("--yes", is_flag=True, help="Take the likeliest answer where something is unsure.")
 def init(
     *,
@@ -107,6 +115,7 @@ def init(
     path_separator: str | None,
     encoding: str,
     header: str,
+    escape: str | None,
     yes: bool,
 ) -> None:
     """Look at your own labelled pairs, and write the params that read them."""
@@ -132,6 +141,7 @@ def init(
         path_separator=path_separator,
         encoding=encoding,
         header=_names(header),
+        escape=escape,
         accept=yes,
     )
     for line in write(options):
@@ -166,6 +176,7 @@ def submit(*, out: Path, final: bool) -> None:
     "--encoding", default="", metavar="NAME", help="Of the file, such as cp1252; default: told from its bytes."
 )
 @click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
+@ESCAPE
 @click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: found in the file.")
 @click.option(
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.02, help="Of rows that can't be scored; default: 0.02."
@@ -185,6 +196,7 @@ def score(
     path_separator: str | None,
     encoding: str,
     header: str,
+    escape: str | None,
     max_bad_share: float,
     base: Path,
     model: Path | None,
@@ -219,6 +231,7 @@ def score(
         keep=keep,
         encoding=encoding,
         header=_names(header),
+        escape=escape,
         path_separator=path_separator,
         trained_separator=own,
     )

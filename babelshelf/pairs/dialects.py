@@ -1,15 +1,17 @@
 """The dialect of a CSV file: delimiter, quote, escape, and where its header is; for `babelshelf init` and `score`.
 
 Each dialect that may be meant parses the start of the file; the one in which most records have the header's number of
-cells is taken. Python's parser, in its strict mode, says where a quote is not sound.
+cells is taken. Python's parser, in its strict mode, says where a quote is not sound. A backslash before a quote, a
+delimiter or another backslash may escape it; where the rows have as many cells either way, that is a question.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,12 @@ from babelshelf.pairs.guesses import Guess, Outcome
 from babelshelf.pairs.text_stream import BLOCK, Dialect
 
 DELIMITERS = ("\t", ",", ";", "|", "\x01", "~", "::")
+ESCAPED = re.compile(r"\\(?:[\\\"'\t,;|\x01~]|::)")  # what may be an escape; before other letters, a backslash is text
 MOST_SKIPPED = 20  # lines above a header
 ENOUGH = 0.5  # of the records have as many cells as the header
 BETTER = 0.02  # by which a dialect without quotes must be better than one with quotes that are sound
 FEW_VALUES = 50  # of a column of classes
+LONGEST = 40  # characters of a cell that is shown
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Parse:
 
 
 def detect_dialect(
-    path: Path, text: str, *, whole: bool, header: Sequence[str] = ()
+    path: Path, text: str, *, whole: bool, header: Sequence[str] = (), escape: str | None = None, later: str = ""
 ) -> tuple[dict[str, Any], list[Guess]]:
     """`delimiter`, `quote`, `escape`, `skip_lines` and `header` of a file, as in params.yaml, and what to say of them.
 
@@ -72,18 +76,27 @@ def detect_dialect(
         text: its start.
         whole: whether that is all of it.
         header: names of the columns, where the file has none.
+        escape: a backslash, or "" for none, as the user said it; None where it is detected.
+        later: lines of the rest of the file that may have an escape, where its start has none.
 
     Raises:
         InputError: the first row is data, and `header` is not given; or has another number of names.
     """
     text = text if whole else text[: text.rfind("\n") + 1]
-    parses = [_best_quote(text, mark, whole=whole) for mark in DELIMITERS if mark in text]
+    parses = [_best_quote(text, mark, escape, whole=whole) for mark in DELIMITERS if mark in text]
     parse = max(parses, key=lambda found: (*found.fits, found.width), default=None)
     if parse is None or parse.width < 2:
-        return {"delimiter": ",", "quote": '"', "escape": "", "skip_lines": 0, "header": list(header)}, []
-    dialect = parse.dialect
-    how: dict[str, Any] = {"delimiter": dialect.delimiter, "quote": dialect.quote, "escape": dialect.escape}
+        plain = {"delimiter": ",", "quote": '"', "escape": escape or ""}
+        return {**plain, "skip_lines": 0, "header": list(header)}, []
     guesses = _guesses(path, parse, parses)
+    dialect = parse.dialect
+    if escape is None and ESCAPED.search(text + later):
+        start = "".join(text.splitlines(keepends=True)[: parse.skipped + 1])
+        dialect, more = _detect_escape(path, start + later if later else text, dialect, whole=whole or bool(later))
+        guesses += more
+        if dialect != parse.dialect:
+            parse = _parse(text, dialect, whole=whole)
+    how: dict[str, Any] = {"delimiter": dialect.delimiter, "quote": dialect.quote, "escape": dialect.escape}
     if header:
         if len(header) != parse.width:
             raise InputError(f"{path}: --header has {len(header)} names, but the file {parse.width} columns")
@@ -92,9 +105,10 @@ def detect_dialect(
     return how | {"skip_lines": parse.skipped, "header": []}, guesses
 
 
-def _best_quote(text: str, mark: str, *, whole: bool) -> Parse:
+def _best_quote(text: str, mark: str, known: str | None, *, whole: bool) -> Parse:
     """The best parse with a delimiter: quotes are taken for quotes unless they are not sound, or rows are ragged."""
     escapes = ["", "\\"] if any(f"\\{after}" in text for after in ('"', "'", mark, "\n")) else [""]
+    escapes = escapes if known is None else [known]
     plain = _parse(text, Dialect(mark, "", ""), whole=whole)
     quotes = (["'"] if _is_wrapped(plain) else []) + ['"'] + (["'"] if "'" in text else []) + [""]
     best = None
@@ -104,6 +118,40 @@ def _best_quote(text: str, mark: str, *, whole: bool) -> Parse:
             if best is None or (found.sound, found.fits[2]) > (best.sound, best.fits[2] + BETTER * (quote == "")):
                 best = found
     return best or plain
+
+
+def _detect_escape(path: Path, text: str, dialect: Dialect, *, whole: bool) -> tuple[Dialect, list[Guess]]:
+    """The dialect with or without a backslash as escape, and a question where both readings fit and differ."""
+    plain, escaped = (_parse(text, replace(dialect, escape=escape), whole=whole) for escape in ("", "\\"))
+    if plain.fits != escaped.fits and (plain.sound or escaped.sound):
+        return max(plain, escaped, key=lambda parse: parse.fits).dialect, []
+    shown = next(_differences(plain, escaped), None)
+    if shown is None:
+        return dialect, []
+    # a writer that escapes leaves no backslash alone
+    likeliest = plain if "\\" in escaped.dialect.rewritten(text) else escaped
+    before, after = (re.sub(r"\s+", " ", cell)[:LONGEST] for cell in shown)
+    question = Guess(
+        subject="backslashes",
+        value="escapes" if likeliest is escaped else "plain text",
+        outcome=Outcome.UNSURE,
+        reason=f"the text [{before}] may stand for [{after}], and the rows have as many cells either way",
+        option="--escape '\\' where a backslash escapes, or --escape none",
+        where=str(path),
+    )
+    return likeliest.dialect, [question]
+
+
+def _differences(plain: Parse, escaped: Parse) -> Iterator[tuple[str, str]]:
+    """Cells, or records, from the header on, in which two readings differ."""
+    pairs = zip(plain.records[plain.skipped :], escaped.records[escaped.skipped :], strict=False)
+    for one, other in pairs:
+        before = [plain.dialect.restored_text(cell) for cell in one]
+        after = [escaped.dialect.restored_text(cell) for cell in other]
+        if len(before) == len(after):
+            yield from ((cell, meant) for cell, meant in zip(before, after, strict=True) if cell != meant)
+        else:
+            yield plain.dialect.delimiter.join(before), escaped.dialect.delimiter.join(after)
 
 
 def _parse(text: str, dialect: Dialect, *, whole: bool) -> Parse:

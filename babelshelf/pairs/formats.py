@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,14 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import section
-from babelshelf.pairs.dialects import detect_dialect
+from babelshelf.pairs.dialects import ESCAPED, detect_dialect
 from babelshelf.pairs.encodings import detect_encoding, is_ascii
 from babelshelf.pairs.folders import FORMATS, suffix
 from babelshelf.pairs.guesses import Guess
 from babelshelf.pairs.hints import DETECTED, Hints
 from babelshelf.pairs.params import FileParams
 from babelshelf.pairs.readers import read_sample
-from babelshelf.pairs.text_stream import TextStream, head
+from babelshelf.pairs.text_stream import BLOCK, TextStream, head
 
 START = 1 << 20  # bytes that are looked into for the format and the dialect
 PROPOSED = Path("proposal")  # what messages call params that are in no file yet
@@ -40,13 +41,14 @@ class Detected:
     guesses: list[Guess]
 
 
-def detect(file: Path, encoding: str = "", header: Sequence[str] = ()) -> Detected:
+def detect(file: Path, encoding: str = "", header: Sequence[str] = (), escape: str | None = None) -> Detected:
     """How a file is written.
 
     Args:
         file: packed or not.
         encoding: as the user said it; "" where it is told from the bytes.
         header: names of the columns of a file that has no header, as the user said them.
+        escape: a backslash, or "" for none, as the user said it; None where it is detected.
 
     Raises:
         InputError: the file can't be unpacked, its encoding can't be told, or it has no header and `header` is empty.
@@ -60,7 +62,8 @@ def detect(file: Path, encoding: str = "", header: Sequence[str] = ()) -> Detect
     if (begin.startswith(("{", "[{", "[\n", "[\r", "[ ", "[]")) and how["format"] != "csv") or _is_json(begin):
         how["format"] = _json_format(begin, whole=whole)
     elif how["format"] == "csv":
-        dialect, more = detect_dialect(file, text, whole=whole, header=header)
+        later = "" if whole or escape is not None or ESCAPED.search(text) else _later_escapes(file, how["encoding"])
+        dialect, more = detect_dialect(file, text, whole=whole, header=header, escape=escape, later=later)
         how, guesses = how | dialect, [*guesses, *more]
     _check_readable(file, how)
     return Detected(how, guesses)
@@ -77,12 +80,14 @@ def _check_readable(file: Path, how: Mapping[str, Any]) -> None:
             )
 
 
-def detect_all(files: Sequence[Path], encoding: str = "", header: Sequence[str] = ()) -> Detected:
+def detect_all(
+    files: Sequence[Path], encoding: str = "", header: Sequence[str] = (), escape: str | None = None
+) -> Detected:
     """How several files are written; raise InputError as `detect` does, or where they are written in different ways."""
-    first = detect(files[0], encoding, header)
+    first = detect(files[0], encoding, header, escape)
     how, guesses = first.how, list(first.guesses)
     for file in files[1:]:
-        other = detect(file, encoding, header)
+        other = detect(file, encoding, header, escape)
         guesses += other.guesses
         for key, value in other.how.items():
             if how[key] == value or (key == "format" and file.stat().st_size == 0):
@@ -91,6 +96,8 @@ def detect_all(files: Sequence[Path], encoding: str = "", header: Sequence[str] 
                 continue
             if (key == "encoding" and is_ascii(files[0])) or (key == "quote" and not _has(files[0], how["quote"])):
                 how[key] = value
+            elif key == "escape" and not (_has(files[0], "\\") and _has(file, "\\")):
+                how[key] = "\\"  # the file that has backslashes says it
             elif key != "quote" or _has(file, value):
                 raise InputError(
                     f"{file}: {key} is {value!r}, but {how[key]!r} in {files[0]}: write both files in the same way, or "
@@ -116,6 +123,18 @@ def _start(file: Path, encoding: str) -> tuple[str, bool]:
     """The first characters of a file, and whether they are all."""
     raw = TextStream(file, encoding).read(START + 1)
     return raw[:START].decode("utf-8", errors="ignore"), len(raw) <= START
+
+
+def _later_escapes(file: Path, encoding: str) -> str:
+    """Lines after the start of a file that may have an escape, the first ones."""
+    stream = TextStream(file, encoding)
+    stream.read(START)
+    while block := stream.read(BLOCK).decode("utf-8", errors="ignore"):
+        if ESCAPED.search(block):
+            lines = re.split(r"\r\n|\r|\n", block)
+            whole = lines[1:-1] or lines  # the first and the last may be cut
+            return "".join(f"{line}\n" for line in whole if ESCAPED.search(line))[:START]
+    return ""
 
 
 def _is_json(begin: str) -> bool:

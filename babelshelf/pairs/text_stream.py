@@ -75,15 +75,26 @@ class Dialect:
 
     def restored(self, cells: pl.Expr) -> pl.Expr:
         """Cells as the file means them."""
-        if self.escape:
-            stand_ins = {ESCAPED_QUOTE: '"', ESCAPED_APOSTROPHE: "'", ESCAPED_BACKSLASH: "\\", ESCAPED_BREAK: "\n"}
-            cells = cells.str.replace_many({**stand_ins, ESCAPED_DELIMITER: self.delimiter})
-        return cells if self.byte == self.delimiter else cells.str.replace_all(UNIT, self.delimiter, literal=True)
+        return cells.str.replace_many(self._meant) if self.is_rewritten else cells
+
+    def restored_text(self, cell: str) -> str:
+        """A cell as the file means it."""
+        table: dict[str, str | int | None] = {**self._meant}
+        return cell.translate(str.maketrans(table))
 
     @property
     def is_rewritten(self) -> bool:
         """Whether cells have to be restored."""
         return bool(self.escape) or self.byte != self.delimiter
+
+    @property
+    def _meant(self) -> dict[str, str]:
+        """What the characters that stand for others mean."""
+        meant = {} if self.byte == self.delimiter else {UNIT: self.delimiter}
+        if self.escape:
+            meant |= {ESCAPED_QUOTE: '"', ESCAPED_APOSTROPHE: "'", ESCAPED_BACKSLASH: "\\", ESCAPED_BREAK: "\n"}
+            meant |= {ESCAPED_DELIMITER: self.delimiter}
+        return meant
 
     @property
     def _escapes(self) -> str:

@@ -15,6 +15,7 @@ import pytest
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.encodings import check_scripts
 from babelshelf.pairs.formats import as_params, detect, detect_all
+from babelshelf.pairs.guesses import Outcome
 from babelshelf.pairs.readers import read_file
 
 NAMES = ["query", "candidate", "label", "lang"]
@@ -77,6 +78,70 @@ def test_a_backslash_before_a_delimiter_and_paths_of_windows(tmp_path: Path) -> 
     assert load(tmp_path / "a.csv", ["query", "label"]) == [("red, blue", "1"), ("green", "0")] * 20
     (tmp_path / "b.csv").write_text('query,label\n"C:\\new\\table, x",1\ngreen,0\n', encoding="utf-8")
     assert load(tmp_path / "b.csv", ["query", "label"]) == [("C:\\new\\table, x", "1"), ("green", "0")]
+
+
+WRITERS: list[dict[str, Any]] = [
+    {"doublequote": False},
+    {"doublequote": True},
+    {"doublequote": False, "quotechar": "'"},
+    {"quoting": csv.QUOTE_NONE},
+]
+TWO_READINGS = [r"C:\new", r"\\shop\share", '5" tent', 'a \\" b', r"\\\\", "it's 5\""]
+
+
+@pytest.mark.parametrize("options", WRITERS)
+@pytest.mark.parametrize("text", TWO_READINGS)
+def test_escapes_are_read_or_asked_for_and_the_answer_gives_the_rows(
+    tmp_path: Path, text: str, options: dict[str, Any]
+) -> None:
+    rows = odd(text)
+    (tmp_path / "a.csv").write_text(as_csv(rows, escapechar="\\", **options), encoding="utf-8")
+    unsure = [guess for guess in detect(tmp_path / "a.csv").guesses if guess.outcome is Outcome.UNSURE]
+    assert load(tmp_path / "a.csv", escape="\\") == rows
+    assert unsure or load(tmp_path / "a.csv") == rows
+    assert all(guess.subject == "backslashes" and guess.value == "escapes" for guess in unsure)
+
+
+@pytest.mark.parametrize("text", [r"\\shop\share", "5\\'", r"a \\ b", '5\\" tent'])
+def test_a_text_that_may_be_an_escape_is_a_question_wherever_it_is(tmp_path: Path, text: str) -> None:
+    for before in (3, 40_000):  # the dialect is detected from the start of a file
+        lines = [f"lamp {n},Home > Kitchen,1,en" for n in range(before)]
+        lines += [f"{text} {n},Home > Lamps,0,en" for n in range(3)]
+        (tmp_path / "a.csv").write_text("\n".join([",".join(NAMES), *lines]) + "\n", encoding="utf-8")
+        (guess,) = detect(tmp_path / "a.csv").guesses
+        assert guess.outcome is Outcome.UNSURE
+        assert f"the text [{text} 0] may stand for" in guess.question
+        assert load(tmp_path / "a.csv", escape="")[before][0] == f"{text} 0"
+        meant = text.replace("\\\\", "\0").replace("\\'", "'").replace('\\"', '"').replace("\0", "\\")
+        assert load(tmp_path / "a.csv", escape="\\")[before][0] == f"{meant} 0"
+
+
+def test_escapes_after_the_start_that_fit_in_one_reading_are_taken(tmp_path: Path) -> None:
+    lines = [f'"lamp {n}","Home, Kitchen",1,en' for n in range(40_000)]
+    lines += [f'"lid {n}\\" wide","Home, Lids",0,en' for n in range(9)]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(NAMES), *lines]) + "\n", encoding="utf-8")
+    assert detect(tmp_path / "a.csv").guesses == []
+    assert load(tmp_path / "a.csv")[-1] == ('lid 8" wide', "Home, Lids", "0", "en")
+
+
+@pytest.mark.parametrize("text", [r"C:\new", r"AC\DC", r"red \ blue", "tent \\", r"\o/", r"50\50\n", r"a \; b"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_MINIMAL])
+def test_a_backslash_before_another_letter_is_text(tmp_path: Path, text: str, quoting: int) -> None:
+    rows = [(text, *row[1:]) if n % 3 == 0 else row for n, row in enumerate(ROWS)]
+    (tmp_path / "a.csv").write_text(as_csv(rows, quoting=quoting), encoding="utf-8")
+    assert detect(tmp_path / "a.csv").guesses == []
+    assert load(tmp_path / "a.csv") == rows
+
+
+def test_of_several_files_those_with_backslashes_say_whether_they_escape(tmp_path: Path) -> None:
+    lines = {"a": "lamp,Home,1,en", "b": r'"5\" tent, red",Home,0,en', "c": r"AC\DC,Home,1,en"}
+    for name, line in lines.items():
+        (tmp_path / name).write_text(f"{','.join(NAMES)}\n" + f"{line}\n" * 9, encoding="utf-8")
+    for first, second in ("ab", "ba"):
+        assert detect_all([tmp_path / first, tmp_path / second]).how["escape"] == "\\"
+    with pytest.raises(InputError, match="c: escape is ''"):
+        detect_all([tmp_path / "b", tmp_path / "c"])
+    assert detect_all([tmp_path / "b", tmp_path / "c"], escape="\\").how["escape"] == "\\"
 
 
 @pytest.mark.parametrize("line", ['kettle,"lid 20\\", wide",1,en', 'kettle,"lid "20" wide",1,en', 'a,"b" c,1,en'])

@@ -27,6 +27,7 @@ class InitOptions:
         path_separator: between the levels of a path; None where it is guessed, "" where there is none.
         encoding: of all files; "" where it is told from the bytes.
         header: names of the columns of files without a header.
+        escape: a backslash, or "" for none; None where it is detected.
         accept: take the likeliest answers to what is unsure (`--yes`).
     """
 
@@ -40,6 +41,7 @@ class InitOptions:
     path_separator: str | None = None
     encoding: str = ""
     header: Sequence[str] = ()
+    escape: str | None = None
     accept: bool = False
 
 

@@ -54,6 +54,7 @@ class Asked:
         language_map: `{value: language}` of values that are no languages, in lower case.
         encoding: of the file; "" where it is told from the bytes.
         header: names of the columns of a file without a header.
+        escape: a backslash, or "" for none; None where it is detected.
         keep: further columns, which the output is to have too.
         path_separator: what stands between the levels of a category path, None where it is found in the file.
         trained_separator: the one that the params have, for a file in which none is found.
@@ -67,6 +68,7 @@ class Asked:
     trained_separator: str = ""
     encoding: str = ""
     header: Sequence[str] = ()
+    escape: str | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class PairFile:
 
     def told(self) -> list[str]:
         """How the file is read, for the user."""
-        how = {key: getattr(self.own, key) for key in ("format", "delimiter", "encoding")}
+        how = {key: getattr(self.own, key) for key in ("format", "delimiter", "quote", "escape", "encoding")}
         return [f"{self.task}: {self.path} ({form(how)})", *self.lines]
 
 
@@ -149,7 +151,7 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
         InputError: the file can't be read, has no rows, or a column is not there or can't be told.
     """
     language = normalize(asked.language, "--language") if asked.language else ""
-    detected = detect(path, asked.encoding, asked.header)
+    detected = detect(path, asked.encoding, asked.header, asked.escape)
     how = detected.how
     profiles, rows = read_profiles([path], how)
     if rows.is_empty():

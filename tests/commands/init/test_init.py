@@ -236,8 +236,11 @@ def test_a_pattern_of_a_split_has_its_files_and_no_others(names: list[str], othe
 
 
 def test_splits_are_called_what_params_say() -> None:
+    result = CliRunner().invoke(main, ["profile", "prepare.files"])
+    assert result.exit_code == 0, result.output
     params = Path("params.yaml")
     text = params.read_text(encoding="utf-8")
+    assert "names: {train: [train, training]" in text
     params.write_text(text.replace("names: {train: [train, training]", "names: {train: [Lernen]"), encoding="utf-8")
     split = pl.Series(["lernen", "lernen", "dev", "test"])[pl.Series([n // 4 % 4 for n in range(600)])]
     pairs().select("lang", "path", "y", "q", pl.Series("split", split)).write_csv("pairs.csv")
@@ -245,6 +248,21 @@ def test_splits_are_called_what_params_say() -> None:
     assert result.exit_code == 0, result.output
     assert proposed()["columns"]["split"] == "split"
     assert works().tasks["qc"].train.height == 304  # 76 of 150 queries
+
+
+@pytest.mark.parametrize(("escape", "title"), [("\\", 'Model {} 5" tent'), ("none", 'Model {} 5\\" tent')])
+def test_a_backslash_that_may_escape_is_a_question(escape: str, title: str) -> None:
+    lines = [f'red shoes {n // 4},Model {n % 50} 5\\" tent,{n % 2},en' for n in range(600)]
+    Path("pairs.csv").write_text("\n".join(["q,title,y,lang", *lines]) + "\n", encoding="utf-8")
+    result = init("--qi", "pairs.csv")
+    assert result.exit_code == 1
+    assert r"""say --escape '\' where a backslash escapes, or --escape none""" in result.output
+    result = init("--qi", "pairs.csv", "--escape", escape)
+    assert result.exit_code == 0, result.output
+    assert proposed("qi")["escape"] == escape.removeprefix("none")
+    titles = set(works().tasks["qi"].train["candidate"].cast(pl.String))
+    assert titles
+    assert titles <= {title.format(n) for n in range(50)}
 
 
 def test_files_of_a_split_without_a_pattern_of_their_own_are_named() -> None:
