@@ -29,7 +29,7 @@ class TaskTables:
         unlabelled: rows to predict, `prediction_sets.UNLABELLED_SCHEMA`.
         prepared: the task's part of metrics/prepare.json.
         left_out: counts of the input rows that `prepare` dropped or changed; empty if the source has none.
-        rejects: bad rows of the input, `pairs.rows.REJECTS`; None if the source has no such table.
+        rejects: bad rows of the input, `pairs.dropped_rows.REJECTS`; None if the source has no such table.
     """
 
     task: str

@@ -11,8 +11,9 @@ from babelshelf.data_report.tables import COLUMNS, SPLITS, Count, Finding, TaskT
 from babelshelf.page import figures
 from babelshelf.page.cells import examples_of, percent
 from babelshelf.page.document import Block, Figure, Table, Text
+from babelshelf.pairs.dropped_rows import PROBLEMS
 from babelshelf.pairs.params import CharactersPerText
-from babelshelf.pairs.rows import MOJIBAKE, PROBLEMS, STRANGE
+from babelshelf.pairs.rows import MOJIBAKE, STRANGE
 from babelshelf.text.keys import keys
 
 TEXTS = ("query", "candidate")

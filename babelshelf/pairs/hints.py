@@ -17,7 +17,7 @@ class Hints:
         array: of a JSON array where lines were expected.
         form: of a file that can't be parsed.
         unlabelled: of a file without the column of labels.
-        rows: of a bad row, by its problem; where a problem is not here, that of `rows.PROBLEMS` is for all.
+        rows: of a bad row, by its problem; where a problem is not here, that of `dropped_rows.PROBLEMS` is for all.
     """
 
     column: str

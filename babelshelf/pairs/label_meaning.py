@@ -16,7 +16,7 @@ import polars as pl
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.column_names import is_negated, is_rank, words_of
 from babelshelf.pairs.guesses import Guess, Outcome, percent
-from babelshelf.pairs.rows import MISSING_WORDS, label_keys
+from babelshelf.pairs.labels import MISSING_WORDS, label_keys
 
 POSITIVE = ("1", "true", "yes", "y", "t", "relevant", "positive", "pos", "exact", "e", "match", "good")
 NEGATIVE = ("0", "false", "no", "n", "f", "irrelevant", "not relevant", "negative", "neg", "i", "no match", "bad", "-1")

@@ -21,9 +21,12 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.languages import find
 from babelshelf.core.rows import LEVEL
 from babelshelf.pairs.comma_paths import rebuild
+from babelshelf.pairs.dropped_rows import MISSING_CANDIDATE, MISSING_LABEL, TOO_LONG
 from babelshelf.pairs.folders import task_files
-from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED, read_blocks
+from babelshelf.pairs.labels import MISSING_WORDS, read_labels
+from babelshelf.pairs.readers import BROKEN, ENCODING, read_blocks
 from babelshelf.pairs.separators import unwrapped
+from babelshelf.pairs.several_columns import joined_columns, single_columns
 from babelshelf.runtime.screen import progress
 from babelshelf.text.keys import IGNORABLE_BUT_JOINERS, each_once, keys
 
@@ -41,43 +44,9 @@ CONTROL = r"[\p{Cc}\x{FEFF}]"  # tabs and line breaks among them, which are whit
 STRANGE = r"[\x{0}-\x{8}\x{E}-\x{1F}\x{7F}-\x{84}\x{86}-\x{9F}\x{FEFF}]"
 # UTF-8 that was read as Windows-1252 or Latin-1, and what stands where a character was lost
 MOJIBAKE = r"[ÂÃ][\x{80}-\x{BF}€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|ï»¿|ï¿½|\x{FFFD}|(?:[ÐÑ][\x{80}-\x{BF}€-™]){2}"
-LONGEST_VALUE = 200  # characters of a value that a message or the table of rejects shows
-
-TOO_LONG = "long_query"
 # Characters of a query. The tokenizer does not exist yet when `prepare` runs, so this stands for the prompts of 512
 # tokens that the profiles have: in scripts with an alphabet, a character is a quarter to half a token.
 MAX_QUERY = 1000
-
-# Why a bad row is bad: what is wrong with the value, and the mend. Names of columns are put in for {braces}.
-PROBLEMS = {
-    RAGGED: ("", "another number of cells than the header", "quote cells that hold the delimiter"),
-    NOT_JSON: ("", "no JSON object", "write one object a line"),
-    ENCODING: ("", "bytes that are not in the encoding", "save the file as UTF-8, or set encoding to what it is in"),
-    "empty_query": ("query", "no letter or digit", "write the query, or take the row out"),
-    "empty_candidate": ("candidate", "no letter or digit", "write the candidate, or take the row out"),
-    "bad_label": ("label", "no label", "correct it, or add it to labels.positive or labels.negative"),
-    "unknown_language": ("language", "no known language", "write a code of ISO 639-1 such as de, or a tag as pt-BR"),
-    "bad_split": ("split", "no split", "correct it, or add it to prepare.files.split.names"),
-    "empty_id": ("id", "no id", "write one, or set columns.id to none"),
-    TOO_LONG: ("query", "longer than the model's prompt can hold", "shorten the query"),
-    "duplicate_id": ("id", "an id that an earlier row has", "make ids unique, or set columns.id to none"),
-}
-# Of labels, in lower case, unless labels.positive or labels.negative has the word: as programs write a missing value.
-MISSING_WORDS = ["null", "nan", "-nan", "n/a", "na", "none", "nil", "\\n", "#n/a", "#na", "<na>", "(null)", "<null>"]
-MISSING_CANDIDATE, MISSING_LABEL = "missing_candidate", "missing_label"
-
-REJECTS = pl.Schema(
-    {
-        "task": pl.String,
-        "file": pl.String,
-        "row": pl.Int64,
-        "line": pl.Int64,
-        "reason": pl.String,
-        "column": pl.String,
-        "value": pl.String,
-        "mend": pl.String,
-    }
-)
 
 
 def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
@@ -126,29 +95,6 @@ def _read_coded(file: Path, own: FileParams, wanted: Mapping[str, Sequence[str]]
     return pl.concat(tables, rechunk=True)
 
 
-def single_columns(wanted: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """`{role: name}` for the readers, where a role may have several columns: the further ones are `<role>.1`, ..."""
-    return {
-        f"{role}.{number}" if number else role: name
-        for role, names in wanted.items()
-        for number, name in enumerate(names)
-    }
-
-
-def joined_columns(rows: pl.DataFrame, wanted: Mapping[str, Sequence[str]], task: str) -> pl.DataFrame:
-    """The rows with one text for each role of `wanted`: parts that are there are joined, levels of a path by " > "."""
-    mark = LEVEL if task == "qc" else " "
-    several = {role: [role, *(f"{role}.{n}" for n in range(1, len(names)))] for role, names in wanted.items()}
-    several = {role: parts for role, parts in several.items() if len(parts) > 1}
-    texts = {
-        role: pl.concat_str(
-            [pl.col(part).str.strip_chars().replace("", None) for part in parts], separator=mark, ignore_nulls=True
-        ).replace("", None)
-        for role, parts in several.items()
-    }
-    return rows.with_columns(**texts).drop(part for parts in several.values() for part in parts[1:])
-
-
 def coded(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with all texts `CODED`, but for `id`, of which none is like another."""
     return rows.with_columns((cs.string() - cs.by_name("id", require_all=False)).cast(CODED))
@@ -158,43 +104,6 @@ def as_texts(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with the texts themselves; rows with the same text share it in memory, which a cast would not do."""
     columns = rows.select(cs.categorical()).get_columns()
     return rows.with_columns(each_once(column, lambda texts: texts) for column in columns)
-
-
-def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
-    """The bad rows as the user gets them, `REJECTS`, in the order of the files."""
-    bad = rows.filter(pl.col("drop").is_in(list(PROBLEMS))).with_columns(cs.categorical().cast(pl.String))
-    columns = {problem: role for problem, (role, _, _) in PROBLEMS.items() if role}
-    names = [
-        {"task": task, "role": role, "column": " + ".join(columns)}
-        for task in settings.tasks
-        for role, columns in getattr(settings, task).columns.names().items()
-    ]
-    mends = [
-        {"task": task, "drop": problem, "mend": getattr(settings, task).hints.rows.get(problem, mend)}
-        for task in settings.tasks
-        for problem, (_, _, mend) in PROBLEMS.items()
-    ]
-    return (
-        bad.with_columns(role=pl.col("drop").replace_strict(columns, default=None, return_dtype=pl.String))
-        .join(pl.DataFrame(names), on=["task", "role"], how="left", maintain_order="left")
-        .join(pl.DataFrame(mends), on=["task", "drop"], how="left", maintain_order="left")
-        .with_columns(
-            reason="drop",
-            value=pl.col("value").str.replace_all(BROKEN, "\ufffd", literal=True).str.slice(0, LONGEST_VALUE),
-        )
-        .select(REJECTS.names())
-        .cast(dict(REJECTS))  # type: ignore[arg-type]
-    )
-
-
-def described(rejects: pl.DataFrame) -> list[str]:
-    """A line for each bad row, with file, row, column, value and the mend."""
-    lines = []
-    for bad in rejects.iter_rows(named=True):
-        where = f"{bad['file']}, row {bad['row']}" + (f" (line {bad['line']})" if bad["line"] is not None else "")
-        column = f", column {bad['column']!r}" if bad["column"] else ""
-        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['reason']][1]}: {bad['mend']}")
-    return lines
 
 
 # --- a file ---
@@ -241,7 +150,7 @@ def _understood(
     plain = {role: each_once(rows[role], _stripped).cast(CODED) for role in ("label", "language", "split")}
     rows = rows.with_columns(id=_stripped(pl.col("id")), **plain)
     rows = rows.with_columns(
-        label_read=each_once(rows["label"], lambda labels: _label(labels, own))
+        label_read=each_once(rows["label"], lambda labels: read_labels(labels, own))
         if own.columns.label
         else pl.lit(1, pl.Int8),  # positive pairs alone
         language_read=each_once(rows["language"], lambda texts: _languages(texts, own.language_map))
@@ -312,24 +221,6 @@ def _plain(text: pl.Expr) -> pl.Expr:
     return visible.str.replace_all(CONTROL, " ").str.normalize("NFC").str.replace_all(r"\s+", " ").str.strip_chars(" ")
 
 
-def _label(labels: pl.Series, own: FileParams) -> pl.Series:
-    """0 or 1, null where a label says neither."""
-    values = labels.to_frame("value").with_columns(number=pl.col("value").cast(pl.Float64, strict=False))
-    if own.labels.positive_from != "none":
-        finite = pl.col("number").is_finite()
-        return values.select(
-            pl.when(finite).then(pl.col("number") >= own.labels.positive_from).cast(pl.Int8)
-        ).to_series()
-    known = dict.fromkeys(label_keys(own.labels.negative), 0) | dict.fromkeys(label_keys(own.labels.positive), 1)
-    return label_keys(labels).replace_strict(known, default=None, return_dtype=pl.Int8)
-
-
-def label_keys(labels: Iterable[str | None]) -> pl.Series:
-    """What labels are compared by: without case and space around them, and 1.0 is 1."""
-    texts = pl.Series(values=labels, dtype=pl.String)
-    return texts.str.strip_chars().str.to_lowercase().str.replace(r"^([+-]?\d+)\.0+$", "$1")
-
-
 def _languages(texts: pl.Series, mapping: Mapping[str, str]) -> pl.Series:
     codes = [mapping.get(text.lower()) or find(text) for text in texts]  # some dozens, one would hope
     return pl.Series(codes, dtype=CODED)
@@ -385,8 +276,3 @@ def identified(rows: pl.DataFrame, *, has_ids: bool, one_file: bool) -> pl.DataF
     number = pl.col("row").cast(pl.String).str.zfill(7)
     parts = ["task", number] if one_file else ["task", "file", number]
     return rows.with_columns(id=pl.concat_str(parts, separator="-"))
-
-
-def counted(rows: pl.DataFrame) -> Mapping[str, int]:
-    """How many rows have each reason in `drop`, sorted by it."""
-    return dict(rows.drop_nulls("drop").group_by("drop").len().sort("drop").iter_rows())

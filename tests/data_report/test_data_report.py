@@ -19,8 +19,8 @@ from babelshelf.data_report import languages, pairs, queries, texts
 from babelshelf.data_report.tables import SPLITS, TaskTables
 from babelshelf.page.document import Table
 from babelshelf.pairs import splits
+from babelshelf.pairs.dropped_rows import MISSING_CANDIDATE, MISSING_LABEL, PROBLEMS, REJECTS
 from babelshelf.pairs.params import CharactersPerText, FilesParams
-from babelshelf.pairs.rows import MISSING_CANDIDATE, MISSING_LABEL, PROBLEMS, REJECTS
 from babelshelf.prepare.from_pairs import NOTICED
 from babelshelf.prepare.params import SOURCES, PrepareParams
 from babelshelf.prepare.sources import esci, files

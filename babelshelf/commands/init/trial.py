@@ -12,10 +12,10 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import section
+from babelshelf.pairs.dropped_rows import bad_rows, described
 from babelshelf.pairs.folders import SPLITS
 from babelshelf.pairs.formats import PROPOSED
 from babelshelf.pairs.params import FilesParams
-from babelshelf.pairs.rows import bad_rows, described
 from babelshelf.pairs.splits import KEPT, both_labels, settle
 from babelshelf.prepare import random_negatives
 from babelshelf.prepare.from_pairs import SHOWN, check_splits, counts, read_rows, with_negatives

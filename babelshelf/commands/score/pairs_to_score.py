@@ -18,12 +18,14 @@ from babelshelf.core.languages import normalize
 from babelshelf.pairs.column_profiles import read_profiles, value_counts
 from babelshelf.pairs.column_roles import Roles, guess_language_values, guess_roles
 from babelshelf.pairs.column_table import InputTable
+from babelshelf.pairs.dropped_rows import TOO_LONG, bad_rows
 from babelshelf.pairs.formats import as_params, detect, form
 from babelshelf.pairs.guesses import Guess, Outcome, resolve
 from babelshelf.pairs.params import FileParams, FilesParams
 from babelshelf.pairs.readers import read_blocks
-from babelshelf.pairs.rows import TOO_LONG, as_texts, bad_rows, joined_columns, single_columns, understood
+from babelshelf.pairs.rows import as_texts, understood
 from babelshelf.pairs.separators import guess_separator
+from babelshelf.pairs.several_columns import joined_columns, single_columns
 
 ROLES = ("query", "candidate", "language", "id")
 OWN = (
@@ -111,8 +113,8 @@ class PairFile:
 
         Returns:
             `row` (from 1), `line` (null in Parquet), the columns of `kept`, `language` (ISO 639-1), `query` and
-            `candidate` (cleaned), `reason` (a key of `rows.PROBLEMS`, null for a row that can be scored) and `value`
-            (what it is about), in the order of the file.
+            `candidate` (cleaned), `reason` (a key of `dropped_rows.PROBLEMS`, null for a row that can be scored) and
+            `value` (what it is about), in the order of the file.
         """
         passed = records.select(pl.col(f"kept.{name}").alias(name) for name in self.kept)
         labelled = records.drop(f"kept.{name}" for name in self.kept).with_columns(label=pl.lit("1"))  # all are kept
@@ -128,7 +130,7 @@ class PairFile:
         return pl.DataFrame([rows["row"], rows["line"], *passed, *own])
 
     def rejects(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Those of `understood` that can't be scored, as `prepare` reports bad rows (`rows.REJECTS`)."""
+        """Those of `understood` that can't be scored, as `prepare` reports bad rows (`dropped_rows.REJECTS`)."""
         named = rows.rename({"reason": "drop"}).with_columns(task=pl.lit(self.task), file=pl.lit(self.path.name))
         return bad_rows(named.select("task", "file", "row", "line", "drop", "value"), self.settings)
 

@@ -25,8 +25,8 @@ from babelshelf.core.partial_work import partial_work
 from babelshelf.core.rows import LEVEL, write_table
 from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import parse
+from babelshelf.pairs.dropped_rows import described
 from babelshelf.pairs.guesses import percent
-from babelshelf.pairs.rows import described
 from babelshelf.score.scorer import Scorer, load_scorer
 from babelshelf.tables.predictions import FrameT, Thresholds
 

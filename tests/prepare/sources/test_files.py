@@ -23,10 +23,10 @@ from babelshelf.core.files import read_json
 from babelshelf.core.params import read as read_params
 from babelshelf.core.params import section
 from babelshelf.pairs import readers, text_stream
+from babelshelf.pairs.dropped_rows import PROBLEMS
 from babelshelf.pairs.formats import as_params
 from babelshelf.pairs.params import FilesParams
 from babelshelf.pairs.readers import read_file
-from babelshelf.pairs.rows import PROBLEMS
 from babelshelf.prepare.from_pairs import read_rows
 from babelshelf.prepare.leak_checks import check
 from babelshelf.prepare.marketplace import Marketplace

@@ -455,3 +455,31 @@ def test_whatever_the_rows_no_query_is_in_two_splits_and_every_row_is_counted(
         assert counted["kept"] == of(market, f"p{n}").height
     base["files"]["split"]["holdout_languages"] = languages
     assert where(of(market, "whole")) == where(all_rows(alone(base, "files", tmp_path / "whole.csv")))
+
+
+def test_a_part_of_clicks_gets_random_negatives_and_no_pair_of_another_part(base: Row, tmp_path: Path) -> None:
+    """The labelled part has some of the clicked queries, and says of two items each whether they are relevant."""
+    clicks = [{"query": f"query {n}", "item": f"item {n % 6}", "language": "en"} for n in range(100)]
+    labelled = [
+        {"query": f"query {n}", "item": f"item {(n + more) % 6}", "label": 2 - more, "language": "en"}
+        for n in range(50, 150)
+        for more in (1, 2)
+    ]
+    write(tmp_path / "clicks.csv", clicks)
+    write(tmp_path / "shop.csv", labelled)
+    positives = {"columns": {"label": ""}, "labels": {"random_negatives": 2}}
+    parts = [
+        part("shop", "files", tmp_path / "shop.csv"),
+        part("clicks", "files", tmp_path / "clicks.csv", overlay={"qi": positives}),
+    ]
+    market = read(base, tmp_path, parts)
+    check(market)
+    rows = all_rows(market)
+    drawn = rows.filter(origin="negative")
+    assert drawn["parent_id"].unique().sort().to_list() == sorted(
+        row for row in rows["id"] if row.startswith("qi-clicks-") and "/" not in row
+    )
+    assert rows.select("query", "candidate").is_duplicated().sum() == 0
+    numbers = market.counts["qi"]["random_negatives"]
+    assert drawn.height + numbers["missing"] == 200
+    assert "random_negatives" not in market.parts["shop"]["qi"]

@@ -13,8 +13,9 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.comma_paths import rebuild
+from babelshelf.pairs.dropped_rows import MISSING_CANDIDATE, bad_rows, described
 from babelshelf.pairs.readers import ENCODING, NOT_JSON, RAGGED, read_file
-from babelshelf.pairs.rows import CODED, CONTROL, MISSING_CANDIDATE, as_texts, bad_rows, described, understood
+from babelshelf.pairs.rows import CODED, CONTROL, as_texts, understood
 from babelshelf.prepare.from_pairs import SHOWN, Pairs, of_pairs, read_rows
 from babelshelf.prepare.marketplace import Inputs, Marketplace
 from babelshelf.prepare.published import PublishedFile, as_files, published_file

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from babelshelf.core.errors import InputError
+from babelshelf.pairs.dropped_rows import bad_rows, described
+from babelshelf.pairs.labels import label_keys
 from babelshelf.pairs.readers import read_file
-from babelshelf.pairs.rows import bad_rows, coded, described, identified, label_keys, understood
+from babelshelf.pairs.rows import coded, identified, understood
 from babelshelf.pairs.splits import KEPT
 from babelshelf.prepare.from_pairs import SHOWN, Pairs, check_share, of_pairs
 from babelshelf.prepare.marketplace import Inputs, Marketplace

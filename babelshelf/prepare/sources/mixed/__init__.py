@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from babelshelf.core.errors import InputError
+from babelshelf.pairs.dropped_rows import bad_rows
 from babelshelf.pairs.folders import SPLITS
-from babelshelf.pairs.rows import CODED, bad_rows
+from babelshelf.pairs.rows import CODED
 from babelshelf.pairs.splits import HELD_OUT, HOLDOUT, KEPT, settle, with_needs
 from babelshelf.prepare.from_pairs import Pairs, assembled, both_labels_by_task, check_share, counts, with_extras
 from babelshelf.prepare.marketplace import Inputs, Marketplace
