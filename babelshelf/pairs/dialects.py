@@ -19,7 +19,7 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.guesses import Guess, Outcome
-from babelshelf.pairs.rows import MISSING_WORDS
+from babelshelf.pairs.labels import MISSING_WORDS
 from babelshelf.pairs.text_stream import BLOCK, Dialect
 
 DELIMITERS = ("\t", ",", ";", "|", "\x01", "~", "::")
