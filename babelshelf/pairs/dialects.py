@@ -121,10 +121,10 @@ def _best_quote(text: str, mark: str, known: str | None, known_quote: str | None
     escapes = ["", "\\"] if any(f"\\{after}" in text for after in ('"', "'", mark, "\n")) else [""]
     escapes = escapes if known is None else [known]
     plain = _parse(text, Dialect(mark, "", ""), whole=whole)
-    quotes = (["'"] if _is_wrapped(plain) else []) + ['"'] + (["'"] if "'" in text else []) + [""]
-    quotes = quotes if known_quote is None else [known_quote]
+    wrapped = any(_is_wrapped(_parse(text, Dialect(mark, "", escape), whole=whole)) for escape in escapes)
+    quotes = (["'"] if wrapped else []) + ['"'] + (["'"] if "'" in text else []) + [""]
     best = None
-    for quote in dict.fromkeys(quotes):
+    for quote in dict.fromkeys(quotes if known_quote is None else [known_quote]):
         for escape in escapes:
             found = plain if not (quote or escape) else _parse(text, Dialect(mark, quote, escape), whole=whole)
             if best is None or (found.sound, found.fits[2]) > (best.sound, best.fits[2] + BETTER * (quote == "")):

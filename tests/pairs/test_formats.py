@@ -81,6 +81,15 @@ def test_a_backslash_before_a_delimiter_and_paths_of_windows(tmp_path: Path) -> 
     assert load(tmp_path / "b.csv", ["query", "label"]) == [("C:\\new\\table, x", "1"), ("green", "0")]
 
 
+@pytest.mark.parametrize("text", ["\\\n5 lamps", "\\\nC:'", "a\\\n'b'"])
+def test_single_quotes_around_a_backslash_that_ends_a_line(tmp_path: Path, text: str) -> None:
+    rows = [(text, *row[1:]) if n % 2 else (f"it's {n}", *row[1:]) for n, row in enumerate(ROWS)]
+    (tmp_path / "a.csv").write_text(as_csv(rows, quotechar="'"), encoding="utf-8")
+    guesses = detect(tmp_path / "a.csv").guesses
+    assert load(tmp_path / "a.csv", escape="") == rows
+    assert guesses or load(tmp_path / "a.csv") == rows
+
+
 @pytest.mark.parametrize("quote", ['"', "'"])
 def test_quotes_around_few_cells_that_need_none_are_a_question(tmp_path: Path, quote: str) -> None:
     text = f"{quote}air max{quote}"
