@@ -205,7 +205,8 @@ def test_another_language_and_a_cut_off_reply_are_dropped_where_the_params_say_s
     rows = table(*(row(str(i), "en", query) for i, query in enumerate(replies)))  # French is a source, without rows
 
     def dropped(folder: str, **changes: object) -> dict[str, str]:
-        settings = params(languages=["de"], backend="openai", **changes)
+        openai = TranslateParams.plugins.defaults("openai")
+        settings = params(languages=["de"], backend="openai", openai=openai, **changes)
         made = translate_rows(
             rows,
             pl.Series("key", [], pl.String),
