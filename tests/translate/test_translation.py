@@ -187,6 +187,7 @@ class Fixed:
 
     identity = "fixed"
     counts: dict[str, int] = {}  # noqa: RUF012
+    limits_length = True
 
     def __init__(self, replies: dict[str, Translation]) -> None:
         self.replies = replies
