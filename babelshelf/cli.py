@@ -23,6 +23,13 @@ ESCAPE = click.option(
     help="What a backslash before a quote, a delimiter or a backslash is, in CSV: an escape, or none (plain text).",
 )
 
+QUOTE = click.option(
+    "--quote",
+    type=click.Choice(['"', "'", "none"]),
+    callback=lambda _context, _option, value: "" if value == "none" else value,
+    help="What is around cells, in CSV; none: quotes are part of the text. Default: told from the file.",
+)
+
 
 @click.group()
 @click.version_option(package_name="babelshelf")
@@ -101,6 +108,7 @@ def readme() -> None:
 )
 @click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
 @ESCAPE
+@QUOTE
 @click.option("--yes", is_flag=True, help="Take the likeliest answer where something is unsure.")
 def init(
     *,
@@ -116,6 +124,7 @@ def init(
     encoding: str,
     header: str,
     escape: str | None,
+    quote: str | None,
     yes: bool,
 ) -> None:
     """Look at your own labelled pairs, and write the params that read them."""
@@ -142,6 +151,7 @@ def init(
         encoding=encoding,
         header=_names(header),
         escape=escape,
+        quote=quote,
         accept=yes,
     )
     for line in write(options):
@@ -177,6 +187,7 @@ def submit(*, out: Path, final: bool) -> None:
 )
 @click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
 @ESCAPE
+@QUOTE
 @click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: found in the file.")
 @click.option(
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.02, help="Of rows that can't be scored; default: 0.02."
@@ -197,6 +208,7 @@ def score(
     encoding: str,
     header: str,
     escape: str | None,
+    quote: str | None,
     max_bad_share: float,
     base: Path,
     model: Path | None,
@@ -232,6 +244,7 @@ def score(
         encoding=encoding,
         header=_names(header),
         escape=escape,
+        quote=quote,
         path_separator=path_separator,
         trained_separator=own,
     )

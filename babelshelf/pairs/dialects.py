@@ -19,6 +19,7 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.guesses import Guess, Outcome
+from babelshelf.pairs.labels import MISSING_WORDS
 from babelshelf.pairs.text_stream import BLOCK, Dialect
 
 DELIMITERS = ("\t", ",", ";", "|", "\x01", "~", "::")
@@ -67,7 +68,14 @@ class Parse:
 
 
 def detect_dialect(
-    path: Path, text: str, *, whole: bool, header: Sequence[str] = (), escape: str | None = None, later: str = ""
+    path: Path,
+    text: str,
+    *,
+    whole: bool,
+    header: Sequence[str] = (),
+    escape: str | None = None,
+    quote: str | None = None,
+    later: str = "",
 ) -> tuple[dict[str, Any], list[Guess]]:
     """`delimiter`, `quote`, `escape`, `skip_lines` and `header` of a file, as in params.yaml, and what to say of them.
 
@@ -77,19 +85,22 @@ def detect_dialect(
         whole: whether that is all of it.
         header: names of the columns, where the file has none.
         escape: a backslash, or "" for none, as the user said it; None where it is detected.
+        quote: around cells, or "" for none, as the user said it; None where it is detected.
         later: lines of the rest of the file that may have an escape, where its start has none.
 
     Raises:
         InputError: the first row is data, and `header` is not given; or has another number of names.
     """
     text = text if whole else text[: text.rfind("\n") + 1]
-    parses = [_best_quote(text, mark, escape, whole=whole) for mark in DELIMITERS if mark in text]
+    parses = [_best_quote(text, mark, escape, quote, whole=whole) for mark in DELIMITERS if mark in text]
     parse = max(parses, key=lambda found: (*found.fits, found.width), default=None)
     if parse is None or parse.width < 2:
-        plain = {"delimiter": ",", "quote": '"', "escape": escape or ""}
+        plain = {"delimiter": ",", "quote": '"' if quote is None else quote, "escape": escape or ""}
         return {**plain, "skip_lines": 0, "header": list(header)}, []
     guesses = _guesses(path, parse, parses)
     dialect = parse.dialect
+    if quote is None and dialect.quote:
+        guesses += _question_of_quotes(path, parse, _parse(text, replace(dialect, quote=""), whole=whole))
     if escape is None and ESCAPED.search(text + later):
         start = "".join(text.splitlines(keepends=True)[: parse.skipped + 1])
         dialect, more = _detect_escape(path, start + later if later else text, dialect, whole=whole or bool(later))
@@ -105,12 +116,13 @@ def detect_dialect(
     return how | {"skip_lines": parse.skipped, "header": []}, guesses
 
 
-def _best_quote(text: str, mark: str, known: str | None, *, whole: bool) -> Parse:
+def _best_quote(text: str, mark: str, known: str | None, known_quote: str | None, *, whole: bool) -> Parse:
     """The best parse with a delimiter: quotes are taken for quotes unless they are not sound, or rows are ragged."""
     escapes = ["", "\\"] if any(f"\\{after}" in text for after in ('"', "'", mark, "\n")) else [""]
     escapes = escapes if known is None else [known]
     plain = _parse(text, Dialect(mark, "", ""), whole=whole)
     quotes = (["'"] if _is_wrapped(plain) else []) + ['"'] + (["'"] if "'" in text else []) + [""]
+    quotes = quotes if known_quote is None else [known_quote]
     best = None
     for quote in dict.fromkeys(quotes):
         for escape in escapes:
@@ -118,6 +130,24 @@ def _best_quote(text: str, mark: str, known: str | None, *, whole: bool) -> Pars
             if best is None or (found.sound, found.fits[2]) > (best.sound, best.fits[2] + BETTER * (quote == "")):
                 best = found
     return best or plain
+
+
+def _question_of_quotes(path: Path, parse: Parse, plain: Parse) -> list[Guess]:
+    """A question where quotes are around few cells of a column, and none needs them: they may be part of the text."""
+    quote = parse.dialect.quote
+    needless = []
+    for cells in zip(*plain.rows, strict=True):
+        quoted = {cell for cell in cells if len(cell) > 1 and cell[0] == cell[-1] == quote}
+        if any(quote in cell[1:-1] for cell in quoted):
+            return []  # it is doubled there
+        bare = {cell for cell in cells if cell not in quoted and cell.strip().lower() not in MISSING_WORDS}
+        if any(letter.isalpha() for cell in bare for letter in cell):
+            needless += [cell for cell in cells if cell in quoted and cell[1:-1] == cell[1:-1].strip() != ""]
+    if plain.fits < parse.fits or not needless:
+        return []
+    reason = f"those of [{needless[0][:LONGEST]}], which needs none, may be part of the text"
+    option = "--quote '\"' or --quote none" if quote == '"' else '--quote "\'" or --quote none'
+    return [Guess("quotes", "around cells", Outcome.UNSURE, reason=reason, option=option, where=str(path))]
 
 
 def _detect_escape(path: Path, text: str, dialect: Dialect, *, whole: bool) -> tuple[Dialect, list[Guess]]:
@@ -128,8 +158,7 @@ def _detect_escape(path: Path, text: str, dialect: Dialect, *, whole: bool) -> t
     shown = next(_differences(plain, escaped), None)
     if shown is None:
         return dialect, []
-    # a writer that escapes leaves no backslash alone
-    likeliest = plain if "\\" in escaped.dialect.rewritten(text) else escaped
+    likeliest = plain if "\\" in escaped.dialect.rewritten(text) else escaped  # who escapes leaves no backslash alone
     before, after = (re.sub(r"\s+", " ", cell)[:LONGEST] for cell in shown)
     question = Guess(
         subject="backslashes",

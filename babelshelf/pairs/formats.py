@@ -41,7 +41,13 @@ class Detected:
     guesses: list[Guess]
 
 
-def detect(file: Path, encoding: str = "", header: Sequence[str] = (), escape: str | None = None) -> Detected:
+def detect(
+    file: Path,
+    encoding: str = "",
+    header: Sequence[str] = (),
+    escape: str | None = None,
+    quote: str | None = None,
+) -> Detected:
     """How a file is written.
 
     Args:
@@ -49,6 +55,7 @@ def detect(file: Path, encoding: str = "", header: Sequence[str] = (), escape: s
         encoding: as the user said it; "" where it is told from the bytes.
         header: names of the columns of a file that has no header, as the user said them.
         escape: a backslash, or "" for none, as the user said it; None where it is detected.
+        quote: around cells, or "" for none, as `escape`.
 
     Raises:
         InputError: the file can't be unpacked, its encoding can't be told, or it has no header and `header` is empty.
@@ -63,7 +70,8 @@ def detect(file: Path, encoding: str = "", header: Sequence[str] = (), escape: s
         how["format"] = _json_format(begin, whole=whole)
     elif how["format"] == "csv":
         later = "" if whole or escape is not None or ESCAPED.search(text) else _later_escapes(file, how["encoding"])
-        dialect, more = detect_dialect(file, text, whole=whole, header=header, escape=escape, later=later)
+        said: dict[str, Any] = {"header": header, "escape": escape, "quote": quote}
+        dialect, more = detect_dialect(file, text, whole=whole, later=later, **said)
         how, guesses = how | dialect, [*guesses, *more]
     _check_readable(file, how)
     return Detected(how, guesses)
@@ -81,13 +89,17 @@ def _check_readable(file: Path, how: Mapping[str, Any]) -> None:
 
 
 def detect_all(
-    files: Sequence[Path], encoding: str = "", header: Sequence[str] = (), escape: str | None = None
+    files: Sequence[Path],
+    encoding: str = "",
+    header: Sequence[str] = (),
+    escape: str | None = None,
+    quote: str | None = None,
 ) -> Detected:
     """How several files are written; raise InputError as `detect` does, or where they are written in different ways."""
-    first = detect(files[0], encoding, header, escape)
+    first = detect(files[0], encoding, header, escape, quote)
     how, guesses = first.how, list(first.guesses)
     for file in files[1:]:
-        other = detect(file, encoding, header, escape)
+        other = detect(file, encoding, header, escape, quote)
         guesses += other.guesses
         for key, value in other.how.items():
             if how[key] == value or (key == "format" and file.stat().st_size == 0):

@@ -18,6 +18,7 @@ from babelshelf.pairs.formats import as_params, detect, detect_all
 from babelshelf.pairs.guesses import Outcome
 from babelshelf.pairs.readers import read_file
 
+QUOTE = '"'
 NAMES = ["query", "candidate", "label", "lang"]
 ROWS = [
     (f"{brand} kettle {number}", f"Home > Kitchen > {kind}", str(number % 2), "en")
@@ -78,6 +79,35 @@ def test_a_backslash_before_a_delimiter_and_paths_of_windows(tmp_path: Path) -> 
     assert load(tmp_path / "a.csv", ["query", "label"]) == [("red, blue", "1"), ("green", "0")] * 20
     (tmp_path / "b.csv").write_text('query,label\n"C:\\new\\table, x",1\ngreen,0\n', encoding="utf-8")
     assert load(tmp_path / "b.csv", ["query", "label"]) == [("C:\\new\\table, x", "1"), ("green", "0")]
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_around_few_cells_that_need_none_are_a_question(tmp_path: Path, quote: str) -> None:
+    text = f"{quote}air max{quote}"
+    rows = [(text, *row[1:]) if n % 3 else row for n, row in enumerate(ROWS)]
+    lines = ["\t".join(row) for row in [tuple(NAMES), *rows]]
+    (tmp_path / "a.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    guesses = detect(tmp_path / "a.tsv").guesses
+    assert [guess.outcome for guess in guesses] in ([Outcome.UNSURE], []), guesses
+    assert guesses or load(tmp_path / "a.tsv") == rows
+    assert quote == "'" or "--quote none" in guesses[0].question
+    assert load(tmp_path / "a.tsv", quote="") == rows
+    assert load(tmp_path / "a.tsv", quote=quote)[1][0] == "air max"
+
+
+@pytest.mark.parametrize("text", ["", " lamp ", '5" lamp', "lamp\t5"])
+@pytest.mark.parametrize("column", [0, 1])
+def test_quotes_of_cells_that_need_them_or_of_whole_columns_are_sure(tmp_path: Path, text: str, column: int) -> None:
+    rows = [(*row[:column], text, *row[column + 1 :]) if n % 3 else row for n, row in enumerate(ROWS)]
+    needed = ["\t".join(f'"{c.replace(QUOTE, QUOTE * 2)}"' if c == text else c for c in row) for row in rows]
+    (tmp_path / "a.tsv").write_text("\n".join(["\t".join(NAMES), *needed]) + "\n", encoding="utf-8")
+    assert detect(tmp_path / "a.tsv").guesses == []
+    whole = ["\t".join(f'"{c}"' if n == column else c for n, c in enumerate(row)) for row in ROWS]
+    (tmp_path / "b.tsv").write_text("\n".join(["\t".join(NAMES), *whole]) + "\n", encoding="utf-8")
+    assert detect(tmp_path / "b.tsv").guesses == []
+    assert load(tmp_path / "b.tsv") == ROWS
+    (tmp_path / "b.tsv").write_text("\n".join(["\t".join(NAMES), *whole, "NA\tNA\t1\ten"]) + "\n", encoding="utf-8")
+    assert detect(tmp_path / "b.tsv").guesses == []  # R quotes all texts but NA
 
 
 WRITERS: list[dict[str, Any]] = [

@@ -60,7 +60,7 @@ def map_task(task: str, path: Path, patterns: dict[str, str], options: InitOptio
         InputError: a file can't be read, or lacks a column that the user named.
     """
     files = _files(path, patterns)
-    detected = detect_all(files, options.encoding, options.header, options.escape)
+    detected = detect_all(files, options.encoding, options.header, options.escape, options.quote)
     how = detected.how
     profiles, sample = read_profiles(files, how)
     if sample.is_empty():

@@ -28,6 +28,7 @@ class InitOptions:
         encoding: of all files; "" where it is told from the bytes.
         header: names of the columns of files without a header.
         escape: a backslash, or "" for none; None where it is detected.
+        quote: around cells, or "" for none; None where it is detected.
         accept: take the likeliest answers to what is unsure (`--yes`).
     """
 
@@ -42,6 +43,7 @@ class InitOptions:
     encoding: str = ""
     header: Sequence[str] = ()
     escape: str | None = None
+    quote: str | None = None
     accept: bool = False
 
 

@@ -55,6 +55,7 @@ class Asked:
         encoding: of the file; "" where it is told from the bytes.
         header: names of the columns of a file without a header.
         escape: a backslash, or "" for none; None where it is detected.
+        quote: around cells, or "" for none; None where it is detected.
         keep: further columns, which the output is to have too.
         path_separator: what stands between the levels of a category path, None where it is found in the file.
         trained_separator: the one that the params have, for a file in which none is found.
@@ -69,6 +70,7 @@ class Asked:
     encoding: str = ""
     header: Sequence[str] = ()
     escape: str | None = None
+    quote: str | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
         InputError: the file can't be read, has no rows, or a column is not there or can't be told.
     """
     language = normalize(asked.language, "--language") if asked.language else ""
-    detected = detect(path, asked.encoding, asked.header, asked.escape)
+    detected = detect(path, asked.encoding, asked.header, asked.escape, asked.quote)
     how = detected.how
     profiles, rows = read_profiles([path], how)
     if rows.is_empty():
