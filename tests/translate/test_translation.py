@@ -187,6 +187,7 @@ class Fixed:
 
     identity = "fixed"
     counts: dict[str, int] = {}  # noqa: RUF012
+    limits_length = True
 
     def __init__(self, replies: dict[str, Translation]) -> None:
         self.replies = replies
@@ -205,7 +206,8 @@ def test_another_language_and_a_cut_off_reply_are_dropped_where_the_params_say_s
     rows = table(*(row(str(i), "en", query) for i, query in enumerate(replies)))  # French is a source, without rows
 
     def dropped(folder: str, **changes: object) -> dict[str, str]:
-        settings = params(languages=["de"], backend="openai", **changes)
+        openai = TranslateParams.plugins.defaults("openai")
+        settings = params(languages=["de"], backend="openai", openai=openai, **changes)
         made = translate_rows(
             rows,
             pl.Series("key", [], pl.String),
