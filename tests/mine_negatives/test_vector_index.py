@@ -134,5 +134,7 @@ def test_more_neighbours_than_vectors_are_refused() -> None:
 def test_clusters_need_vectors() -> None:
     check_index(settings(index="ivf", ivf={"lists": 51, "probes": 1}), 2000)
     check_index(settings(), 2)
-    with pytest.raises(InputError, match=r"but 2000 candidates are enough for only 51: lower it, or set .*index to flat"):
+    with pytest.raises(
+        InputError, match=r"but 2000 candidates are enough for only 51: lower it, or set .*index to flat"
+    ):
         check_index(settings(index="ivf", ivf={"lists": 52, "probes": 1}), 2000)
