@@ -108,7 +108,7 @@ def left_out(data: TaskTables) -> Finding:
     read = f"{data.task}: of {counts['read']:,} rows that were read, {counts['kept']:,} were kept"
     blocks: list[Block] = [Table(read, ["Reason", "Meaning", "Rows", "Of those read, %"], rows, text_columns=2)]
     if data.rejects is not None and data.rejects.height:
-        columns = {"file": "File", "row": "Row", "column": "Column", "value": "Value", "mend": "Mend"}
+        columns = {"file": "File", "row": "Row", "column": "Column", "value": "Value", "fix": "Fix"}
         for (reason,), rejects in data.rejects.group_by("reason", maintain_order=True):
             blocks.append(examples_of(f"{data.task}: {reason}", rejects, columns))
     metrics = {name: counts[name] for name in ("read", "kept", "bad", "dropped", "noticed")}

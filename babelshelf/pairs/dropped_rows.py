@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LONGEST_VALUE = 200  # characters of a value that a message or the table of rejects shows
 TOO_LONG = "long_query"
 
-# Why a bad row is bad: what is wrong with the value, and the mend. Names of columns are put in for {braces}.
+# Why a bad row is bad: what is wrong with the value, and the fix. Names of columns are put in for {braces}.
 PROBLEMS = {
     RAGGED: ("", "another number of cells than the header", "quote cells that hold the delimiter"),
     NOT_JSON: ("", "no JSON object", "write one object a line"),
@@ -41,7 +41,7 @@ REJECTS = pl.Schema(
         "reason": pl.String,
         "column": pl.String,
         "value": pl.String,
-        "mend": pl.String,
+        "fix": pl.String,
     }
 )
 
@@ -55,15 +55,15 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
         for task in settings.tasks
         for role, columns in getattr(settings, task).columns.names().items()
     ]
-    mends = [
-        {"task": task, "drop": problem, "mend": getattr(settings, task).hints.rows.get(problem, mend)}
+    fixes = [
+        {"task": task, "drop": problem, "fix": getattr(settings, task).hints.rows.get(problem, fix)}
         for task in settings.tasks
-        for problem, (_, _, mend) in PROBLEMS.items()
+        for problem, (_, _, fix) in PROBLEMS.items()
     ]
     return (
         bad.with_columns(role=pl.col("drop").replace_strict(columns, default=None, return_dtype=pl.String))
         .join(pl.DataFrame(names), on=["task", "role"], how="left", maintain_order="left")
-        .join(pl.DataFrame(mends), on=["task", "drop"], how="left", maintain_order="left")
+        .join(pl.DataFrame(fixes), on=["task", "drop"], how="left", maintain_order="left")
         .with_columns(
             reason="drop",
             value=pl.col("value").str.replace_all(BROKEN, "\ufffd", literal=True).str.slice(0, LONGEST_VALUE),
@@ -74,12 +74,12 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
 
 
 def described(rejects: pl.DataFrame) -> list[str]:
-    """A line for each bad row, with file, row, column, value and the mend."""
+    """A line for each bad row, with file, row, column, value and the fix."""
     lines = []
     for bad in rejects.iter_rows(named=True):
         where = f"{bad['file']}, row {bad['row']}" + (f" (line {bad['line']})" if bad["line"] is not None else "")
         column = f", column {bad['column']!r}" if bad["column"] else ""
-        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['reason']][1]}: {bad['mend']}")
+        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['reason']][1]}: {bad['fix']}")
     return lines
 
 

@@ -158,16 +158,16 @@ def test_the_gpu_of_one_process_is_chosen_before_a_stage_asks_for_gpus(
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "micro_batch_size", "processes", "mend"),
+    ("batch_size", "micro_batch_size", "processes", "fix"),
     [
         (128, 24, 4, "choose a micro_batch_size that divides 32"),
         (64, 1, 3, "choose a number of processes that divides 64, or another batch_size"),
     ],
 )
 def test_a_batch_that_cannot_be_cut_is_refused(
-    batch_size: int, micro_batch_size: int, processes: int, mend: str
+    batch_size: int, micro_batch_size: int, processes: int, fix: str
 ) -> None:
-    with pytest.raises(InputError, match=mend):
+    with pytest.raises(InputError, match=fix):
         accumulation(batch_size, micro_batch_size, processes)
 
 

@@ -216,8 +216,8 @@ def test_bad_rows_are_reported_and_stay_in_their_place(tmp_path: Path, expected:
     result = score(with_bad_rows(tmp_path / "p.csv"), tmp_path / "s.parquet", *TASK, "--max-bad-share", "0.2")
     assert result.exit_code == 0, result.output
     assert "4 of 34 rows can't be scored (11.76%)" in result.output
-    mend = "write a code of ISO 639-1 such as de, or a tag as pt-BR"
-    assert f"p.csv, row 5 (line 6), column 'language': 'klingon': no known language: {mend}\n" in result.output
+    fix = "write a code of ISO 639-1 such as de, or a tag as pt-BR"
+    assert f"p.csv, row 5 (line 6), column 'language': 'klingon': no known language: {fix}\n" in result.output
     assert "p.csv, row 7 (line 8), column 'query': 'word word" in result.output
     found = pl.read_parquet(tmp_path / "s.parquet")
     assert found["reason"].to_list() == [None] * 3 + PROBLEMS + [None] * 27

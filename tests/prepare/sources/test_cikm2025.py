@@ -101,8 +101,8 @@ def test_no_mend_names_a_param_of_another_source(folder: Path) -> None:
     train.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     rejects = read(folder, max_bad_share=0.5).rejects
     assert rejects is not None
-    mends = dict(rejects.filter(task="qc").select("reason", "mend").iter_rows())
-    assert {problem: mends[problem] for problem in ("bad_label", "empty_id", "duplicate_id")} == {
+    fixes = dict(rejects.filter(task="qc").select("reason", "fix").iter_rows())
+    assert {problem: fixes[problem] for problem in ("bad_label", "empty_id", "duplicate_id")} == {
         "bad_label": "correct it, or take the row out",
         "empty_id": "write one, or take the row out",
         "duplicate_id": "take one of the rows out",

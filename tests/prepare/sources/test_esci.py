@@ -261,8 +261,8 @@ def test_a_broken_row_is_an_error_or_counted(folder: Path, problem: str) -> None
     assert market.counts["qi"]["dropped"][problem] == market.counts["qi"]["bad"] == 1
     assert market.rejects is not None
     assert market.rejects.select("reason", "column", "value").rows() == [(problem, column, value)]
-    mend = market.rejects["mend"].item()
-    assert not any(param in mend for param in ("labels.", "columns.", "split.names", "encoding"))
+    fix = market.rejects["fix"].item()
+    assert not any(param in fix for param in ("labels.", "columns.", "split.names", "encoding"))
 
 
 def test_no_row_is_lost_without_being_counted(folder: Path) -> None:

@@ -321,8 +321,8 @@ def test_a_broken_row_is_an_error_that_says_all(tmp_path: Path, problem: str) ->
         read(file, params(FULL, max_bad_share=0.0))
     total, line = raised.value.message.splitlines()
     assert total.startswith("1 of 41 qc rows are bad (2.44%), max_bad_share allows 0.00%")
-    _, what, mend = PROBLEMS[problem]
-    assert line == f"a.csv, row 41 (line 42), column {column!r}: {value!r}: {what}: {mend}"
+    _, what, fix = PROBLEMS[problem]
+    assert line == f"a.csv, row 41 (line 42), column {column!r}: {value!r}: {what}: {fix}"
 
 
 @pytest.mark.parametrize("problem", BROKEN_ROWS)
