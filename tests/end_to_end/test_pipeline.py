@@ -7,6 +7,7 @@ imports of its stages, so one run shows the effects of several changes at once w
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ import pytest
 from babelshelf.core.files import read_json
 from babelshelf.core.params import read
 from babelshelf.core.rows import check_rows, read_rows, read_table
+from babelshelf.prepare.params import PrepareParams
 from babelshelf.tables.predictions import read_predictions
 from tests.helpers import esci_folder, tiny_lm
 from tests.helpers.cikm2025_folder import write_folder
@@ -110,7 +112,7 @@ def test_the_filters_scores_are_of_the_model_that_was_trained_on_what_it_filters
 def test_predictions_say_their_split(built: Workspace) -> None:
     for split in ("dev", "test"):
         predictions = read_predictions(
-            built.folder / "data" / "predictions" / "test" / "qc" / f"{split}.parquet", split
+            built.folder / "data" / "predictions" / "held_out" / "qc" / f"{split}.parquet", split
         )
         assert predictions["id"].equals(read_rows(built.folder / "data/original/qc" / f"{split}.parquet")["id"])
 
@@ -135,11 +137,12 @@ def test_without_a_change_nothing_runs(workspace: Workspace) -> None:
     assert workspace.repro("summarize") == []
 
 
-CHANGES = """
-prepare: {taxonomy: {rows_train: 11}} # of a source that is not in use: the same data again
+# The section of a source that is not in use: the same data again.
+CHANGES = f"""
+prepare: {{taxonomy: {json.dumps(PrepareParams.plugins.defaults("taxonomy"))}}}
 tasks:
-  qc: {calibrate: {threshold: 0.123}}
-  qi: {method: dpo, mine_negatives: {rank_window: [3, 20]}}
+  qc: {{calibrate: {{threshold: 0.123}}}}
+  qi: {{method: dpo, mine_negatives: {{rank_window: [3, 20]}}}}
 """
 
 
@@ -155,7 +158,8 @@ def test_changed_params_rerun_what_follows_them_and_dpo_goes_on_from_the_fine_tu
     dpo, sft = (workspace.folder / "models" / method / "negatives" / "qi" for method in ("dpo", "sft"))
     assert sorted(file.name for file in dpo.iterdir()) == sorted(file.name for file in sft.iterdir())
     predictions = [
-        read_table(one.folder / "data" / "predictions" / "test" / "qi" / "test.parquet") for one in (built, workspace)
+        read_table(one.folder / "data" / "predictions" / "held_out" / "qi" / "test.parquet")
+        for one in (built, workspace)
     ]
     assert not predictions[0]["p_yes"].equals(predictions[1]["p_yes"])
     assert read_json(workspace.folder / "metrics" / "calibrate" / "qc.json")["threshold"] == 0.123
@@ -230,8 +234,8 @@ def test_lora_end_to_end(built: Workspace, workspace: Workspace) -> None:
     model = Path("models", "sft", "filtered", "qc")
     assert (workspace.folder / model / "adapter_config.json").is_file()
     assert not (built.folder / model / "adapter_config.json").is_file()
-    before = read_table(built.folder / "data" / "predictions" / "test" / "qc" / "test.parquet")
-    after = read_table(workspace.folder / "data" / "predictions" / "test" / "qc" / "test.parquet")
+    before = read_table(built.folder / "data" / "predictions" / "held_out" / "qc" / "test.parquet")
+    after = read_table(workspace.folder / "data" / "predictions" / "held_out" / "qc" / "test.parquet")
     assert before["id"].equals(after["id"])
     assert not before.equals(after)
 
