@@ -13,6 +13,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from babelshelf.core.variants import chain
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.evaluate.metric_names import HEADINGS
@@ -75,6 +76,8 @@ def _advice(task: str, behind: Sequence[str], params: dict[str, Any]) -> str:
     if not behind:
         return ""
     if behind == ["absent"]:
+        if "translated" in chain(params["tasks"][task]):
+            return " In the absent languages, translate more of the queries (translate.glossary, or another backend)."
         return (
             f" To improve on the absent languages, translate into them (translate.languages) and set tasks.{task}."
             "train_on to a variant with translations."

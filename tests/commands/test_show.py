@@ -99,8 +99,14 @@ def test_a_task_that_was_not_evaluated_is_an_error(metrics: Path) -> None:
         rows(metrics)
 
 
-NANO = {"base_model": {"lm": {"model": "nano"}}}
-LARGE = {"base_model": {"lm": {"model": "Qwen/Qwen3-14B-Base"}}}
+def params(model: str, train_on: str = "original") -> dict[str, Any]:
+    recipe = {"train_on": train_on, "filter_on": "negatives", "negatives_on": "translated"}
+    return {"base_model": {"lm": {"model": model}}, "tasks": {"qc": recipe, "qi": recipe}}
+
+
+NANO = params("nano")
+LARGE = params("Qwen/Qwen3-14B-Base")
+TRANSLATED = params("nano", "negatives")
 
 
 def test_a_clear_gain_is_said_with_its_numbers_and_without_advice() -> None:
@@ -117,13 +123,14 @@ def test_an_interval_that_only_touches_all_yes_is_no_gain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("f1", "params", "advice"),
+    ("f1", "values", "advice"),
     [
         (0.7, NANO, "babelshelf profile small"),
         (0.7, LARGE, "larger base_model.lm"),
         (0.8, NANO, "translate.languages"),
         (0.8, LARGE, "tasks.qc.train_on"),
+        (0.8, TRANSLATED, "translate more of the queries"),
     ],
 )
-def test_the_advice_fits_what_is_behind_and_the_base_model(f1: float, params: dict[str, Any], advice: str) -> None:
-    assert advice in meaning("qc", evaluated(f1), params)
+def test_the_advice_fits_what_is_behind_and_the_base_model(f1: float, values: dict[str, Any], advice: str) -> None:
+    assert advice in meaning("qc", evaluated(f1), values)
