@@ -13,9 +13,9 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from babelshelf.core.variants import chain
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
+from babelshelf.core.variants import chain
 from babelshelf.evaluate.metric_names import HEADINGS
 from babelshelf.llm.params import NANO
 from babelshelf.summarize.summary import all_yes_margin, read_evaluated
