@@ -216,6 +216,7 @@ def score(
 ) -> None:
     """Score the pairs of a CSV, JSON-lines or Parquet file of any size; OUT's suffix says its format."""
     from babelshelf.commands.init.options import parsed_columns, parsed_language_map  # noqa: PLC0415
+    from babelshelf.commands.score.final_model import final_model  # noqa: PLC0415
     from babelshelf.commands.score.pairs_to_score import ROLES, Asked, find  # noqa: PLC0415
     from babelshelf.commands.score.scoring import ModelFiles, check_output, run  # noqa: PLC0415
     from babelshelf.core.params import load  # noqa: PLC0415
@@ -228,7 +229,7 @@ def score(
     check_output(out, pairs)
     trained = ModelFiles(
         base=base,
-        model=model or _final_model(task),
+        model=model or final_model(task),
         calibrated=calibrated or Path("metrics") / "calibrate" / f"{task}.json",
         settings=load(ScoreParams, "score"),
     )
@@ -282,16 +283,6 @@ def ladder(*, rows: tuple[str, ...], seeds: list[int], jobs: int, file: Path) ->
     from babelshelf.commands.ladder.run import run  # noqa: PLC0415
 
     run(rows, seeds, jobs, file, Console())
-
-
-def _final_model(task: str) -> Path:
-    """Where dvc.yaml has the model of a task's recipe."""
-    from babelshelf.core.params import PARAMS_FILE, read  # noqa: PLC0415
-
-    recipe = read(PARAMS_FILE).get("tasks", {}).get(task)
-    if recipe is None:
-        raise click.BadParameter(f"{PARAMS_FILE} has no tasks.{task}: give --model, or another --task")
-    return Path("models", recipe["method"], recipe["train_on"], task)
 
 
 def _names(header: str) -> list[str]:

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks.translation_batches
 
-A random model of Seed-X's architecture, made here, some 5 million weights, translates the demo's queries; queries a
+A random model of Seed-X's architecture with some 5 million weights translates the demo's queries; queries a
 second of processor time, so that a busy machine disturbs little. Random weights seldom end a reply, so each takes
 `max_tokens` steps: real ones end earlier, and padding then matters less than here.
 """

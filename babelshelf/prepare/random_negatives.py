@@ -27,7 +27,7 @@ ROUNDS = 64  # of draws for a row, the second half of them uniform over candidat
 
 
 @dataclass(frozen=True)
-class Pairs:
+class KnownPairs:
     """Pairs of query group and candidate as numbers, by the place of their row: a pair is `group + candidate`.
 
     Attributes:
@@ -83,7 +83,7 @@ def counted(rows: pl.DataFrame, negatives: pl.DataFrame) -> dict[str, int]:
 def _of_task(rows: pl.DataFrame, asking: pl.Expr, rng: np.random.Generator) -> pl.DataFrame:
     numbered = rows.with_row_index("place")
     group, candidate = _codes(rows["key"]), _codes(each_once(rows["candidate"], keys))
-    pairs = Pairs(group * (int(candidate.max()) + 1), candidate)
+    pairs = KnownPairs(group * (int(candidate.max()) + 1), candidate)
     places = []
     pools = numbered.filter(KEPT & (pl.col("label") == 1)).partition_by("split", "language", maintain_order=True)
     for pool in pools:
@@ -104,7 +104,7 @@ def _codes(texts: pl.Series) -> IntArray:
     return texts.cast(CODED).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() + 1
 
 
-def _draw(wanted: IntArray, offered: IntArray, pairs: Pairs, rng: np.random.Generator) -> IntArray:
+def _draw(wanted: IntArray, offered: IntArray, pairs: KnownPairs, rng: np.random.Generator) -> IntArray:
     """Draw a row of `offered` for each of `wanted` until its candidate is new to the group.
 
     Args:
