@@ -1,4 +1,4 @@
-"""A random model of Seed-X's architecture (Mistral) and tokenizer layout (BPE with byte fallback), made here."""
+"""A random model of Seed-X's architecture (Mistral) and tokenizer layout (BPE with byte fallback)."""
 
 from __future__ import annotations
 
