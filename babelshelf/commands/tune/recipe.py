@@ -7,9 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from babelshelf.commands.tune.task_data import Mask
+from babelshelf.commands.tune.splits import Split
+from babelshelf.commands.tune.task_data import Mask, TaskData
+from babelshelf.commands.tune.texts import PairTexts
+
+Scores = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,29 @@ class TrainingSet:
         return replace(self, rows=self.rows.filter(used), masks=masks[used])
 
 
+class Tools(Protocol):
+    """What a step may use while it makes the rows of a recipe."""
+
+    @property
+    def texts(self) -> PairTexts:
+        """All texts, with their vectors."""
+
+    @property
+    def data(self) -> TaskData:
+        """The labelled rows."""
+
+    @property
+    def splits(self) -> Sequence[Split]:
+        """The splits of the training set's masks."""
+
+    def out_of_fold(self) -> Scores:
+        """p(yes) of the rows of the step's training set, by models of the same split that have not seen their group.
+
+        Returns:
+            Shape (n_rows, n_splits).
+        """
+
+
 class Step(Protocol):
     """A data step; a module of `steps` gives one by `load(context)`, and `ORDER`, its place in the chain.
 
@@ -90,8 +118,8 @@ class Step(Protocol):
     def refinements(self, best: Option) -> list[Option]:
         """What to try once the best of `options` is known."""
 
-    def apply(self, training: TrainingSet, option: Option, tools: Any) -> TrainingSet:  # noqa: ANN401 - see `tools`
-        """The training set with the step; `tools` is an `evaluation.Evaluator` with the splits of the masks."""
+    def apply(self, training: TrainingSet, option: Option, tools: Tools) -> TrainingSet:
+        """The training set with the step."""
 
     def overlay(self, option: Option) -> dict[str, Any]:
         """The params of the option, an overlay of params.yaml."""

@@ -9,7 +9,7 @@ these languages, and in those that train really lacks, show what a step does whe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.model_selection import GroupKFold
@@ -31,9 +31,9 @@ class Split:
     """
 
     name: str
-    train: Mask
-    test: Mask
-    absent: frozenset[str]
+    train: Mask = field(compare=False)
+    test: Mask = field(compare=False)
+    absent: frozenset[str] = field(compare=False)
 
 
 @dataclass(frozen=True)
