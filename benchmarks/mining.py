@@ -26,6 +26,7 @@ import faiss
 import numpy as np
 import polars as pl
 from datasets import Dataset
+from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import mine_hard_negatives
 
 from babelshelf.base_model import nano_embedder
@@ -165,16 +166,14 @@ def _ours(folder: Path, texts: list[str], rows: pl.DataFrame, **changes: Any) ->
         _timed(mining, name, parts)
     start = time.process_time()
     with tempfile.TemporaryDirectory() as done:
-        found = mining.mine(
-            rows, texts, lambda some, prompt: encode(embedder, some, settings, Path(done), prompt), settings, 1
-        )
+        found = mining.mine(rows, texts, lambda some, prompt: encode(embedder, some, Path(done), prompt), settings, 1)
     return {"s": time.process_time() - start, "peak": _peak(), "negatives": found.rows.height, "parts": parts}
 
 
 def _theirs(folder: Path, texts: list[str], number: int) -> dict[str, Any]:
     """From candidate to candidate, as here: each unique positive is an anchor once."""
     positive = _unique_positives(texts, number).to_list()
-    embedder = load_embedder(folder, _settings())
+    embedder = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     start = time.process_time()
     made = mine_hard_negatives(
         Dataset.from_dict({"anchor": positive, "positive": positive}),
@@ -268,7 +267,7 @@ def _save_embedder(texts: list[str], folder: Path) -> Path:
 
 
 def _embed(texts: list[str], folder: Path, done: Path) -> np.ndarray:
-    return encode(load_embedder(folder, _settings()), texts, _settings(), done)
+    return encode(load_embedder(folder, _settings()), texts, done)
 
 
 def _settings(**changes: Any) -> MineNegativesParams:  # noqa: ANN401 - values of params

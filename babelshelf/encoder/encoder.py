@@ -1,4 +1,4 @@
-"""What an encoder is: a frozen model from texts to unit vectors."""
+"""The interface of a sentence encoder: all that mining, the classifier and the base models know of one."""
 
 from __future__ import annotations
 
@@ -12,25 +12,34 @@ FloatArray = npt.NDArray[np.float32]
 
 
 class Encoder(Protocol):
-    """A frozen model that maps texts to unit vectors.
+    """Texts to unit vectors, whose inner product is their cosine."""
 
-    Attributes:
-        name: for messages and the outputs.
-        dimension: number of dimensions of a vector.
-        identity: hash of the weights; two encoders of one identity give the same vectors.
-        languages: ISO 639-1 codes of the languages it was trained on; None where nobody says.
-    """
+    @property
+    def name(self) -> str:
+        """What params.yaml calls it: a built-in encoder, an id of the hub or a folder."""
 
-    name: str
-    dimension: int
-    identity: str
-    languages: frozenset[str] | None
+    @property
+    def dimension(self) -> int:
+        """Number of dimensions of a vector."""
+
+    @property
+    def identity(self) -> str:
+        """Digest of the weights and of all else that the vectors depend on: the key of a cache of vectors."""
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """Languages that it was trained for, ISO 639-1; None where the model does not say."""
 
     def encode(self, texts: Sequence[str], prompt: str = "") -> FloatArray:
-        """Unit vectors, shape (n_texts, dimension).
+        """Vectors of `texts`.
 
         Args:
-            texts: texts of any length; what exceeds the model's limit is ignored.
-            prompt: instruction before each text, which makes the texts queries.
+            texts: may be empty, and may repeat.
+            prompt: instruction before each text, which makes the texts queries; "": they are documents.
+
+        Returns:
+            Shape (n, dimension), each row of length 1.
+
+        Raises:
+            InputError: the encoder was not trained with this prompt.
         """
-        ...
