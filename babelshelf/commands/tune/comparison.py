@@ -57,7 +57,8 @@ def paired(
     Args:
         rows: the labelled rows.
         splits: where to measure; one without both labels is left out.
-        before, after: p(yes) by split, see `Evaluator.scores`.
+        before: p(yes) by split, see `Evaluator.scores`.
+        after: likewise.
         seed: of the draws.
         resamples: number of draws.
         region: which of a split's rows to measure on, shape (n_rows,); all by default.

@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from babelshelf.classifier.features import PairFeatures, blocks
 from babelshelf.classifier.logistic import IN_MEMORY, Array, Problems, Standardized, solve
@@ -49,7 +48,8 @@ class MaskedProblems(Problems):
 
     def total_weights(self) -> Array:
         """See `Problems`."""
-        return np.maximum(self.masks.sum(axis=0, dtype=np.float64), 1)
+        totals: Array = np.maximum(self.masks.sum(axis=0, dtype=np.float64), 1)
+        return totals
 
 
 class Scaled(Standardized):
@@ -200,7 +200,8 @@ class Evaluator:
         masks = np.concatenate([training.masks & (fold != part)[:, None] for part in range(SUBFOLDS)], axis=1)
         weights = self._solve(training, masks, budget, np.tile(self._start(budget, splits), SUBFOLDS))
         p_yes = self._predict(self.texts.features(training.rows), weights, budget).reshape(-1, SUBFOLDS, len(splits))
-        return p_yes[np.arange(len(fold)), fold]
+        own: Scores = p_yes[np.arange(len(fold)), fold]
+        return own
 
 
 def _encoded(p_yes: Scores) -> str:

@@ -1,10 +1,10 @@
 """What each step gains by itself and all together, judged on outer folds that took no part in any choice.
 
-In each outer fold a search of its own chooses the option of each step and the recipe (`splits`, `search`); they are
-trained on the fold's training rows and compared with the original rows on its own rows. So the gain is that of the whole
-procedure, the choice included. The interval is that of a paired bootstrap over query groups within the folds, averaged
-over them; where the gains of the folds differ more than the bootstrap explains, as other training rows and other
-choices do, it is widened to their standard error. Intervals of the steps hold together at the given confidence
+In each outer fold a search of its own chooses the option of each step and the recipe (`splits`, `search`). They are
+trained on the fold's training rows and compared with the original rows on its own rows, so the gain is that of the
+whole procedure, the choice included. The interval is that of a paired bootstrap over query groups within the folds,
+averaged over them. Where the gains of the folds differ more than the bootstrap explains, as other training rows and
+other choices do, it is widened to their standard error. Intervals of the steps hold together at the given confidence
 (Bonferroni). Folds share training rows, so even this is an approximation: no unbiased estimator of the variance of
 cross-validation exists (Bengio and Grandvalet, JMLR 5:1089-1105, 2004).
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.stats import norm
@@ -96,17 +97,14 @@ class Judge:
         self._searches = [search for search in searches if search.scope.judge is not None]
         self.splits = [search.scope.judge for search in self._searches if search.scope.judge is not None]
 
-    def gains(self, advance: Callable[[int], object]) -> list[StepGain]:
+    def gains(self) -> list[StepGain]:
         """Of each step by itself, and of all together."""
         before = self.scores(lambda _: NOTHING)
-        arms: dict[str, Callable[[Search], Recipe]] = {
-            name: (lambda search, of=name: (search.best[of],)) for name in self._evaluator.steps
-        }
-        comparisons = 2 * len(arms)  # two places each
+        names = [*self._evaluator.steps, TOGETHER]
+        comparisons = 2 * len(self._evaluator.steps)  # two places each
         result = []
-        for name, recipe in [*arms.items(), (TOGETHER, lambda search: search.chosen)]:
-            after = self.scores(recipe)
-            advance(len(self.splits))
+        for name in names:
+            after = self.scores(partial(_recipe, name))
             confidence = CONFIDENCE if name == TOGETHER else 1 - (1 - CONFIDENCE) / comparisons
             result.append(self._gain(name, before, after, confidence))
         return result
@@ -151,6 +149,11 @@ class Judge:
         if name == TOGETHER:
             chosen = sum(search.chosen != NOTHING for search in self._searches)
         return StepGain(name, estimates(None), estimates(is_absent) if has_absent else None, chosen, len(self.splits))
+
+
+def _recipe(name: str, search: Search) -> Recipe:
+    """What a search chose for a step by itself, or for all together."""
+    return search.chosen if name == TOGETHER else (search.best[name],)
 
 
 def _estimate(pair: Paired, metric: int, confidence: float) -> Estimate:

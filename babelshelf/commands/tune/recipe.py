@@ -69,13 +69,15 @@ class TrainingSet:
         places = pl.DataFrame({"parent_id": self.rows["id"], "place": np.arange(self.rows.height)})
         parents = derived.select("parent_id").join(places, on="parent_id", how="left", maintain_order="left")
         masks = self.masks[parents["place"].to_numpy()] & allowed
-        used = masks.any(axis=1)
-        return TrainingSet(pl.concat([self.rows, derived.filter(used)]), np.concatenate([self.masks, masks[used]]))
+        used = np.logical_or.reduce(masks, axis=1)
+        return TrainingSet(
+            pl.concat([self.rows, derived.filter(pl.Series(used))]), np.concatenate([self.masks, masks[used]])
+        )
 
     def with_masks(self, masks: Mask) -> TrainingSet:
         """The same rows in other splits; rows without a split go."""
-        used = masks.any(axis=1)
-        return replace(self, rows=self.rows.filter(used), masks=masks[used])
+        used = np.logical_or.reduce(masks, axis=1)
+        return replace(self, rows=self.rows.filter(pl.Series(used)), masks=masks[used])
 
 
 class Tools(Protocol):

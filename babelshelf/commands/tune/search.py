@@ -18,9 +18,11 @@ from sklearn.metrics import average_precision_score
 from babelshelf.commands.tune.comparison import paired
 from babelshelf.commands.tune.evaluation import Budget, Evaluator
 from babelshelf.commands.tune.recipe import NOTHING, Option, Recipe
-from babelshelf.commands.tune.splits import Scope, Split
+from babelshelf.commands.tune.splits import INNER, OUTER, Scope, Split
 
 KEPT_SHARE = 3  # one in so many options goes on to the next rung
+SPLITS = OUTER * (1 + INNER)  # of all scopes
+DERIVED = 1.5  # rows of a recipe for an original one, about
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Searcher:
         evaluator: scores recipes.
         budgets: the rungs, ascending.
         seed: of the bootstrap.
-        advance: called with the number of splits that were fitted.
+        advance: called with the rows of each fit of all splits.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class Searcher:
             splits.setdefault(recipe, []).extend(search.scope.splits)
         for recipe in sorted(splits, key=lambda recipe: [option.label for option in recipe[:-1]]):
             self._evaluator.scores(recipe, budget, splits[recipe])
-            self._advance(len(splits[recipe]))
+            self._advance(round(budget.rows.sum() * DERIVED * len(splits[recipe]) / SPLITS))
 
     def _best(self, options: Sequence[Option], scope: Scope, budget: Budget) -> list[Option]:
         """The best third of the options, best first; on the top rung the best one."""

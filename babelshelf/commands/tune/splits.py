@@ -54,18 +54,20 @@ class Scope:
 def nested(data: TaskData, sets: Sequence[frozenset[str]], seed: int, outer: int = OUTER) -> list[Scope]:
     """The search on all rows, then one for each outer fold, which sees neither its groups nor its absent languages."""
     everything = np.ones(data.rows.height, np.bool_)
-    judges = folds(data, everything, sets, outer, seed, "outer")
+    judges = folds(data, everything, sets, number=outer, seed=seed, name="outer")
     scopes = [Scope("all", judges, None)]
     for judge in judges:
         hidden = judge.absent - set(data.absent)
         rows = ~judge.test & ~data.rows["language"].is_in(list(hidden)).to_numpy()
         others = [one for one in sets if one != hidden]
-        scopes.append(Scope(judge.name, folds(data, rows, others, INNER, seed + 1, f"{judge.name}/inner"), judge))
+        scopes.append(
+            Scope(judge.name, folds(data, rows, others, number=INNER, seed=seed + 1, name=f"{judge.name} inner"), judge)
+        )
     return scopes
 
 
 def folds(
-    data: TaskData, rows: Mask, sets: Sequence[frozenset[str]], number: int, seed: int, name: str
+    data: TaskData, rows: Mask, sets: Sequence[frozenset[str]], *, number: int, seed: int, name: str
 ) -> list[Split]:
     """Folds over the query groups of some `rows`, each with one of the `sets` of languages left out, in turn."""
     places = np.flatnonzero(rows)

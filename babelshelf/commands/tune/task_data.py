@@ -1,4 +1,4 @@
-"""The rows that `babelshelf tune` searches with: train and dev of a task. Test has no path here, so it is never read."""
+"""The rows that `babelshelf tune` searches with: train and dev of a task. Test has no path here: it is never read."""
 
 from __future__ import annotations
 

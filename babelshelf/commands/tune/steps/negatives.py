@@ -70,9 +70,7 @@ class Negatives:
         if path_share(self._data.rows) > 0.5:
             tried.append(["known_positive", "related_category", "equal_text"])
         return [
-            _option(best.values["window"], best.values["share"], other)
-            for other in tried
-            if set(other) != set(guards)
+            _option(best.values["window"], best.values["share"], other) for other in tried if set(other) != set(guards)
         ]
 
     def apply(self, training: TrainingSet, option: Option, tools: Tools) -> TrainingSet:
@@ -137,7 +135,9 @@ def _option(window: Window, share: float, guards: Sequence[str]) -> Option:
     return Option(NAME, label, {"window": window, "share": share, "guards": list(guards)})
 
 
-def _neighbours(texts: PairTexts, candidates: pl.Series, windows: Sequence[Window], seed: int) -> dict[Window, IntArray]:
+def _neighbours(
+    texts: PairTexts, candidates: pl.Series, windows: Sequence[Window], seed: int
+) -> dict[Window, IntArray]:
     """Candidates of each window of each candidate: all of a narrow window, `WIDTH` random ones of a wide one.
 
     Ranks count the other candidates by cosine, as in `mine_negatives.mining.rank_windows`. Ranks from `NEAREST` on are
@@ -147,9 +147,7 @@ def _neighbours(texts: PairTexts, candidates: pl.Series, windows: Sequence[Windo
     rng = np.random.default_rng([seed, STREAM])
     others = len(candidates) - 1
     top = min(max(NEAREST, *(last for _, last in windows if last < others)), others)
-    result = {
-        window: np.empty((len(candidates), min(WIDTH, window[1] - window[0])), np.int64) for window in windows
-    }
+    result = {window: np.empty((len(candidates), min(WIDTH, window[1] - window[0])), np.int64) for window in windows}
     for start in range(0, len(candidates), SEARCH_BLOCK):
         own = np.arange(start, min(start + SEARCH_BLOCK, len(candidates)))
         ranked = _ranked(vectors[own] @ vectors.T, own, top)

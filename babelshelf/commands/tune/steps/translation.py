@@ -84,6 +84,8 @@ def load(context: Context) -> Translation:
         StepUnavailableError: there is no language to translate into, or no backend that translates these queries.
     """
     settings = context.section(TranslateParams, "translate")
+    if not settings.languages:
+        raise StepUnavailableError("translate.languages is [] in params.yaml: there is no translator or glossary")
     known = _known(settings)
     targets = [language for language in context.languages if known is None or language in known]
     sources = [language for language in context.data.languages if known is None or language in known]
@@ -114,7 +116,8 @@ def load(context: Context) -> Translation:
             f"{settings.backend} translated only {pool.height:,} of {total:,} queries well enough; "
             "for the lexicon, translate.glossary needs the words of your queries"
         )
-    return Translation(pool, _planned(rows, settings, context.seed), [code for code in context.data.absent if code in targets])
+    absent = [language for language in context.data.absent if language in targets]
+    return Translation(pool, _planned(rows, settings, context.seed), absent)
 
 
 def _planned(rows: pl.DataFrame, settings: TranslateParams, seed: int) -> dict[int, pl.Series]:
