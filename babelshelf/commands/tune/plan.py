@@ -19,7 +19,7 @@ from babelshelf.core.work_cache import WorkCache
 from babelshelf.encoder.encoder import Encoder
 
 TIMED_TEXTS = 256
-EMBED_SHARE, TRANSLATED_SHARE, SEARCH_SHARE = 0.3, 0.1, 0.5  # of the time
+EMBED_SHARE, TRANSLATED_SHARE, SEARCH_SHARE = 0.3, 0.1, 0.6  # of the time
 MOST_ROWS, MOST_TRANSLATED = 200_000, 20_000
 FEWEST_ROWS = 1500  # of a rung
 RUNGS = 3

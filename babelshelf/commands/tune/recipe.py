@@ -123,8 +123,8 @@ class Step(Protocol):
     def apply(self, training: TrainingSet, option: Option, tools: Tools) -> TrainingSet:
         """The training set with the step."""
 
-    def overlay(self, option: Option) -> dict[str, Any]:
-        """The params of the option, an overlay of params.yaml."""
+    def params(self, option: Option) -> dict[tuple[str, ...], Any]:
+        """The values of the option in params.yaml, by path."""
 
 
 class StepUnavailableError(Exception):

@@ -105,7 +105,7 @@ def search_recipe(
     texts = PairTexts.of(
         (text for part in [*own, *(step.texts() for step in steps.values())] for text in part),
         encoder,
-        work_dir() / "vectors",
+        work_dir() / "encoder",
     )
     scopes = nested(data, sets, seed)
     evaluator = Evaluator(data, texts, steps, head=_head(data, texts, context), store=store, identity=inputs)
@@ -168,8 +168,10 @@ def _top_rows(evaluator: Evaluator, scopes: Sequence[Scope], left: float, store:
     few = plan.budgets(data, min(plan.FEWEST_ROWS, int(data.trainable.sum())), 0)[-1]
     splits = list(dict.fromkeys(split for scope in scopes for split in scope.splits))
     evaluator.scores(NOTHING, few, splits)  # what all fits share is made here
+    for step in steps.values():
+        evaluator.scores((step.options()[0],), few, splits)  # what the options of a step share, too
     started = time.monotonic()
-    timed = [step.options()[0] for step in steps.values()]
+    timed = [step.options()[-1] for step in steps.values()]
     for option in timed:
         evaluator.scores((option,), few, splits)
     seconds = (time.monotonic() - started) / max(len(timed), 1)

@@ -24,13 +24,14 @@ class LabelFilter:
     """Self-validation with the classifier's out-of-fold scores, by the function of the stage.
 
     Args:
+        task: qc or qi.
         settings: the params of the stage, for what is not searched.
     """
 
     name = NAME
 
-    def __init__(self, settings: FilterParams) -> None:
-        self._settings = settings
+    def __init__(self, task: str, settings: FilterParams) -> None:
+        self._task, self._settings = task, settings
 
     def texts(self) -> Sequence[str]:
         """It adds no rows."""
@@ -55,14 +56,15 @@ class LabelFilter:
             masks[mask, number] = rows["id"].is_in(_kept(rows, scores, settings).implode()).to_numpy()
         return training.with_masks(masks)
 
-    def overlay(self, option: Option) -> dict[str, Any]:
+    def params(self, option: Option) -> dict[tuple[str, ...], Any]:
         """The confidence; the scores are those of the classifier."""
-        return {"task": {"filter": {"confidence": option.values["confidence"]}}}
+        task = ("tasks", self._task)
+        return {(*task, "filter", "confidence"): option.values["confidence"], (*task, "filter_method"): "classifier"}
 
 
 def load(context: Context) -> LabelFilter:
     """The step."""
-    return LabelFilter(context.section(FilterParams, "filter"))
+    return LabelFilter(context.data.task, context.section(FilterParams, "filter"))
 
 
 def _kept(rows: pl.DataFrame, scores: pl.DataFrame, settings: FilterParams) -> pl.Series:

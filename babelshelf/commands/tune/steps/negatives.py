@@ -104,17 +104,13 @@ class Negatives:
             self._drawn = _neighbours(texts, self._pool["candidate"], self.windows(), self._seed)
         return self._drawn[window]
 
-    def overlay(self, option: Option) -> dict[str, Any]:
+    def params(self, option: Option) -> dict[tuple[str, ...], Any]:
         """Window, share and guards."""
-        values = option.values
+        section, values = ("tasks", self._data.task, "mine_negatives"), option.values
         return {
-            "task": {
-                "mine_negatives": {
-                    "rank_window": list(values["window"]),
-                    "positive_share": values["share"],
-                    "guards": list(values["guards"]),
-                }
-            }
+            (*section, "rank_window"): list(values["window"]),
+            (*section, "positive_share"): values["share"],
+            (*section, "guards"): list(values["guards"]),
         }
 
 

@@ -34,16 +34,16 @@ class Translation:
     """Translations of the rows that may be trained on, into each language that some split lacks.
 
     Args:
+        task: qc or qi.
         pool: translated rows, `ROW_SCHEMA`.
         planned: by rows a language, the ids of the translated rows.
-        rows: rows a language, ascending.
         languages: into which `params` would have it translate.
     """
 
     name = NAME
 
-    def __init__(self, pool: pl.DataFrame, planned: dict[int, pl.Series], languages: list[str]) -> None:
-        self._pool, self._planned, self._languages = pool, planned, languages
+    def __init__(self, task: str, pool: pl.DataFrame, planned: dict[int, pl.Series], languages: list[str]) -> None:
+        self._task, self._pool, self._planned, self._languages = task, pool, planned, languages
         self._keys = keys(pool["query"])
 
     def texts(self) -> Sequence[str]:
@@ -71,10 +71,12 @@ class Translation:
         ]
         return training.with_derived(derived, np.stack(allowed, axis=1))
 
-    def overlay(self, option: Option) -> dict[str, Any]:
-        """Languages and rows; without a language that train lacks, the languages stay."""
-        languages = {"translate": {"languages": self._languages}} if self._languages else {}
-        return {**languages, "task": {"translate": {"rows_per_language": option.values["rows"]}}}
+    def params(self, option: Option) -> dict[tuple[str, ...], Any]:
+        """Rows, and languages: without a language that train lacks, these stay."""
+        rows: dict[tuple[str, ...], Any] = {
+            ("tasks", self._task, "translate", "rows_per_language"): option.values["rows"]
+        }
+        return rows | ({("translate", "languages"): self._languages} if self._languages else {})
 
 
 def load(context: Context) -> Translation:
@@ -117,7 +119,7 @@ def load(context: Context) -> Translation:
             "for the lexicon, translate.glossary needs the words of your queries"
         )
     absent = [language for language in context.data.absent if language in targets]
-    return Translation(pool, _planned(rows, settings, context.seed), absent)
+    return Translation(context.data.task, pool, _planned(rows, settings, context.seed), absent)
 
 
 def _planned(rows: pl.DataFrame, settings: TranslateParams, seed: int) -> dict[int, pl.Series]:
