@@ -33,6 +33,7 @@ from babelshelf.evaluate.params import EvaluateParams
 from babelshelf.runtime.screen import progress
 
 STEPS = Plugins("babelshelf.commands.tune.steps", "tune", "step")
+MOST_PENALTY_ROWS = 10_000
 PACKAGES = ("classifier", "commands/tune", "encoder", "evaluate", "filter", "mine_negatives", "text", "translate")
 
 
@@ -153,7 +154,7 @@ def load_steps(context: Context) -> tuple[dict[str, Step], dict[str, str]]:
 def _head(data: TaskData, texts: PairTexts, context: Context) -> tuple[float, int]:
     """Penalty of the classifier, chosen by cross-validation on original rows, and the number of these rows."""
     settings = context.section(ClassifierParams, "classifier")
-    most = min(int(data.trainable.sum()), settings.penalty_rows)
+    most = min(int(data.trainable.sum()), settings.penalty_rows, MOST_PENALTY_ROWS)
     rows = data.rows.filter(pl.Series(plan.budgets(data, most, context.seed)[-1].rows))
     classifier = fit(texts.features(rows), rows["label"], rows["group"], settings, context.seed)
     return classifier.penalty, rows.height
