@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from babelshelf.base_model.params import BaseModelParams
 from babelshelf.calibrate.params import CalibrateParams
+from babelshelf.classifier.params import ClassifierParams
 from babelshelf.commands.renamed import with_new_names
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
@@ -33,6 +34,7 @@ SHARED: dict[str, type[Section]] = {
     "prepare": PrepareParams,
     "data_report": DataReportParams,
     "base_model": BaseModelParams,
+    "classifier": ClassifierParams,
     "score": ScoreParams,
     "evaluate": EvaluateParams,
 }
@@ -53,9 +55,10 @@ class RecipeParams(Section):
     """
 
     train_on: Variant
-    method: Literal["sft", "dpo"]
+    method: Literal["sft", "dpo", "classifier"]
     negatives_on: BeforeNegatives
     filter_on: BeforeFilter
+    filter_method: Literal["sft", "classifier"]
 
 
 def check(file: Path = PARAMS_FILE) -> None:
@@ -100,6 +103,18 @@ def unmeasured_translation(values: dict[str, Any], prepared: Path) -> list[str]:
                 "results can't show what translation gains: set holdout_languages of the source"
             )
     return lines
+
+
+def unused_scoring_backend(values: dict[str, Any]) -> list[str]:
+    """A line where `score.backend` is not the usual one, and tasks score with a classifier, which it does not serve."""
+    backend = values["score"]["backend"]
+    tasks = [task for task in _tasks(values) if values["tasks"][task]["method"] == "classifier"]
+    if backend == "transformers" or not tasks:
+        return []
+    return [
+        f"check: score.backend: {backend} serves fine-tuned LMs only: {' and '.join(tasks)} (method: classifier) will "
+        "be scored on the CPU of this machine"
+    ]
 
 
 def _problems(message: str, file: Path) -> list[str]:

@@ -190,7 +190,7 @@ def test_the_papers_ladder_differs_from_the_nano_one_in_the_bases_alone(root: Pa
         assert theirs.model_copy(update={"set": {}}) == ours.model_copy(update={"set": {}})
         assert _without_base(theirs.set) == _without_base(ours.set)
     base = {row.name: row.set["base_model.lm.model"] for row in paper}
-    assert {name for name in base if base[name] == "Qwen/Qwen3-8B-Base"} == {"small-sft", "small-dpo"}
+    assert {name for name in base if base[name] == "Qwen/Qwen3-8B-Base"} == {"baseline", "small-sft", "small-dpo"}
     assert set(base.values()) == {"Qwen/Qwen3-8B-Base", PAPER["base_model.lm.model"]}
     assert all(COMMIT.fullmatch(row.set["base_model.lm.revision"]) for row in paper)
 
