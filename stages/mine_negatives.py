@@ -46,7 +46,7 @@ def main(*, task: str, train: Path, candidates: Path, embedder: Path, truth: Pat
             rows,
             texts,
             lambda some, prompt: encode(
-                model, some, settings, checkpoint_dir / (fingerprint(prompt, some) if prompt else "candidates"), prompt
+                model, some, checkpoint_dir / (fingerprint(prompt, some) if prompt else "candidates"), prompt
             ),
             settings,
             seed,

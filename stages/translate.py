@@ -33,7 +33,7 @@ from babelshelf.translate.translator import load_translator
 @stage("translate", writes="out")
 def main(*, task: str, train: Path, held_out: Path, glossary: Path, out: Path, metrics: Path) -> str:
     settings = load(TranslateParams, "translate", task)
-    cache = WorkCache(work_dir() / "translate")
+    cache: WorkCache[str] = WorkCache(work_dir() / "translate")
     rows, held_out_keys = read_rows(train), read_table(held_out)["key"]
     with closing(load_translator(settings, glossary)) as translator:
         translated = translate_rows(

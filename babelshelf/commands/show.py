@@ -18,6 +18,7 @@ from babelshelf.core.files import read_json
 from babelshelf.core.variants import chain
 from babelshelf.evaluate.metric_names import HEADINGS
 from babelshelf.llm.params import NANO
+from babelshelf.page.cells import NONE, percent, share
 from babelshelf.summarize.summary import all_yes_margin, read_evaluated
 
 BEGIN = "<!-- results: begin -->"
@@ -27,23 +28,23 @@ PARTS = {"all": "all", "in_train": "in train", "absent": "absent"}  # from train
 
 
 def table(metrics: Path) -> Table:
-    """The results of the folder `metrics`, to be printed by rich."""
-    lines = rows(metrics)
+    """The results of the folder `metrics`, to be printed by rich: a line a metric, so that any number of them fits."""
     caption = f"F1 average: {_f1_average(metrics)}"
     result = Table(title="Results on test", caption=caption, box=box.SIMPLE_HEAD, padding=0)
-    for name in _headings(metrics):
-        result.add_column(name, justify="left" if name in {"Task", "Languages"} else "right")
-    for i, line in enumerate(lines):
-        result.add_row(*line, end_section=i + 1 < len(lines) and lines[i + 1][0] != line[0])
+    result.add_column("")
+    for task, languages in columns(metrics):
+        result.add_column(f"{task}\n{languages}", justify="right")
+    for line in lines(metrics):
+        result.add_row(*line)
     return result
 
 
 def markdown(metrics: Path) -> str:
     """The same table as Markdown, with the F1 average below."""
-    headings = _headings(metrics)
-    rule = [":--" if name in {"Task", "Languages"} else "--:" for name in headings]
-    lines = ["| " + " | ".join(cells) + " |" for cells in (headings, rule, *rows(metrics))]
-    return "\n".join([*lines, "", f"F1 average: **{_f1_average(metrics)}**"])
+    headings = ["", *(f"{task} {languages}" for task, languages in columns(metrics))]
+    rule = [":--", *("--:" for _ in headings[1:])]
+    rows = ["| " + " | ".join(cells) + " |" for cells in (headings, rule, *lines(metrics))]
+    return "\n".join([*rows, "", f"F1 average: **{_f1_average(metrics)}**"])
 
 
 def meanings(metrics: Path, params: dict[str, Any]) -> list[str]:
@@ -68,7 +69,7 @@ def _compared(part: str, values: dict[str, float]) -> str:
     """One part's F1 beside that of all-"yes"; only an interval that lies above it counts as above."""
     is_above = "is above" if all_yes_margin(values) > 0 else "is not clearly above"
     where = "F1" if part == "all" else "in languages absent from train F1"
-    numbers = f"{_interval(values)} against {_percent(values['all_yes_f1'])}"
+    numbers = f"{_interval(values)} against {percent(values['all_yes_f1'])}"
     return f'{where} {is_above} answering "yes" to every pair ({numbers})'
 
 
@@ -103,20 +104,31 @@ def with_results(readme: str, metrics: Path) -> str:
     return f"{before}{BEGIN}\n\n{markdown(metrics)}\n\n{END}{after}"
 
 
-def rows(metrics: Path) -> list[list[str]]:
-    """The lines of the table: `task_rows` of each task."""
+def columns(metrics: Path) -> list[tuple[str, str]]:
+    """Task and languages of each column of numbers."""
+    return [(task, languages) for task, languages, *_ in _rows(metrics)]
+
+
+def lines(metrics: Path) -> list[list[str]]:
+    """A line for each metric that the last run has: its heading, then its value in each of `columns`."""
+    headings = score_headings(next(iter(_all_evaluated(metrics).values()))["confidence"])
+    by_metric = zip(headings, *(numbers for _, _, *numbers in _rows(metrics)), strict=True)
+    return [[heading, *cells] for heading, *cells in by_metric if set(cells) != {NONE}]
+
+
+def _rows(metrics: Path) -> list[list[str]]:
     return [row for task, values in _all_evaluated(metrics).items() for row in task_rows(task, values)]
 
 
 def task_rows(task: str, evaluated: dict[str, Any]) -> list[list[str]]:
-    """A line each for all languages, those in train and those absent from it, of what `evaluate` wrote."""
+    """Task, languages and numbers, for all languages, those in train and those absent, of what `evaluate` wrote."""
     return [
         _row(task, name, evaluated[part], evaluated["threshold"]) for part, name in PARTS.items() if part in evaluated
     ]
 
 
 def _row(task: str, languages: str, values: dict[str, float], threshold: float) -> list[str]:
-    f1, *others = (_percent(values[name]) for name in HEADINGS)
+    f1, *others = (share(values.get(name)) for name in HEADINGS)
     interval = _interval(values)
     return [task, languages, f1, interval, *others, f"{threshold:.3f}"]
 
@@ -125,11 +137,6 @@ def score_headings(confidence: float) -> list[str]:
     """Headings of the numbers of `task_rows`: `confidence` is that of the interval of F1, such as 0.95."""
     f1, *others = HEADINGS.values()
     return [f1, f"{100 * confidence:g} % interval", *others, "Threshold"]
-
-
-def _headings(metrics: Path) -> list[str]:
-    confidence = next(iter(_all_evaluated(metrics).values()))["confidence"]
-    return ["Task", "Languages", *score_headings(confidence)]
 
 
 def _all_evaluated(metrics: Path) -> dict[str, dict[str, Any]]:
@@ -144,12 +151,8 @@ def _summarized(metrics: Path) -> dict[str, Any]:
 
 
 def _f1_average(metrics: Path) -> str:
-    return _percent(_summarized(metrics)["f1_average"])
+    return percent(_summarized(metrics)["f1_average"])
 
 
 def _interval(values: dict[str, float]) -> str:
-    return f"{_percent(values['f1_low'])}–{_percent(values['f1_high'])}"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}"
+    return f"{percent(values['f1_low'])}–{percent(values['f1_high'])}"

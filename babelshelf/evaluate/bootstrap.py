@@ -7,7 +7,7 @@ of queries cancels out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from babelshelf.core.errors import InputError
 from babelshelf.evaluate.metric_names import RESAMPLED
+from babelshelf.evaluate.ranking import ndcg_by_group
 from babelshelf.runtime.screen import progress
 
 STREAM = 9  # this module's own stream of random numbers among those of the pipeline's seed
@@ -43,8 +44,8 @@ class Sample:
     """`RESAMPLED` of one run, or of a mean of runs.
 
     Attributes:
-        value: on all rows, shape (n_metrics,).
-        draws: in each resample, shape (n_metrics, n_resamples).
+        value: on all rows, shape (n_metrics,); NaN where a metric is not defined (nDCG@10 without mixed groups).
+        draws: in each resample, shape (n_metrics, n_resamples); NaN likewise.
     """
 
     value: Floats
@@ -69,7 +70,7 @@ class Difference:
 
 
 def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: int) -> dict[str, float]:
-    """`{<metric>_low: ..., <metric>_high: ...}` of each of `RESAMPLED`.
+    """`{<metric>_low: ..., <metric>_high: ...}` of each of `RESAMPLED` that is defined.
 
     Args:
         rows: labelled rows, columns `group`, `label`, `p_yes`, `is_relevant`.
@@ -77,18 +78,17 @@ def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: in
         confidence: confidence level, such as 0.95.
         seed: the pipeline's seed.
     """
-    low, high = np.quantile(_samples([_Run.of(rows)], resamples, seed)[0].draws, _bounds(confidence), axis=1)
-    return {
-        f"{metric}_{name}": float(bound[i])
-        for i, metric in enumerate(RESAMPLED)
-        for name, bound in (("low", low), ("high", high))
-    }
+    sample = _samples([_Run.of(rows)], resamples, seed)[0]
+    found = {}
+    for metric, draws in _defined(sample):
+        found[f"{metric}_low"], found[f"{metric}_high"] = map(float, np.quantile(draws, _bounds(confidence)))
+    return found
 
 
 def paired_difference(
     pair: Pair, *, resamples: int, confidence: float, seed: int, languages: Sequence[str] | None = None
 ) -> dict[str, Difference]:
-    """Difference b minus a of each of `RESAMPLED`, on rows of `languages` (None: all).
+    """Difference b minus a of each of `RESAMPLED` that is defined, on rows of `languages` (None: all).
 
     Raises:
         InputError: the runs do not have the same rows and labels, or there is no labelled row.
@@ -134,12 +134,22 @@ def mean_sample(samples: Sequence[Sample]) -> Sample:
 
 
 def difference(before: Sample, after: Sample, confidence: float) -> dict[str, Difference]:
-    """Difference `after` minus `before` of each of `RESAMPLED`; both samples must come from the same draws."""
-    value, draws = after.value - before.value, after.draws - before.draws
-    low, high = np.quantile(draws, _bounds(confidence), axis=1)
-    rarer = np.minimum((draws <= 0).sum(axis=1), (draws >= 0).sum(axis=1))
-    p = np.minimum(1, 2 * (rarer + 1) / (draws.shape[1] + 1))
-    return {m: Difference(*map(float, parts)) for m, *parts in zip(RESAMPLED, value, low, high, p, strict=True)}
+    """Difference `after` minus `before` of each of `RESAMPLED` that is defined; both must come from the same draws."""
+    gain = Sample(after.value - before.value, after.draws - before.draws)
+    found = {}
+    for metric, draws in _defined(gain):
+        low, high = map(float, np.quantile(draws, _bounds(confidence)))
+        rarer = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
+        p = min(1.0, 2 * (rarer + 1) / (len(draws) + 1))
+        found[metric] = Difference(float(gain.value[RESAMPLED.index(metric)]), low, high, p)
+    return found
+
+
+def _defined(sample: Sample) -> Iterator[tuple[str, Floats]]:
+    """The metrics that are defined, each with its draws in which it is defined, too."""
+    for metric, value, draws in zip(RESAMPLED, sample.value, sample.draws, strict=True):
+        if not np.isnan(value):
+            yield metric, draws[~np.isnan(draws)]
 
 
 @dataclass(frozen=True)
@@ -151,12 +161,14 @@ class _Run:
         group: index of the group of each row, in descending order of p(yes), shape (n_rows,).
         positive: whether each of these rows has label 1, shape (n_rows,).
         last: whether each row is the last one with its p(yes), as average precision takes ties as one step.
+        ndcg: nDCG@10 by group, 0 where it is not defined, and whether it is, shape (2, n_groups).
     """
 
     confusion: Counts
     group: NDArray[np.intp]
     positive: NDArray[np.bool_]
     last: NDArray[np.bool_]
+    ndcg: Counts
 
     @classmethod
     def of(cls, rows: pl.DataFrame) -> _Run:
@@ -166,7 +178,11 @@ class _Run:
         confusion = np.stack([np.bincount(group, weights=cell, minlength=len(names)) for cell in cells])
         order = np.argsort(-p_yes, kind="stable")
         last = np.append(np.diff(p_yes[order]) != 0, True)
-        return cls(confusion.astype(np.float32), group[order], positive[order], last)
+        by_group = pl.DataFrame({"group": names}).join(
+            ndcg_by_group(rows), on="group", how="left", maintain_order="left"
+        )
+        ndcg = by_group.select(pl.col("ndcg").fill_null(0), defined=pl.col("ndcg").is_not_null()).to_numpy().T
+        return cls(confusion.astype(np.float32), group[order], positive[order], last, ndcg.astype(np.float32))
 
 
 def _aligned(runs: Sequence[pl.DataFrame], languages: Sequence[str] | None) -> list[_Run]:
@@ -207,7 +223,8 @@ def _statistics(weights: Counts, run: _Run) -> Floats:
     tp, fp, fn, tn = (run.confusion @ weights).astype(np.float64)
     f1 = _divide(2 * tp, 2 * tp + fp + fn)
     mcc = _divide(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))
-    return np.stack([f1, _average_precision(weights, run), mcc])
+    ndcg, defined = (run.ndcg @ weights).astype(np.float64)
+    return np.stack([f1, _average_precision(weights, run), mcc, np.where(defined > 0, _divide(ndcg, defined), np.nan)])
 
 
 def _average_precision(weights: Counts, run: _Run) -> Floats:

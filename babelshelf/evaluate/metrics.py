@@ -1,7 +1,8 @@
-"""Metrics of predictions: F1 of the positive class, average precision and Matthews correlation.
+"""Metrics of predictions: F1 of the positive class, average precision, Matthews correlation and nDCG@10.
 
 Answering "yes" to everything already gives a high F1 on mostly positive data. Therefore average precision, which needs
-no threshold, and Matthews correlation, which is 0 for constant answers, are always reported with it.
+no threshold, and Matthews correlation, which is 0 for constant answers, are always reported with it. nDCG@10 measures
+the order of a query's candidates (`ranking.ndcg_by_group`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sklearn.metrics import (
 
 from babelshelf.evaluate.bootstrap import intervals
 from babelshelf.evaluate.metric_names import RESAMPLED
+from babelshelf.evaluate.ranking import mean_ndcg
 from babelshelf.evaluate.reliability import expected_calibration_error, reliability
 from babelshelf.tables.predictions import Thresholds, all_yes_f1, arrays, labelled
 
@@ -29,20 +31,21 @@ CURVE_POINTS = 200
 
 
 def point_metrics(rows: pl.DataFrame) -> dict[str, float]:
-    """F1, precision, recall, Matthews correlation and average precision.
+    """F1, precision, recall, Matthews correlation, average precision and nDCG@10.
 
-    `rows` are labelled, columns `label`, `p_yes` and `is_relevant`. What is not defined (precision without a predicted
-    positive, anything without a positive) is 0.
+    `rows` are labelled, columns `group`, `label`, `p_yes` and `is_relevant`. What is not defined (precision without a
+    predicted positive, anything without a positive) is 0; `ndcg_at_10` is left out where no group has both labels.
     """
     (labels, p_yes), yes = arrays(rows), rows["is_relevant"].to_numpy()
     precision, recall, f1, _ = precision_recall_fscore_support(labels, yes, average="binary", zero_division=0)
+    ndcg = mean_ndcg(rows)
     return {
         "f1": float(f1),
         "precision": float(precision),
         "recall": float(recall),
         "average_precision": float(average_precision_score(labels, p_yes)) if labels.any() else 0.0,
         "mcc": float(matthews_corrcoef(labels, yes)),
-    }
+    } | ({} if ndcg is None else {"ndcg_at_10": ndcg})
 
 
 def languages_in_train(train: pl.DataFrame, share: float) -> list[str]:
@@ -109,6 +112,6 @@ def _by_language(rows: pl.DataFrame, in_train: list[str]) -> dict[str, Any]:
     for language in sorted(rows["language"].unique()):
         part = rows.filter(pl.col("language") == language)
         metrics = point_metrics(part)
-        result[language] = {name: metrics[name] for name in RESAMPLED}
+        result[language] = {name: metrics[name] for name in RESAMPLED if name in metrics}
         result[language] |= {"rows": part.height, "in_train": language in in_train}
     return result

@@ -72,9 +72,32 @@ def mine(
     """
     check_window(settings.rank_window, len(candidates))
     check_index(settings, len(candidates))
-    pool = _pool(candidates)
-    anchors = _anchors(rows, pool, settings.origins)
+    pool = candidate_pool(candidates)
+    anchors = find_anchors(rows, pool, settings.origins)
     windows = rank_windows(candidates, anchors["number"].to_numpy(), embed, settings, seed)
+    return draw_negatives(rows, pool, anchors, windows, settings=settings, seed=seed)
+
+
+def draw_negatives(
+    rows: pl.DataFrame,
+    pool: pl.DataFrame,
+    anchors: pl.DataFrame,
+    windows: IntArray,
+    *,
+    settings: MineNegativesParams,
+    seed: int,
+) -> MiningResult:
+    """The second half of `mine`: draw from windows of ranks that are already there.
+
+    Args:
+        rows: the training set, `ROW_SCHEMA`.
+        pool: of `candidate_pool`.
+        anchors: of `find_anchors`.
+        windows: numbers of candidates, shape (n_anchors, width); a random part of each window will do, as draws are
+            uniform.
+        settings: the target share and the guards.
+        seed: the pipeline's seed.
+    """
     rng = np.random.default_rng([seed, STREAM])
     guards = forbidden(settings.guards, rows, pool)
     drawn, dropped = _draw(windows, anchors, guards | {"known_pair": known_pairs(rows, pool)}, rng)
@@ -84,7 +107,7 @@ def mine(
     target = target_negatives(rows, settings.positive_share)
     chosen = _choose(distinct, target, rng)
     counts = {
-        "candidates": len(candidates),
+        "candidates": pool.height,
         "rank_window": [settings.rank_window[0], settings.rank_window[0] + windows.shape[1]],
         "anchors": anchors.height,
         "anchors_without_negative": anchors.height - mined.height,
@@ -169,13 +192,18 @@ def false_negatives(negatives: pl.DataFrame, truth: Truth) -> dict[str, float]:
     return {"judged": judged.len(), "false": false, "share": false / judged.len()} if judged.len() else {}
 
 
-def _pool(candidates: Sequence[str]) -> pl.DataFrame:
+def candidate_pool(candidates: Sequence[str]) -> pl.DataFrame:
+    """Columns `candidate` and `number`, its place."""
     schema = {"candidate": pl.String, "number": pl.Int64}
     return pl.DataFrame({"candidate": list(candidates), "number": list(range(len(candidates)))}, schema=schema)
 
 
-def _anchors(rows: pl.DataFrame, pool: pl.DataFrame, origins: Sequence[str]) -> pl.DataFrame:
-    """The positive rows of the given origins, in order, with the `number` of their candidate."""
+def find_anchors(rows: pl.DataFrame, pool: pl.DataFrame, origins: Sequence[str]) -> pl.DataFrame:
+    """The positive rows of the given origins, in order, with the `number` of their candidate.
+
+    Raises:
+        InputError: there is none, or a candidate is not in the pool.
+    """
     positive = rows.filter(pl.col("label") == 1, pl.col("origin").is_in(origins))
     anchors = positive.join(pool, on="candidate", how="left", maintain_order="left")
     if anchors.is_empty():

@@ -39,7 +39,12 @@ def _summary(values: dict[str, Any]) -> dict[str, float]:
     margins = {"all_yes_margin": all_yes_margin(overall)}
     if "absent" in values:
         margins["all_yes_margin_absent"] = all_yes_margin(values["absent"])
-    return {name: overall[name] for name in SUMMARY} | by_part | margins | {"threshold": values["threshold"]}
+    return (
+        {name: overall[name] for name in SUMMARY if name in overall}
+        | by_part
+        | margins
+        | {"threshold": values["threshold"]}
+    )
 
 
 def read_evaluated(folder: Path, task: str) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def translate_rows(
     held_out: pl.Series,
     *,
     translator: Translator,
-    cache: WorkCache,
+    cache: WorkCache[str],
     settings: TranslateParams,
     seed: int,
 ) -> Translated:
@@ -99,7 +99,7 @@ def plan(rows: pl.DataFrame, settings: TranslateParams, seed: int) -> pl.DataFra
     return pl.concat(sampled)
 
 
-def run(requests: pl.DataFrame, translator: Translator, cache: WorkCache, batch_size: int) -> list[Translation]:
+def run(requests: pl.DataFrame, translator: Translator, cache: WorkCache[str], batch_size: int) -> list[Translation]:
     """Translations of the requests (columns `REQUEST`), in their order; what the cache has is not made again.
 
     Raises:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from babelshelf.commands.show import BEGIN, END, markdown, meaning, rows, score_headings, table, with_results
+from babelshelf.commands.show import BEGIN, END, columns, lines, markdown, meaning, table, with_results
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, write_json
 from babelshelf.evaluate.metric_names import HEADINGS
@@ -45,33 +45,53 @@ def test_summary_is_small_and_of_the_tasks_in_params_alone(metrics: Path) -> Non
         "f1_average": 0.75,
         "tasks": {
             "qc": {
-                "f1": 0.8, "f1_low": 0.78, "f1_high": 0.82, "average_precision": 0.83, "mcc": 0.84, "all_yes_f1": 0.75,
+                "f1": 0.8, "f1_low": 0.78, "f1_high": 0.82, "average_precision": 0.83, "mcc": 0.84,
+                "ndcg_at_10": 0.5, "all_yes_f1": 0.75,
                 "f1_in_train": 0.85, "f1_absent": 0.7, "all_yes_margin": 0.03, "all_yes_margin_absent": -0.07,
                 "threshold": 0.4321,
             },
             "qi": {
-                "f1": 0.7, "f1_low": 0.68, "f1_high": 0.72, "average_precision": 0.73, "mcc": 0.74, "all_yes_f1": 0.75,
+                "f1": 0.7, "f1_low": 0.68, "f1_high": 0.72, "average_precision": 0.73, "mcc": 0.74,
+                "ndcg_at_10": 0.5, "all_yes_f1": 0.75,
                 "f1_in_train": 0.75, "all_yes_margin": -0.07, "threshold": 0.4321,
             },
         },
     }  # fmt: skip
 
 
-def test_table_has_a_line_for_each_part(metrics: Path) -> None:
-    lines = rows(metrics)
-    assert [line[:2] for line in lines] == [
-        ["qc", "all"], ["qc", "in train"], ["qc", "absent"], ["qi", "all"], ["qi", "in train"],
-    ]  # fmt: skip
-    headed = dict(zip(score_headings(0.95), lines[2][2:], strict=True))
+def column(metrics: Path, task: str, languages: str) -> dict[str, str]:
+    """What the table has of a part, by heading."""
+    place = columns(metrics).index((task, languages))
+    return {heading: cells[place] for heading, *cells in lines(metrics)}
+
+
+def test_table_has_a_column_for_each_part_and_a_line_for_each_metric(metrics: Path) -> None:
+    assert columns(metrics) == [("qc", "all"), ("qc", "in train"), ("qc", "absent"), ("qi", "all"), ("qi", "in train")]
+    assert {line[0] for line in lines(metrics)} == {*HEADINGS.values(), "95 % interval", "Threshold"}
     expected = {"F1": "70.0", "95 % interval": "68.0–72.0", "Precision": "71.0", "Recall": "72.0", "AP": "73.0"}
-    assert headed.items() >= (expected | {"MCC": "74.0", 'All "yes" F1': "75.0", "Threshold": "0.432"}).items()
+    expected |= {"MCC": "74.0", 'All "yes" F1': "75.0", "Threshold": "0.432"}
+    assert column(metrics, "qc", "absent").items() >= expected.items()
+
+
+def test_a_metric_that_a_part_does_not_have_is_a_dash_and_one_that_none_has_is_left_out(metrics: Path) -> None:
+    values = evaluated(0.8)
+    del values["absent"]["ndcg_at_10"]
+    write_json(metrics / "evaluate/qc.json", values)
+    assert [column(metrics, "qc", part)["nDCG@10"] for part in ("all", "absent")] == ["50.0", "–"]
+    for part in ("all", "in_train"):
+        del values[part]["ndcg_at_10"]
+    write_json(metrics / "evaluate/qc.json", values)
+    assert column(metrics, "qc", "all")["nDCG@10"] == "–"
+    write_json(metrics / "evaluate/qi.json", values)
+    assert "nDCG@10" not in markdown(metrics)
 
 
 def test_table_fits_a_screen_of_80_columns(metrics: Path) -> None:
+    write_json(metrics / "evaluate/qi.json", evaluated(0.7))
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(table(metrics))
     text = console.export_text()
-    assert all(cell in text for line in rows(metrics) for cell in line)
+    assert [line for line in lines(metrics) if line[0] not in text or any(cell not in text for cell in line)] == []
     assert "F1 average: 75.0" in text
     assert "…" not in text
 
@@ -80,7 +100,8 @@ def test_readme_follows_the_metrics(metrics: Path) -> None:
     readme = f"# Title\n\n{BEGIN}\nold\n{END}\n\nMore.\n"
     updated = with_results(readme, metrics)
     assert updated == f"# Title\n\n{BEGIN}\n\n{markdown(metrics)}\n\n{END}\n\nMore.\n"
-    assert "| qc | absent | 70.0 | 68.0–72.0 |" in updated
+    assert "|  | qc all | qc in train | qc absent | qi all | qi in train |" in updated
+    assert "| F1 | 80.0 | 85.0 | 70.0 | 70.0 | 75.0 |" in updated
     assert "F1 average: **75.0**" in updated
     assert with_results(updated, metrics) == updated
     write_json(metrics / "evaluate/qc.json", evaluated(0.6))
@@ -96,7 +117,7 @@ def test_readme_without_its_markers_is_an_error(metrics: Path, readme: str) -> N
 def test_a_task_that_was_not_evaluated_is_an_error(metrics: Path) -> None:
     Path(metrics / "evaluate/qi.json").unlink()
     with pytest.raises(InputError, match="evaluate@qi"):
-        rows(metrics)
+        lines(metrics)
 
 
 def params(model: str, train_on: str = "original") -> dict[str, Any]:

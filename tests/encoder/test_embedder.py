@@ -21,6 +21,8 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.params import section
 from babelshelf.encoder import embedder as module
 from babelshelf.encoder.embedder import encode, load_embedder
+from babelshelf.encoder.encoder import Encoder
+from babelshelf.encoder.sentence_transformer import SentenceTransformerEncoder
 from babelshelf.mine_negatives.params import MineNegativesParams
 from tests.helpers import tiny_embedder
 from tests.helpers.tiny_embedder import TEXTS, WIDTH
@@ -49,9 +51,14 @@ def settings(**changes: object) -> MineNegativesParams:
     return section(MineNegativesParams, {"mine_negatives": values | changes}, "mine_negatives", None)
 
 
-def encoded(embedder: SentenceTransformer, texts: Sequence[str], prompt: str = "", **changes: object) -> np.ndarray:
+def encoded(embedder: Encoder, texts: Sequence[str], prompt: str = "") -> np.ndarray:
     with TemporaryDirectory() as done:
-        return np.array(encode(embedder, texts, settings(**changes), Path(done), prompt))
+        return np.array(encode(embedder, texts, Path(done), prompt))
+
+
+def _model(encoder: Encoder) -> SentenceTransformer:
+    assert isinstance(encoder, SentenceTransformerEncoder)
+    return encoder.model
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +95,7 @@ def test_documents_are_embedded_as_they_are_by_their_last_token(folder: Path) ->
 
 
 def test_batches_are_padded_on_the_left_and_end_with_the_end_token(folder: Path) -> None:
-    features = load_embedder(folder, settings()).preprocess(TEXTS)
+    features = _model(load_embedder(folder, settings())).preprocess(TEXTS)
     mask = features["attention_mask"]
     assert mask[:, -1].all()
     assert not mask[:, 0].all()
@@ -103,14 +110,14 @@ def test_a_query_stands_behind_its_instruction(folder: Path) -> None:
 
 def test_a_truncated_vector_is_the_first_dimensions_scaled_to_length_one(folder: Path) -> None:
     changes = {"truncate_dim": 8}
-    vectors = encoded(load_embedder(folder, settings(**changes)), TEXTS, **changes)
+    vectors = encoded(load_embedder(folder, settings(**changes)), TEXTS)
     assert vectors.shape == (len(TEXTS), 8)
     np.testing.assert_allclose(vectors, reference(folder, TEXTS, dimension=8), rtol=0, atol=1e-6)
 
 
 def test_a_long_text_is_cut_before_its_end_token(folder: Path) -> None:
     changes = {"max_length": 6}
-    vectors = encoded(load_embedder(folder, settings(**changes)), TEXTS, **changes)
+    vectors = encoded(load_embedder(folder, settings(**changes)), TEXTS)
     np.testing.assert_allclose(vectors, reference(folder, TEXTS, max_length=6), rtol=0, atol=1e-6)
     assert np.abs(vectors - reference(folder, TEXTS)).max() > 0.01
 
@@ -118,8 +125,8 @@ def test_a_long_text_is_cut_before_its_end_token(folder: Path) -> None:
 def test_bf16_runs_the_weights_in_bf16_and_gives_unit_vectors_of_fp32(folder: Path) -> None:
     changes = {"precision": "bf16"}
     embedder = load_embedder(folder, settings(**changes))
-    assert embedder.dtype == torch.bfloat16
-    vectors = encoded(embedder, TEXTS, **changes)
+    assert _model(embedder).dtype == torch.bfloat16
+    vectors = encoded(embedder, TEXTS)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=0, atol=1e-6)
     np.testing.assert_allclose(vectors, reference(folder, TEXTS, dtype=torch.bfloat16), rtol=0, atol=0.03)
 
@@ -129,25 +136,23 @@ def test_two_processes_give_the_vectors_of_one(folder: Path, monkeypatch: pytest
     monkeypatch.setattr(module, "CHUNK", 10)
     texts = [f"{text} {number}" for number in range(4) for text in TEXTS]
     changes = {"devices": ["cpu", "cpu"]}
-    two = encoded(load_embedder(folder, settings(**changes)), texts, **changes)
+    two = encoded(load_embedder(folder, settings(**changes)), texts)
     np.testing.assert_allclose(two, encoded(load_embedder(folder, settings()), texts), rtol=0, atol=1e-6)
 
 
 class _Recorder:
     """Stands for `embedder` and notes the texts; breaks off at its `fatal`-th chunk."""
 
-    def __init__(self, embedder: SentenceTransformer, fatal: int | None = None) -> None:
+    name, dimension, identity, languages = "recorder", WIDTH, "", None
+
+    def __init__(self, embedder: Encoder, fatal: int | None = None) -> None:
         self.embedder, self.fatal, self.seen = embedder, fatal, list[list[str]]()
 
-    def get_embedding_dimension(self) -> int:
-        return WIDTH
-
-    def encode_document(self, texts: list[str], **options: object) -> np.ndarray:
+    def encode(self, texts: Sequence[str], prompt: str = "") -> np.ndarray:
         if len(self.seen) + 1 == self.fatal:
             raise MemoryError
-        self.seen.append(texts)
-        vectors: np.ndarray = self.embedder.encode_document(texts, **options)
-        return vectors
+        self.seen.append(list(texts))
+        return self.embedder.encode(texts, prompt)
 
 
 def test_a_broken_run_goes_on_from_its_finished_chunks_to_the_same_bytes(
@@ -157,10 +162,10 @@ def test_a_broken_run_goes_on_from_its_finished_chunks_to_the_same_bytes(
     embedder = load_embedder(folder, settings())
     broken, resumed = _Recorder(embedder, fatal=3), _Recorder(embedder)
     with pytest.raises(MemoryError):
-        encode(broken, TEXTS, settings(), tmp_path / "done")  # type: ignore[arg-type]
-    vectors = encode(resumed, TEXTS, settings(), tmp_path / "done")  # type: ignore[arg-type]
+        encode(broken, TEXTS, tmp_path / "done")
+    vectors = encode(resumed, TEXTS, tmp_path / "done")
     assert broken.seen + resumed.seen == [TEXTS[start : start + 2] for start in range(0, len(TEXTS), 2)]
-    np.testing.assert_array_equal(vectors, encode(embedder, TEXTS, settings(), tmp_path / "undisturbed"))
+    np.testing.assert_array_equal(vectors, encode(embedder, TEXTS, tmp_path / "undisturbed"))
 
 
 KILLED = """
@@ -170,12 +175,12 @@ from babelshelf.encoder import embedder as module
 from tests.encoder.test_embedder import TEXTS, settings
 module.CHUNK = 1
 embedder = module.load_embedder(Path(sys.argv[1]), settings())
-plain = embedder.encode_document
-def slow(texts, **options):
+plain = embedder.encode
+def slow(texts, prompt):
     time.sleep(0.3)
-    return plain(texts, **options)
-embedder.encode_document = slow
-module.encode(embedder, TEXTS, settings(), Path(sys.argv[2]))
+    return plain(texts, prompt)
+embedder.encode = slow
+module.encode(embedder, TEXTS, Path(sys.argv[2]))
 """
 
 
@@ -192,9 +197,9 @@ def test_kill_minus_nine_loses_no_finished_chunk(
     monkeypatch.setattr(module, "CHUNK", 1)
     embedder = load_embedder(folder, settings())
     resumed = _Recorder(embedder)
-    vectors = encode(resumed, TEXTS, settings(), done)  # type: ignore[arg-type]
+    vectors = encode(resumed, TEXTS, done)
     assert 0 < len(resumed.seen) < len(TEXTS)
-    np.testing.assert_array_equal(vectors, encode(embedder, TEXTS, settings(), tmp_path / "undisturbed"))
+    np.testing.assert_array_equal(vectors, encode(embedder, TEXTS, tmp_path / "undisturbed"))
 
 
 POOL = """
@@ -204,10 +209,10 @@ from babelshelf.encoder import embedder
 from tests.encoder.test_embedder import settings
 
 if __name__ == "__main__":
-    model = embedder.load_embedder(Path(sys.argv[1]), settings())
-    pool = model.start_multi_process_pool(["cpu", "cpu"])
-    print(model.encode_document(["red shoes", "blue shoes"], pool=pool).shape, flush=True)
-    time.sleep(600)
+    model = embedder.load_embedder(Path(sys.argv[1]), settings(devices=["cpu", "cpu"]))
+    with model.workers():
+        print(model.encode(["red shoes", "blue shoes"]).shape, flush=True)
+        time.sleep(600)
 """
 
 
@@ -218,9 +223,10 @@ def test_no_process_of_the_pool_outlives_kill_minus_nine(folder: Path) -> None:
 
 def test_where_all_is_finished_no_process_starts(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = load_embedder(folder, settings())
-    vectors = encode(embedder, TEXTS, settings(), tmp_path)
-    monkeypatch.setattr(embedder, "start_multi_process_pool", None)
-    np.testing.assert_array_equal(encode(embedder, TEXTS, settings(devices=["cpu", "cpu"]), tmp_path), vectors)
+    vectors = encode(embedder, TEXTS, tmp_path)
+    two = load_embedder(folder, settings(devices=["cpu", "cpu"]))
+    monkeypatch.setattr(_model(two), "start_multi_process_pool", None)
+    np.testing.assert_array_equal(encode(two, TEXTS, tmp_path), vectors)
 
 
 def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
@@ -234,7 +240,7 @@ def test_more_dimensions_than_the_embedder_has_are_an_error(folder: Path) -> Non
 
 
 def test_texts_longer_than_the_embedder_reads_are_an_error(folder: Path) -> None:
-    assert load_embedder(folder, settings(max_length=256)).max_seq_length == 256
+    assert _model(load_embedder(folder, settings(max_length=256))).max_seq_length == 256
     with pytest.raises(InputError, match=r"mine_negatives\.max_length is 257, but .* reads 256 tokens at most"):
         load_embedder(folder, settings(max_length=257))
 

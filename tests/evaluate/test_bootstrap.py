@@ -1,4 +1,4 @@
-"""Intervals against scikit-learn on repeated rows, and what pairing and grouping do to their width."""
+"""Intervals against those of repeated rows by scikit-learn, and what pairing and grouping do to their width."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef
 from babelshelf.core.errors import InputError
 from babelshelf.evaluate.bootstrap import Pair, intervals, mean_difference, paired_difference
 from babelshelf.evaluate.metric_names import RESAMPLED
+from babelshelf.evaluate.ranking import mean_ndcg
 from babelshelf.tables.predictions import Thresholds
 
 OPTIONS = {"resamples": 500, "confidence": 0.95, "seed": 1}
@@ -38,18 +39,20 @@ def at(threshold: float, rows: pl.DataFrame) -> pl.DataFrame:
 def expected(rows: pl.DataFrame, threshold: float) -> np.ndarray:
     label, p_yes = rows["label"].to_numpy(), rows["p_yes"].to_numpy()
     yes = p_yes >= threshold
-    return np.array([f1_score(label, yes), average_precision_score(label, p_yes), matthews_corrcoef(label, yes)])
+    of_rows = [f1_score(label, yes), average_precision_score(label, p_yes), matthews_corrcoef(label, yes)]
+    return np.array([*of_rows, mean_ndcg(rows)])
 
 
 def widths(rows: pl.DataFrame) -> np.ndarray:
     result = intervals(at(0.5, rows), **OPTIONS)
-    return np.array([result[f"{metric}_high"] - result[f"{metric}_low"] for metric in RESAMPLED])
+    defined = [metric for metric in RESAMPLED if f"{metric}_low" in result]
+    return np.array([result[f"{metric}_high"] - result[f"{metric}_low"] for metric in defined])
 
 
 def test_difference_is_that_of_scikit_learn_and_lies_in_its_interval() -> None:
     a, b = predictions(signal=0.2), predictions(signal=0.4)
     result = paired_difference(Pair(at(0.4, a), at(0.5, b)), **OPTIONS)
-    assert [result[m].value for m in RESAMPLED] == pytest.approx(list(expected(b, 0.5) - expected(a, 0.4)))
+    assert [result[m].value for m in RESAMPLED] == pytest.approx(list(expected(b, 0.5) - expected(a, 0.4)), abs=1e-6)
     assert all(result[m].low < result[m].value < result[m].high for m in RESAMPLED)
     assert all(result[m].low > 0 for m in RESAMPLED)
 
@@ -60,14 +63,26 @@ def test_every_resample_equals_scikit_learn_on_the_repeated_rows() -> None:
     drawn = np.random.default_rng([1, 9, 0]).multinomial(len(groups), np.full(len(groups), 1 / len(groups)), size=20)
     samples = []
     for counts in drawn:
-        often = pl.DataFrame({"group": groups, "often": counts})
-        repeated = rows.join(often, on="group", maintain_order="left")
-        index = np.repeat(np.arange(repeated.height), repeated["often"].to_numpy())
-        samples.append(expected(repeated[index], 0.5))
+        copies = pl.DataFrame({"group": groups, "copy": [list(range(count)) for count in counts]}).explode("copy")
+        repeated = rows.join(copies.drop_nulls(), on="group").with_columns(group=pl.format("{} {}", "group", "copy"))
+        samples.append(expected(repeated, 0.5))
     result = intervals(at(0.5, rows), resamples=20, confidence=0.9, seed=1)
     low, high = np.quantile(samples, [0.05, 0.95], axis=0)
-    assert [result[f"{m}_low"] for m in RESAMPLED] == pytest.approx(list(low))
-    assert [result[f"{m}_high"] for m in RESAMPLED] == pytest.approx(list(high))
+    assert [result[f"{m}_low"] for m in RESAMPLED] == pytest.approx(list(low), abs=1e-6)  # sums are float32
+    assert [result[f"{m}_high"] for m in RESAMPLED] == pytest.approx(list(high), abs=1e-6)
+
+
+def test_a_metric_that_is_not_defined_has_no_interval_and_no_difference() -> None:
+    rows = at(0.5, predictions(300, per_group=1))  # no group has both labels
+    assert "ndcg_at_10_low" not in intervals(rows, **OPTIONS)
+    assert paired_difference(Pair(rows, rows), **OPTIONS).keys() == {"f1", "average_precision", "mcc"}
+
+
+def test_a_resample_without_a_group_of_both_labels_does_not_count() -> None:
+    mixed = predictions(2, per_group=2).with_columns(label=pl.Series([1, 0]), p_yes=pl.Series([0.6, 0.4]))
+    single = predictions(4, per_group=1).with_columns(pl.col("id", "group") + "x", label=pl.lit(1, pl.Int64))
+    result = intervals(at(0.5, pl.concat([mixed, single])), **OPTIONS)  # a third of the resamples lack the group
+    assert (result["ndcg_at_10_low"], result["ndcg_at_10_high"]) == (1, 1)
 
 
 def test_repeated_rows_of_a_group_make_no_interval_narrower() -> None:

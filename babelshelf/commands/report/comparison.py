@@ -26,7 +26,7 @@ class Gain:
 
     Attributes:
         seeds: the gain is the mean over these seeds, with which both rows were run.
-        by_metric: the difference in each of `metric_names.RESAMPLED`.
+        by_metric: the difference in each of `metric_names.RESAMPLED` that is defined.
         by_seed: the difference in F1 of each seed.
         test: McNemar's test, for the first of the seeds.
     """

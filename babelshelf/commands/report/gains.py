@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 from statistics import stdev
 from typing import Any
 
@@ -112,16 +113,18 @@ def _all_yes(findings: Findings, task: str) -> Iterator[Block]:
 
 
 def _rank_table(task: str, steps: Sequence[Step]) -> Table:
-    """AP and MCC, which F1 flatters."""
-    metrics = RESAMPLED[1:]
+    """What F1 flatters: the other metrics that are resampled, where the data defines them."""
+    run = [step for step in steps if step.runs]
+    metrics = [name for name in RESAMPLED[1:] if any(_over_seeds(step, name) != NONE for step in run)]
     headings = ["Row", *(text for name in metrics for text in (HEADINGS[name], f"Gain in {HEADINGS[name]}"))]
     rows = []
-    for step in (step for step in steps if step.runs):
+    for step in run:
         cells = [step.row.title]
         for metric in metrics:
-            cells += [_over_seeds(step, metric), NONE if step.gain is None else gain(step.gain.by_metric[metric])]
+            gained = None if step.gain is None else step.gain.by_metric.get(metric)
+            cells += [_over_seeds(step, metric), NONE if gained is None else gain(gained)]
         rows.append(cells)
-    return Table(f"{task}: average precision and Matthews correlation, in the same way", headings, rows)
+    return Table(f"{task}: {', '.join(HEADINGS[name] for name in metrics)} in the same way", headings, rows)
 
 
 def _seeds(step: Step, missing: Mapping[str, Sequence[str]]) -> str:
@@ -131,7 +134,9 @@ def _seeds(step: Step, missing: Mapping[str, Sequence[str]]) -> str:
 
 
 def _over_seeds(step: Step, metric: str) -> str:
-    return in_percent([float(values[index(metric)]) for values in step.values.values()])
+    """Mean and standard deviation; `NONE` where the metric is not defined on a test set."""
+    values = [float(values[index(metric)]) for values in step.values.values()]
+    return NONE if any(map(isnan, values)) else in_percent(values)
 
 
 def _deviation(gain: Gain) -> str:

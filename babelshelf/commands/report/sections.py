@@ -41,8 +41,8 @@ def results(findings: Findings) -> Iterator[ReportSection]:
             Table(caption, ["Task", "Run", "Languages", *scores], lines, text_columns=3),
             Text(
                 'All "yes" is the F1 of answering "yes" to everything: F1 flatters where most pairs are relevant; '
-                "average precision (AP) and Matthews correlation (MCC) do not. Absent languages have no labelled query "
-                "in train as it came."
+                "average precision (AP) and Matthews correlation (MCC) do not. nDCG@10 is of the order of a query's "
+                "candidates, where they have both labels. Absent languages have no labelled query in train as it came."
             ),
         ],
     )

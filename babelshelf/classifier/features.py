@@ -1,0 +1,119 @@
+"""Features of pairs: the frozen encoder's vectors of query and candidate, combined, and lexical features.
+
+Each distinct text is embedded once. The features of a row are made when they are read, so that 10 million rows need
+the memory of their texts' vectors and not of 1,500 numbers a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from babelshelf.classifier.lexical import NAMES, LexicalTexts, Rows
+from babelshelf.core.rows import LEVEL
+from babelshelf.encoder.encoder import Encoder, FloatArray
+from babelshelf.encoder.vector_cache import cached_vectors
+
+BLOCK = 8192  # rows whose features are made at once
+
+Numbers = npt.NDArray[np.int32]
+
+
+class FeatureMatrix(Protocol):
+    """Features by row: an array, or `PairFeatures`, which makes them when they are read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Numbers of rows and of features."""
+        ...
+
+    def __getitem__(self, rows: Rows, /) -> FloatArray:
+        """Features of some rows, float32."""
+        ...
+
+
+@dataclass(frozen=True)
+class PairFeatures:
+    """The features of pairs; `features[rows]`, with a slice or row numbers, makes those of some rows.
+
+    A row has u * v, |u - v| and v, for the unit vectors u of the query and v of the candidate; cos(u, v); the cosine of
+    u and the last level of a category path; and the features `lexical.NAMES`.
+
+    Attributes:
+        vectors: of the distinct texts, shape (n_texts, dimension), float32.
+        query, candidate, last: number of each row's query, candidate and last level of the candidate among the texts,
+            shape (n_rows,).
+        lexical: shape (n_rows, len(lexical.NAMES)), float32.
+    """
+
+    vectors: FloatArray
+    query: Numbers
+    candidate: Numbers
+    last: Numbers
+    lexical: FloatArray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of rows and of features."""
+        return len(self.query), 3 * self.vectors.shape[1] + 2 + len(NAMES)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.query)
+
+    def __getitem__(self, rows: Rows) -> FloatArray:
+        """Features of some rows, float32."""
+        u, v, w = (self.vectors[numbers[rows]] for numbers in (self.query, self.candidate, self.last))
+        dimension = self.vectors.shape[1]
+        features = np.empty((len(u), self.shape[1]), np.float32)
+        product = np.multiply(u, v, out=features[:, :dimension])
+        np.abs(u - v, out=features[:, dimension : 2 * dimension])
+        features[:, 2 * dimension : 3 * dimension] = v
+        features[:, 3 * dimension] = product.sum(axis=1)
+        features[:, 3 * dimension + 1] = np.einsum("ij,ij->i", u, w)
+        features[:, 3 * dimension + 2 :] = self.lexical[rows]
+        return features
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
+        """All features as an array."""
+        return self[:].astype(dtype or np.float32, copy=False)
+
+    def take(self, rows: Rows) -> PairFeatures:
+        """The features of some rows, without making them."""
+        own = {name: getattr(self, name)[rows] for name in ("query", "candidate", "last", "lexical")}
+        return replace(self, **own)
+
+
+def pair_features(rows: pl.DataFrame, encoder: Encoder, cache: Path) -> PairFeatures:
+    """Features of rows.
+
+    Args:
+        rows: with the columns `query` and `candidate`.
+        encoder: embeds the texts.
+        cache: folder of the vectors, see `cached_vectors`.
+    """
+    columns = rows.select("query", "candidate", last=pl.col("candidate").str.split(LEVEL).list.last())
+    texts = pl.concat([columns[name].unique() for name in columns.columns]).unique().sort()
+    position = pl.DataFrame({"text": texts, "number": np.arange(len(texts), dtype=np.int32)})
+    numbers = [
+        columns.select(text=name).join(position, on="text", how="left", maintain_order="left")["number"].to_numpy()
+        for name in columns.columns
+    ]
+    query, candidate, last = numbers
+    prepared = LexicalTexts.of(texts)
+    lexical = np.empty((rows.height, len(NAMES)), np.float32)
+    for part in blocks(rows.height):
+        lexical[part] = prepared.features(query[part], candidate[part], last[part])
+    return PairFeatures(cached_vectors(texts.to_list(), encoder, cache), query, candidate, last, lexical)
+
+
+def blocks(rows: int) -> Iterator[slice]:
+    """Slices of at most `BLOCK` rows that cover all rows."""
+    for start in range(0, rows, BLOCK):
+        yield slice(start, min(start + BLOCK, rows))

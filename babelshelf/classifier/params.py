@@ -1,0 +1,17 @@
+"""The params of `classifier`: the section `classifier`, and `tasks.<task>.classifier` for what differs by task."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from babelshelf.core.params import Section
+
+
+class ClassifierParams(Section):
+    """How the head is fitted."""
+
+    penalties: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)  # of the squared weights; the folds choose one
+    folds: int = Field(ge=2)  # over query groups: they choose the penalty and give out-of-fold scores
+    penalty_rows: int = Field(ge=1000)  # rows, of whole query groups, that the penalty is chosen on at most

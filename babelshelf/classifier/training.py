@@ -1,0 +1,192 @@
+"""Fit a classifier on features, choose its penalty by cross-validation, and score the rows out of fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from babelshelf.classifier.features import FeatureMatrix, PairFeatures, blocks
+from babelshelf.classifier.logistic import Problems, Standardized, solve
+from babelshelf.classifier.model import Classifier, probabilities
+from babelshelf.classifier.params import ClassifierParams
+from babelshelf.core.errors import InputError
+from babelshelf.encoder.encoder import FloatArray
+
+NO_FOLD = -1  # what the final fit leaves out
+
+Labels = npt.NDArray[np.generic] | pl.Series
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A classifier, and what the cross-validation said.
+
+    Attributes:
+        classifier: fitted on all rows.
+        out_of_fold: p(yes) of each row by the model of the folds that it is not in, shape (n_rows,).
+        log_loss: mean out-of-fold log loss by penalty, on the rows that the penalty was chosen on.
+    """
+
+    classifier: Classifier
+    out_of_fold: Scores
+    log_loss: dict[float, float]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows to fit: features, labels, weights, and the number of each row's group and fold."""
+
+    features: FeatureMatrix
+    labels: FloatArray
+    weights: FloatArray
+    group: npt.NDArray[np.int64]
+    fold: npt.NDArray[np.int8]
+
+    def problems(self, left_out: list[int], penalties: list[float]) -> Problems:
+        """A problem for each pair of a fold that is left out and a penalty."""
+        return Problems(self.labels, self.weights, self.fold, np.array(left_out, np.int8), np.array(penalties))
+
+    @cached_property
+    def standardized(self) -> Standardized:
+        """The features, standardized."""
+        return Standardized(self.features)
+
+    def sample(self, most: int, seed: int) -> Examples:
+        """At most `most` rows, of whole query groups in a random order; all rows if they are no more."""
+        if len(self.labels) <= most:
+            return self
+        order = np.random.default_rng(seed).permutation(int(self.group.max()) + 1)[self.group]
+        by_group = np.argsort(order, kind="stable")
+        last = order[by_group[most]]  # the first group that does not fit
+        rows = np.flatnonzero(order < last)
+        features = self.features.take(rows) if isinstance(self.features, PairFeatures) else self.features[rows]
+        return Examples(features, self.labels[rows], self.weights[rows], self.group[rows], self.fold[rows])
+
+
+def fit(
+    features: FeatureMatrix,
+    labels: Labels,
+    groups: Labels,
+    settings: ClassifierParams,
+    seed: int,
+    *,
+    weights: Labels | None = None,
+) -> Classifier:
+    """A classifier fitted on all rows; see `fit_with_folds`."""
+    examples = _examples(features, labels, groups, settings, seed, weights=weights)
+    penalty, _ = _choose_penalty(examples, settings, seed)
+    return _fit_all(examples, penalty, folds=[])[0]
+
+
+def out_of_fold(
+    features: FeatureMatrix,
+    labels: Labels,
+    groups: Labels,
+    settings: ClassifierParams,
+    seed: int,
+    *,
+    weights: Labels | None = None,
+) -> Scores:
+    """p(yes) of each row, shape (n_rows,), by a model that has seen no row of its group; see `fit_with_folds`."""
+    return fit_with_folds(features, labels, groups, settings, seed, weights=weights).out_of_fold
+
+
+def fit_with_folds(
+    features: FeatureMatrix,
+    labels: Labels,
+    groups: Labels,
+    settings: ClassifierParams,
+    seed: int,
+    *,
+    weights: Labels | None = None,
+) -> Fit:
+    """Fit a classifier on all rows, and one for each fold on the rows of the other folds.
+
+    The penalty is the one with the least out-of-fold log loss, for all of them; so a label reaches its own row's score
+    through that one number alone.
+
+    Args:
+        features: shape (n_rows, n_features).
+        labels: 0, 1 or a probability between, shape (n_rows,).
+        groups: of the rows, shape (n_rows,): a group's rows are in one fold.
+        settings: penalties and folds; with a single penalty none is chosen.
+        seed: assigns the groups to the folds.
+        weights: of the rows, at least 0, shape (n_rows,); 1 by default.
+
+    Raises:
+        InputError: a label is not from 0 to 1, a weight is negative, all labels are the same, or there is one group.
+    """
+    examples = _examples(features, labels, groups, settings, seed, weights=weights)
+    penalty, log_loss = _choose_penalty(examples, settings, seed)
+    folds = np.unique(examples.fold).tolist()
+    classifier, fold_weights = _fit_all(examples, penalty, folds)
+    return Fit(classifier, _scores(examples, fold_weights, folds), log_loss)
+
+
+def _examples(
+    features: FeatureMatrix,
+    labels: Labels,
+    groups: Labels,
+    settings: ClassifierParams,
+    seed: int,
+    *,
+    weights: Labels | None,
+) -> Examples:
+    values = np.asarray(labels, np.float32)
+    row_weights = np.ones(len(values), np.float32) if weights is None else np.asarray(weights, np.float32)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise InputError("the classifier needs a label from 0 to 1 in each row")
+    if not (np.isfinite(row_weights) & (row_weights >= 0)).all():
+        raise InputError("the weight of a row must be a number of at least 0")
+    seen = values[row_weights > 0]
+    if not len(seen) or seen.min() == seen.max():
+        raise InputError("all training rows have the same label: a classifier needs both relevant and other candidates")
+    group = pl.Series(groups).rank("dense").to_numpy().astype(np.int64) - 1
+    if group.max() < 1:
+        raise InputError("all training rows are of one query group: cross-validation needs two or more")
+    place = np.random.default_rng(seed).permutation(int(group.max()) + 1)  # groups are dealt to the folds in turn
+    return Examples(features, values, row_weights, group, (place % settings.folds).astype(np.int8)[group])
+
+
+def _choose_penalty(examples: Examples, settings: ClassifierParams, seed: int) -> tuple[float, dict[float, float]]:
+    """The penalty with the least out-of-fold log loss, and that of each penalty; the larger one of equals."""
+    penalties = sorted(settings.penalties, reverse=True)
+    if len(penalties) == 1:
+        return penalties[0], {}
+    sample = examples.sample(settings.penalty_rows, seed)
+    folds = np.unique(sample.fold).tolist()
+    problems = sample.problems(folds * len(penalties), np.repeat(penalties, len(folds)).tolist())
+    weights = solve(sample.standardized, problems).reshape(-1, len(penalties), len(folds))
+    log_loss = {}
+    for number, penalty in enumerate(penalties):
+        log_loss[penalty] = _log_loss(_scores(sample, weights[:, number], folds), sample)
+    return min(penalties, key=lambda penalty: log_loss[penalty]), log_loss
+
+
+def _fit_all(examples: Examples, penalty: float, folds: list[int]) -> tuple[Classifier, npt.NDArray[np.float64]]:
+    """The classifier of all rows, and the weights of those that leave out one of `folds`."""
+    problems = examples.problems([NO_FOLD, *folds], [penalty] * (1 + len(folds)))
+    weights = solve(examples.standardized, problems)
+    standardized = examples.standardized
+    return Classifier(standardized.mean, standardized.scale, weights[:, 0], penalty), weights[:, 1:]
+
+
+def _scores(examples: Examples, weights: npt.NDArray[np.float64], folds: list[int]) -> Scores:
+    """p(yes) of each row by the weights, shape (width, n_folds), of its fold."""
+    logits = np.empty(len(examples.labels))
+    column = np.searchsorted(folds, examples.fold)
+    for rows in blocks(len(logits)):
+        block = examples.standardized.block(rows) @ weights.astype(np.float32)
+        logits[rows] = block[np.arange(len(block)), column[rows]]
+    return probabilities(logits)
+
+
+def _log_loss(p_yes: Scores, examples: Examples) -> float:
+    p_yes = np.clip(p_yes, 1e-7, 1 - 1e-7)
+    loss = -(examples.labels * np.log(p_yes) + (1 - examples.labels) * np.log1p(-p_yes))
+    return float(np.average(loss, weights=examples.weights))

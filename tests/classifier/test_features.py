@@ -1,0 +1,73 @@
+"""Features of pairs: each text is embedded once, in any order of rows; the lexical ones are worked out by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from babelshelf.classifier import features as module
+from babelshelf.classifier.features import pair_features
+from babelshelf.classifier.lexical import NAMES, LexicalTexts
+from tests.helpers.hash_encoder import HashEncoder
+
+ROWS = pl.DataFrame(
+    {
+        "query": ["red shoes", "red shoes", "usb cable 2", "シャツ"],
+        "candidate": ["Shoes > Red", "Cables", "Usb Cable 20 cm", "Shoes > Red"],
+    }
+)
+
+
+def lexical(query: str, candidate: str) -> dict[str, float]:
+    texts = pl.Series([query, candidate, candidate.rsplit(" > ", maxsplit=1)[-1]])
+    values = LexicalTexts.of(texts).features(*(np.array([number], np.int32) for number in range(3)))
+    return dict(zip(NAMES, values[0].tolist(), strict=True))
+
+
+def test_a_row_has_the_vectors_combined_the_cosines_and_the_lexical_features(tmp_path: Path) -> None:
+    encoder = HashEncoder()
+    row = pair_features(ROWS, encoder, tmp_path)[0:1][0]
+    u, v, w = encoder.encode(["red shoes", "Shoes > Red", "Red"])
+    assert np.allclose(row[: -len(NAMES)], [*(u * v), *np.abs(u - v), *v, u @ v, u @ w], atol=1e-6)
+
+
+def test_each_distinct_text_is_embedded_once_and_again_only_by_another_encoder(tmp_path: Path) -> None:
+    first, same, other = HashEncoder(), HashEncoder(), HashEncoder(identity="hash-2")
+    texts = {*ROWS["query"], *ROWS["candidate"], "Red"}
+    for encoder in (first, same, other):
+        pair_features(ROWS, encoder, tmp_path)
+    embedded = [sorted(text for call in encoder.calls for text in call) for encoder in (first, same, other)]
+    assert embedded == [sorted(texts), [], sorted(texts)]
+
+
+def test_blocks_rows_and_all_at_once_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = np.asarray(pair_features(ROWS, HashEncoder(), tmp_path))
+    monkeypatch.setattr(module, "BLOCK", 3)
+    features = pair_features(ROWS, HashEncoder(), tmp_path)
+    assert features.shape == whole.shape
+    assert len(features) == 4
+    assert np.array_equal(np.concatenate([features[part] for part in module.blocks(4)]), whole)
+    order = np.array([2, 0, 3, 1])
+    assert np.array_equal(features[order], whole[order])
+    assert np.array_equal(features.take(order)[:], whole[order])
+
+
+def test_shared_words_and_grams_count_whatever_their_case_and_order() -> None:
+    values = lexical("RED shoes", "Shoes > Red")
+    assert [values[name] for name in NAMES[:6]] == pytest.approx([1, 1, 3 / 8, 1, 1, 1])
+
+
+def test_a_number_is_shared_as_a_whole() -> None:
+    same, longer, none = lexical("usb 2", "cable 2"), lexical("usb 2", "cable 20"), lexical("usb", "cable 20")
+    assert [(v["numbers_in_candidate"], v["numbers_missing"]) for v in (same, longer, none)] == [(1, 0), (0, 1), (0, 0)]
+
+
+def test_scripts_lengths_and_levels() -> None:
+    values = lexical("シャツ", "Shoes > Red > Small")
+    assert values["same_script"] == 0
+    assert lexical("42", "Shoes")["same_script"] == 1
+    assert values["candidate_levels"] == 3
+    assert values["query_length"] == pytest.approx(np.log(4))
