@@ -49,7 +49,9 @@ def require(stage: str, task: str | None = None, accelerate: Path | None = None,
 def require_all() -> None:
     """Like `require`, for all stages with heavy work."""
     values, machine = read(PARAMS_FILE), Machine()
-    problems = [*lacking(values, "base_model", None, machine), *lacking(values, "score", None, machine)]
+    trains_an_lm = any(methods(recipe) != {"classifier"} for recipe in values["tasks"].values())
+    problems = lacking(values, "base_model", None if trains_an_lm else "embedder", machine)
+    problems += lacking(values, "score", None, machine)
     for task, recipe in values["tasks"].items():
         problems += lacking(values, "translate", task, machine)
         trained = methods(recipe)
@@ -118,7 +120,7 @@ def lacking(
 def _scores_with_an_lm(tasks: dict[str, Any], stage: str, task: str | None) -> bool:
     """Whether a stage scores with a fine-tuned LM: a classifier needs nothing that a machine may lack."""
     recipes = [tasks[task]] if task else list(tasks.values())
-    if stage == "score" and task is None:
+    if task is None:
         return any(methods(recipe) != {"classifier"} for recipe in recipes)
     return any(recipe[SCORING[stage]] != "classifier" for recipe in recipes)
 
