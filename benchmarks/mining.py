@@ -4,10 +4,11 @@ r"""Mining at full size: indexes against the exact one, and the whole step besid
     OMP_NUM_THREADS=1 python -m benchmarks.mining indexes --taxonomy data/taxonomy --vectors 50000
     OMP_NUM_THREADS=1 python -m benchmarks.mining side-by-side --taxonomy data/taxonomy --candidates 20000 --rows 60000
 
-Texts are the paths of a category tree in all its languages (`babelshelf/prepare/sources/taxonomy/` has the format),
-embedded by a static embedder of 256 dimensions that is built from them. `--synthetic` uses clustered random vectors
-instead. Times are CPU seconds of all threads, which depend less on other load than wall time; each line of
-`side-by-side` is measured in a process of its own, the median of `--repeats`.
+Texts are the paths of a category tree in all its languages (`babelshelf/prepare/sources/taxonomy/` has the format).
+`indexes` embeds them with the built-in encoder, or uses clustered random vectors with `--synthetic`; `side-by-side`
+embeds them as sums of random vectors, which takes next to no time. Times are CPU seconds of all threads, which depend
+less on other load than wall time; each line of `side-by-side` is measured in a process of its own, the median of
+`--repeats`.
 docs/benchmarks.md has results.
 """
 
@@ -25,14 +26,16 @@ import click
 import faiss
 import numpy as np
 import polars as pl
+import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
 from sentence_transformers.util import mine_hard_negatives
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from babelshelf.base_model import nano_embedder
-from babelshelf.base_model.params import NanoEmbedderParams
 from babelshelf.core.params import read, section
 from babelshelf.core.rows import ROW_SCHEMA
+from babelshelf.encoder.builtin_encoders import load_builtin
 from babelshelf.encoder.embedder import encode, load_embedder
 from babelshelf.mine_negatives import mining, vector_index
 from babelshelf.mine_negatives.params import MineNegativesParams
@@ -40,6 +43,7 @@ from babelshelf.mine_negatives.params import MineNegativesParams
 K = 51  # the window [20, 50) and the positive itself
 WINDOW = (20, 50)
 QUERIES = 2000
+ENCODER = "use_multilingual"
 NANO = read(Path(__file__).parents[1] / "profiles" / "nano.yaml")
 SEARCH = (
     NANO["mine_negatives"]
@@ -67,7 +71,7 @@ def indexes(*, taxonomy: Path | None, synthetic: bool, vectors: int, dimension: 
             np.save(file, clustered(vectors, dimension))
         elif taxonomy:
             texts = paths(taxonomy)[:vectors]
-            np.save(file, _embed(texts, _save_embedder(texts, Path(folder)), Path(folder) / "done"))
+            np.save(file, encode(load_builtin(ENCODER), texts, Path(folder) / "done"))
         else:
             raise click.UsageError("give --taxonomy or --synthetic")
         vectors = np.load(file, mmap_mode="r")
@@ -260,14 +264,16 @@ def clustered(number: int, dimension: int) -> np.ndarray:
 
 
 def _save_embedder(texts: list[str], folder: Path) -> Path:
-    catalogue = pl.DataFrame({"text": texts, "kind": "candidate", "language": "en"})
-    made = nano_embedder.build(catalogue, NanoEmbedderParams(vocab_size=2048, dimension=256), 1)
+    """A sum of random vectors, one a word piece: both sides embed with it, and it costs next to nothing."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=8192, special_tokens=["<unk>"], show_progress=False)
+    )
+    torch.manual_seed(1)
+    made = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=256), Normalize()], device="cpu")
     made.save(str(folder / "embedder"))
     return folder / "embedder"
-
-
-def _embed(texts: list[str], folder: Path, done: Path) -> np.ndarray:
-    return encode(load_embedder(folder, _settings()), texts, done)
 
 
 def _settings(**changes: Any) -> MineNegativesParams:  # noqa: ANN401 - values of params

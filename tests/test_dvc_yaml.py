@@ -70,8 +70,13 @@ def test_every_path_of_the_command_is_a_dep_or_an_out(name: str) -> None:
     stage = _stage(name)
     declared = _paths([*stage["deps"], *stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])])
     command = stage["cmd"].replace("${prepare.input}", "${prepare.input.qc} ${prepare.input.qi}")
-    paths = {word for word in shlex.split(command) if "/" in word or re.fullmatch(r"\$\{[\w.]+\}", word)} - {"${key}"}
-    assert {path for path in paths if path not in declared} - {"${item.task}", "${item.variant}"} == set()
+    paths = {word for word in shlex.split(command) if "/" in word or re.fullmatch(r"\$\{[\w.]+\}", word)}
+    assert {path for path in paths if path not in declared} - {
+        "${key}",
+        "${item}",
+        "${item.task}",
+        "${item.variant}",
+    } == set()
 
 
 @OF_STAGE
@@ -81,4 +86,6 @@ def test_the_params_section_of_the_stage_is_declared(name: str) -> None:
     )
     declared = _stage(name)["params"]
     assert "threads" in declared
-    assert name in WITHOUT_PARAMS or any(key == section or key.endswith(f".{section}") for key in declared)
+    assert name in WITHOUT_PARAMS or any(
+        key.startswith(f"{section}.") or f".{key}".endswith(f".{section}") for key in declared
+    )

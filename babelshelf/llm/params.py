@@ -11,25 +11,19 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from babelshelf.core.params import Section
 
 NANO = "nano"  # the built-in model
-
-
-NEWEST = "none"  # the revision that a branch has on the day of its download
-
-
+NEWEST = "none"  # a revision: the newest commit of the main branch at the time of the download
 HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
-
-
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
-CPU_INFO = Path("/proc/cpuinfo")  # of Linux
+CPU_INFO = Path("/proc/cpuinfo")  # Linux only
 
 
 def fastest_precision() -> str:
-    """`bf16` where the GPU, or the CPU where there is none, computes in it; else `fp32`.
+    """`bf16` if the GPU (the CPU if there is no GPU) has instructions for it, else `fp32`.
 
-    On a CPU without instructions for bf16 a product of bf16 matrices takes some 30 times as long as one of fp32.
+    Without such instructions, a CPU multiplies bf16 matrices about 30 times slower than fp32 ones.
     """
-    import torch  # noqa: PLC0415 - slow to import, and needed only where nothing is said
+    import torch  # noqa: PLC0415 - slow to import, and only needed for precision: auto
 
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
@@ -43,12 +37,12 @@ def _precision(value: object) -> object:
     return fastest_precision() if value == "auto" else value
 
 
-Precision = Annotated[Literal["fp32", "bf16"], BeforeValidator(_precision)]  # auto is what is fastest here
+Precision = Annotated[Literal["fp32", "bf16"], BeforeValidator(_precision)]  # auto: `fastest_precision`
 Template = Annotated[str, Field(pattern=r"^[\w-]+$")]  # a folder of prompts/
 
 
 def is_folder(model: str) -> bool:
-    """Whether `model` names a folder of this machine: it begins with `/`, `./`, `../` or `~`."""
+    """Whether `model` is a local folder: it begins with `/`, `./`, `../` or `~`."""
     return model.startswith(("/", "./", "../", "~"))
 
 
@@ -77,5 +71,5 @@ class SourceParams(Section):
     def _of_hub(cls, revision: str, info: ValidationInfo) -> str:
         model = info.data.get("model", "")
         if revision != NEWEST and (model == NANO or is_folder(model)):
-            raise ValueError(f"expected none: {model} is no model of the hub, which alone has revisions")
+            raise ValueError(f"expected none: only models of the hub have revisions, and {model} is not one")
         return revision

@@ -14,10 +14,9 @@ from babelshelf.core.files import write_json
 
 VERSIONS = "versions.json"
 PACKAGES = ("torch", "transformers", "tokenizers", "trl", "peft")
-EMBEDDER_PACKAGES = ("torch", "transformers", "tokenizers", "sentence-transformers", "scikit-learn")
 
 
-def write_versions(folder: Path, packages: tuple[str, ...] = PACKAGES) -> None:
-    """Write the versions of Python and `packages`, without the tags of their builds, into a model's folder."""
-    found = {package: version(package).partition("+")[0] for package in packages}
+def write_versions(folder: Path) -> None:
+    """Write the versions of Python and of `PACKAGES`, without the tags of their builds, into a model's folder."""
+    found = {package: version(package).partition("+")[0] for package in PACKAGES}
     write_json(folder / VERSIONS, {"python": platform.python_version()} | found)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from babelshelf.base_model.params import BaseLmParams
+from babelshelf.base_model.params import BaseLmParams, EmbedderParams
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
+from babelshelf.encoder.builtin_encoders import is_builtin, packages
 from babelshelf.llm import base_model
 from babelshelf.llm.params import NANO, NEWEST, SourceParams, is_folder
 from babelshelf.preflight import memory
@@ -51,6 +52,18 @@ def lacks_model(name: str, source: SourceParams, machine: Machine) -> Iterator[s
         yield f"{name}: {error.message}"
     else:
         yield from lacks_room(name, size, base_model.hub_cache(), machine)
+
+
+def lacks_embedder(name: str, source: EmbedderParams, machine: Machine) -> Iterator[str]:
+    """Like `lacks_model`, of the embedder: a package that is not installed, or one with other weights."""
+    if not is_builtin(source.model):
+        yield from lacks_model(name, source, machine)
+        return
+    for weights in packages(source.model):
+        try:
+            weights.check()
+        except InputError as error:
+            yield f"{name}: {error.message}"
 
 
 def base_shape(lm: BaseLmParams) -> Shape | None:

@@ -19,7 +19,7 @@ from babelshelf.core.plugins import PluginSection
 from babelshelf.dpo.params import DpoParams
 from babelshelf.llm.requirements import Requirement, Scoring
 from babelshelf.preflight import backends, prompts, training
-from babelshelf.preflight.limits import base_shape, lacks_model
+from babelshelf.preflight.limits import base_shape, lacks_embedder, lacks_model
 from babelshelf.preflight.machine import Machine
 from babelshelf.score.params import ScoreParams
 from babelshelf.sft.params import SftParams
@@ -31,7 +31,7 @@ def require(stage: str, task: str | None = None, accelerate: Path | None = None,
 
     Args:
         stage: whose params are looked at.
-        task: `qc` or `qi`, where the stage has one.
+        task: `qc` or `qi`, where the stage has one; of `base_model` the model, `lm` or `embedder`.
         accelerate: the configuration that it is called with, whichever its params name.
         files: tables of its rows, of which memory is estimated.
 
@@ -69,7 +69,7 @@ def lacking(
     Args:
         values: all of params.yaml.
         stage: `base_model`, `translate`, `sft`, `dpo` or `score`.
-        task: of the stage.
+        task: of the stage; of `base_model` instead the model, `lm` or `embedder`, or None for both.
         machine: what there is.
         accelerate: see `require`; None: the one that the params name.
         files: see `require`; none: those of the task's recipe, where they are there.
@@ -79,11 +79,17 @@ def lacking(
         needs = _requirements(translation) if translation.languages else []
         return list(backends.lacking("translate", needs, None, machine))
     base = section(BaseModelParams, values, "base_model", None)
-    shape, tasks = base_shape(base.lm), list(values["tasks"])
-    tuning = section(SftParams, values, "sft", task or tasks[0])
+    tasks = list(values["tasks"])
     if stage == "base_model":
-        lines = [line for source in (base.lm, base.embedder) for line in lacks_model("base_model", source, machine)]
-        return [*lines, *prompts.tokenizer_problems(base.lm, tuning.template, tasks, tuning.max_length)]
+        lines: list[str] = []
+        if task in (None, "lm"):
+            tuning = section(SftParams, values, "sft", tasks[0])
+            lines += lacks_model("base_model", base.lm, machine)
+            lines += prompts.tokenizer_problems(base.lm, tuning.template, tasks, tuning.max_length)
+        if task in (None, "embedder"):
+            lines += lacks_embedder("base_model", base.embedder, machine)
+        return lines
+    shape, tuning = base_shape(base.lm), section(SftParams, values, "sft", task or tasks[0])
     template = prompts.PROMPTS / tuning.template / f"{task or tasks[0]}.txt"
     read_files = files or _recipe_files(values["tasks"], stage, task)
     longest = partial(prompts.longest, read_files, template, base.lm, tuning.max_length)

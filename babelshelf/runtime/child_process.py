@@ -1,7 +1,7 @@
-"""Processes that end with the one that started them, however that ends: after SIGKILL it can't clean up.
+"""End child processes when their parent dies, even by SIGKILL, after which it cannot clean up.
 
-What waits for its parent's next task would wait for ever, and keep its memory and its GPU. A process of multiprocessing
-that runs code of ours watches for itself (`end_with_parent`); for those that a library starts, a guard does.
+Orphans would wait forever for their next task and keep memory and GPUs. A multiprocessing child that runs our code
+calls `end_with_parent`; a `Guard` ends those that a library starts.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from threading import Thread
 
 import psutil
 
-INTERVAL = 0.5  # seconds between two looks of a guard
+INTERVAL = 0.5  # seconds between two checks of a guard
 
 
 def end_with_parent() -> None:
-    """End this process, and those that it has started, as soon as its parent is gone; returns at once.
+    """End this process and its children as soon as its parent is gone; returns at once.
 
-    To be called first of all that a process of multiprocessing does; in any other it does nothing.
+    Call it first in a multiprocessing child; in any other process it does nothing.
     """
     if parent_process() is not None:
         Thread(target=_wait_and_end, name="end_with_parent", daemon=True).start()
@@ -32,26 +32,26 @@ def end_with_parent() -> None:
 
 def _wait_and_end() -> None:
     parent = parent_process()
-    assert parent is not None  # `end_with_parent` has looked
+    assert parent is not None  # checked by `end_with_parent`
     parent.join()
     _kill(psutil.Process().children(recursive=True))
-    os.kill(os.getpid(), signal.SIGTERM if os.name == "nt" else signal.SIGKILL)  # no handler may keep it
+    os.kill(os.getpid(), signal.SIGTERM if os.name == "nt" else signal.SIGKILL)  # which no handler can catch
 
 
 class Guard:
-    """A small process that ends all that this one has started, and itself, when this one is gone.
+    """A small process that ends all children of this process, and itself, when this process is gone.
 
-    To be made before what it is to end; it looks twice a second, so what was started just before may be missed.
+    Create it before the children. It checks twice a second, so it can miss a child started just before the end.
     """
 
     def __init__(self) -> None:
-        # -P: this file's folder has modules that are called as some of Python's own
+        # -P: modules in this file's folder would shadow those of the standard library
         command = [sys.executable, "-P", __file__, str(os.getpid())]
         none = subprocess.DEVNULL
         self._process = subprocess.Popen(command, stdin=none, stdout=none, stderr=none, start_new_session=True)
 
     def close(self) -> None:
-        """End the guard alone."""
+        """End the guard only."""
         self._process.kill()
         self._process.wait()
 

@@ -41,7 +41,7 @@ def stage(name: str, *, writes: str) -> Callable[[Callable[P, str]], Callable[P,
     def decorate(main: Callable[P, str]) -> Callable[P, None]:
         @functools.wraps(main)
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
-            label = " ".join(filter(None, [name, kwargs.get("task")]))  # type: ignore[list-item]
+            label = " ".join(filter(None, [name, _item(kwargs)]))
             log, start = log_file(name, kwargs), time.monotonic()
             if is_launched():
                 with screen.captured(log), full_disk.explained():
@@ -69,7 +69,7 @@ def stage(name: str, *, writes: str) -> Callable[[Callable[P, str]], Callable[P,
 
 def log_file(name: str, options: Mapping[str, Any]) -> Path:
     """Where what a stage prints is kept: `.cache/logs/<stage>.log`, with the experiment's name before it in one."""
-    of_dvc = os.environ.get("DVC_STAGE", "@".join(filter(None, [name, options.get("task")])))
+    of_dvc = os.environ.get("DVC_STAGE", "@".join(filter(None, [name, _item(options)])))
     parts = [os.environ.get("DVC_EXP_NAME"), of_dvc]
     file = work_dir() / "logs" / f"{'-'.join(filter(None, parts))}.log"
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file  # DVC_ROOT is absolute
@@ -90,7 +90,13 @@ def _prepare(name: str, options: Mapping[str, Any]) -> None:
     if "accelerate" in options:
         accelerate_config.choose_gpu(options["accelerate"])
     files = [options[option] for option in READ if option in options]
-    requirements.require(name, options.get("task"), options.get("accelerate"), files)
+    requirements.require(name, _item(options), options.get("accelerate"), files)
+
+
+def _item(options: Mapping[str, Any]) -> str | None:
+    """What DVC writes behind the stage's name: the task, or for `base_model` which model."""
+    item: str | None = options.get("task") or options.get("which")
+    return item
 
 
 def _purpose(main: Callable[..., object]) -> str:

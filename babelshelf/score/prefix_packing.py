@@ -1,9 +1,9 @@
-"""Prompts that begin alike, packed so that what they share is computed once.
+"""Pack prompts with common prefixes, so that each prefix is computed once.
 
-Consecutive prompts become one row of tokens: the first prompt, then of each further one just the tokens after what it
-shares with the one before. A token sees those of its own prompt alone, through an attention mask, and has the position
-that it has in its prompt (tree attention, arXiv 2305.09781, section 4.2). The most is saved where prompts come in the
-order of their tokens: an instruction, a query with many candidates and a category with many queries then count once.
+Consecutive prompts become one row of tokens: the first prompt, then of each further prompt only the tokens after the
+prefix that it shares with the previous one. An attention mask lets a token attend only to tokens of its own prompt, and
+its position is that in its prompt (tree attention, arXiv 2305.09781, section 4.2). Sort the prompts by their tokens to
+share the most: an instruction, a query with many candidates, or a category with many queries is then computed once.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class Row:
     """Prompts in one row of tokens.
 
     Attributes:
-        ids: of the tokens.
-        positions: of each token in its prompts.
-        first: number in this row of the first prompt that has the token.
-        after: number in this row of the first prompt after that which has it no more.
-        last: for each prompt, where in the row its last token is.
-        path: where in the row the tokens of the latest prompt are.
+        ids: token ids.
+        positions: position of each token in its prompts.
+        first: for each token, index of the first prompt of this row that has it.
+        after: for each token, index of the first later prompt without it.
+        last: for each prompt, index of its last token in the row.
+        path: indices in the row of the tokens of the latest prompt.
     """
 
     ids: list[int] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Row:
     path: list[int] = field(default_factory=list)
 
     def add(self, prompt: Sequence[int], shared: int) -> None:
-        """Append a prompt whose first `shared` tokens are those of the latest one."""
+        """Append a prompt that shares its first `shared` tokens with the latest one."""
         number, start, new = len(self.last), len(self.ids), len(prompt) - shared
         for index in self.path[shared:]:
             self.after[index] = number
@@ -56,8 +56,9 @@ class Packed:
 
     Attributes:
         input_ids, position_ids: int64, shape (rows, tokens).
-        seen: bool, shape (rows, 1, tokens, tokens): whether the token of the third axis sees that of the fourth.
-        last: int64, shape (prompts,): where the prompts' last tokens are in the flattened rows.
+        seen: attention mask, bool, shape (rows, 1, tokens, tokens): whether the token of the third axis attends to that
+            of the fourth.
+        last: int64, shape (prompts,): indices of the prompts' last tokens in the flattened rows.
     """
 
     input_ids: torch.Tensor
@@ -67,13 +68,14 @@ class Packed:
 
 
 def rows(prompts: Sequence[list[int]], tokens: int) -> Iterator[Row]:
-    """Rows of at most `tokens` tokens that hold all prompts in their order.
+    """Pack all prompts, in their order, into rows of at most `tokens` tokens.
 
-    A longer prompt that shares something may make a row of twice its length, or none of its kind would share anything.
+    A prompt with a shared prefix may make its row twice as long as itself, because prompts longer than half of `tokens`
+    could otherwise share nothing.
 
     Args:
-        prompts: at least one token each.
-        tokens: more share more, and each token then takes longer to see the others.
+        prompts: token ids, at least one each.
+        tokens: longer rows share more, but attention costs grow with the square of the length.
     """
     row = Row()
     for prompt, shared in zip(prompts, shared_tokens(prompts), strict=True):
@@ -87,7 +89,7 @@ def rows(prompts: Sequence[list[int]], tokens: int) -> Iterator[Row]:
 
 
 def shared_tokens(prompts: Sequence[list[int]]) -> list[int]:
-    """How many tokens at its beginning each prompt shares with the one before; 0 for the first."""
+    """Length of the prefix that each prompt shares with the previous one; 0 for the first."""
     if not prompts:
         return []
     lengths = np.array([len(prompt) for prompt in prompts])
@@ -101,7 +103,7 @@ def shared_tokens(prompts: Sequence[list[int]]) -> list[int]:
 
 
 def batches(rows: Iterable[Row], tokens: int) -> Iterator[list[Row]]:
-    """Runs of consecutive rows, as many as fit into `tokens` padded tokens, at least one."""
+    """Batches of consecutive rows: as many rows as fit into `tokens` padded tokens, at least one."""
     batch: list[Row] = []
     widest = 0
     for row in rows:
@@ -115,7 +117,7 @@ def batches(rows: Iterable[Row], tokens: int) -> Iterator[list[Row]]:
 
 
 def pack(batch: Sequence[Row], pad_id: int) -> Packed:
-    """Tensors of some rows."""
+    """Rows as padded tensors."""
     width = max(len(row.ids) for row in batch)
     ids, positions, first, after = (
         np.array([values + [filler] * (width - len(values)) for values in column])
@@ -127,7 +129,7 @@ def pack(batch: Sequence[Row], pad_id: int) -> Packed:
         )
     )
     seen = (first[:, :, None] < after[:, None, :]) & np.tri(width, dtype=bool)
-    seen |= np.eye(width, dtype=bool)  # the filling sees itself, as a softmax of nothing is no number
+    seen |= np.eye(width, dtype=bool)  # padding attends to itself: the softmax of an empty set is NaN
     last = np.concatenate([np.array(row.last) + number * width for number, row in enumerate(batch)])
     return Packed(
         input_ids=torch.from_numpy(ids),

@@ -55,6 +55,21 @@ class LanguageCheckParams(Section):
     tolerance: ToleranceParams
 
 
+# The params that the backends `transformers` and `vllm` share, as YAML.
+CAUSAL_LM_SECTION = r"""
+model: ByteDance-Seed/Seed-X-PPO-7B # a hub id, or a folder: /its/path, ./its/path, ~/its/path
+revision: none # of a hub model: a commit, 40 hex digits; none takes what its main branch has on that day
+languages: # that the model knows
+  [ar, cs, da, de, en, es, fi, fr, hr, hu, id, it, ja, ko, ms, nb, nl, "no", pl, pt, ro, ru, sv, th, tr, uk, vi, zh]
+prompt: "Translate the following {source_name} sentence into {target_name}:\n{query} <{target}>"
+decoding: beam # or greedy
+beam_width: 4
+max_tokens: 64 # of a translation
+max_length: 512 # tokens of prompt and translation; a longer query is dropped
+precision: bf16
+"""
+
+
 class CausalLmParams(SourceParams):
     """A causal LM that translates, and how it is asked; the backends `transformers` and `vllm` extend it."""
 

@@ -69,7 +69,6 @@ UNUSED = (
     "base_model.template",
     "base_model.lm.nano",
 )
-UNUSED += ("base_model.embedder.nano",)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.pipeline
 
 RECIPE = {  # what tests/fixtures/tiny.yaml needs, and nothing else
     "prepare",
-    "base_model",
+    *("base_model@lm", "base_model@embedder"),
     *("translate@qc", "mine_negatives@qc", "sft@negatives-qc", "score_train@qc", "filter@qc", "sft@filtered-qc"),
     *("score@qc", "calibrate@qc", "evaluate@qc"),
     *("translate@qi", "mine_negatives@qi", "sft@negatives-qi", "score@qi", "calibrate@qi", "evaluate@qi"),
@@ -485,7 +485,7 @@ def test_own_pairs_with_bad_rows_from_init_to_metrics(unbuilt: Workspace, tmp_pa
     init = [sys.executable, "-m", "babelshelf.cli", "init", "--qc", str(folder / "pairs.csv"), "--column", "label=ok"]
     subprocess.run(init, cwd=workspace.folder, env=workspace.environment, check=True, timeout=MINUTES)
     assert workspace.repro("summarize") == [
-        *("prepare", "base_model", "mine_negatives@qc", "sft@negatives-qc"),
+        *("prepare", "base_model@lm", "base_model@embedder", "mine_negatives@qc", "sft@negatives-qc"),
         *("score@qc", "calibrate@qc", "evaluate@qc", "summarize"),
     ]
     metrics = workspace.folder / "metrics"

@@ -244,8 +244,8 @@ def test_models_of_other_weights_have_other_identities_wherever_they_are(elsewhe
     ("model", "revision", "message"),
     [
         ("Qwen/Qwen3-0.6B-Base", "main", "expected none, or the 40 hex digits of a commit"),
-        ("nano", HEAD, "nano is no model of the hub"),
-        ("./mine", HEAD, r"\./mine is no model of the hub"),
+        ("nano", HEAD, "hub have revisions, and nano is not one"),
+        ("./mine", HEAD, r"hub have revisions, and \./mine is not one"),
         ("models/base/mine", "none", "expected nano, a hub id such as"),
     ],
 )

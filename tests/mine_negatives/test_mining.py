@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from babelshelf.base_model import nano_embedder
-from babelshelf.base_model.params import NanoEmbedderParams
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.core.rows import ROW_SCHEMA, check_rows, concat, positive_share, read_rows, write_rows, write_table
+from babelshelf.encoder.builtin_encoders import pointer
+from babelshelf.llm import base_model
 from babelshelf.mine_negatives import mining
 from babelshelf.mine_negatives.guards import category_levels, forbidden
 from babelshelf.mine_negatives.params import MineNegativesParams
@@ -324,8 +324,7 @@ def run_stage(folder: Path, held_out: str) -> tuple[pl.DataFrame, dict[str, obje
     write_table(folder / "candidates.parquet", catalogue)
     write_table(folder / "truth/groups.parquet", no_truth().groups)
     write_table(folder / "truth/candidates.parquet", no_truth().candidates)
-    texts = pl.DataFrame({"text": candidates, "language": "en", "kind": "candidate"})
-    nano_embedder.build(texts, NanoEmbedderParams(vocab_size=512, dimension=3), 1).save(str(folder / "embedder"))
+    base_model.write(folder / "embedder", pointer("use_multilingual"))
     options = "--train train.parquet --candidates candidates.parquet --embedder embedder --truth truth"
     arguments = ["qc", *options.split(), "--out", "negatives", "--metrics", "metrics.json"]
     CliRunner().invoke(main, arguments, catch_exceptions=False)

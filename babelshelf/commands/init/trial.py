@@ -150,7 +150,7 @@ def _notes(rows: pl.DataFrame, files: dict[str, Any]) -> list[str]:
 def _overlay(
     inputs: dict[str, Path], files: dict[str, Any], defaults: Mapping[str, Any], settled: pl.DataFrame
 ) -> dict[str, Any]:
-    """All that changes in params.yaml; with few candidates there is less to rank, and fewer dimensions."""
+    """All that changes in params.yaml; with few candidates there is less to rank."""
     kept = settled.filter(KEPT & (pl.col("split") == "train"))
     sizes = {task: kept.filter(task=task)["candidate"].n_unique() for task in inputs}
     tasks = {
@@ -165,7 +165,6 @@ def _overlay(
             "input": {task: str(inputs.get(task, path)) for task in ("qc", "qi")},
             "files": used,
         },
-        "base_model": {"embedder": {"nano": {"dimension": _dimension(sum(sizes.values()))}}},
         "translate": {"languages": []},
     }
 
@@ -184,8 +183,3 @@ def _recipe(candidates: int, default: Mapping[str, Any], random: int) -> dict[st
     recipe = {"train_on": variant, "negatives_on": "original", "filter_on": variant}
     share = {"positive_share": math.ceil(100 / (2 + random)) / 100} if random else {}
     return {**default, **recipe, "mine_negatives": {**default["mine_negatives"], "rank_window": window, **share}}
-
-
-def _dimension(candidates: int) -> int:
-    """A power of two, at most 256, of which there are at least twice as many candidates."""
-    return min(256, 1 << max((candidates // 2).bit_length() - 1, 0))

@@ -47,7 +47,7 @@ def clones(root: Path, number: int) -> Iterator[list[Clone]]:
         try:
             (root / CLONES).mkdir(parents=True)
             changes = root / CLONES / "changes.patch"
-            git(root, *DIFF, f"--output={changes}", commit)
+            git(root, *DIFF, f"--output={changes}", commit, index=_copied_index(root))
             cache = dvc(root, environment(), "cache", "dir")
             folders = [root / CLONES / str(i) / "repository" for i in range(number)]
             yield [
@@ -55,6 +55,15 @@ def clones(root: Path, number: int) -> Iterator[list[Clone]]:
             ]
         finally:
             shutil.rmtree(root / CLONES, ignore_errors=True)
+
+
+def _copied_index(root: Path) -> Path:
+    """A copy of the user's index: `git diff` refreshes the one that it reads, whatever GIT_OPTIONAL_LOCKS says."""
+    copy = root / CLONES / "index"
+    index = root / git(root, "rev-parse", "--git-path", "index").strip()
+    if index.is_file():
+        shutil.copy2(index, copy)
+    return copy
 
 
 def _clone(root: Path, folder: Path, commit: str, changes: Path, cache: str) -> str:

@@ -17,14 +17,21 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in OF_ANOTHER_REPOSITORY}
 
 
-def git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str, index: Path | None = None) -> str:
     """Run git in `folder` and return what it prints.
+
+    Args:
+        folder: of the repository.
+        arguments: of git.
+        index: file to use as the index, in place of the repository's own.
 
     Raises:
         InputError: git failed; the message has what it wrote to its standard error.
     """
-    # Without optional locks, `git diff` does not refresh the index; a path may contain what git takes for a pattern.
+    # Without optional locks, `git status` does not refresh the index; a path may contain what git takes for a pattern.
     options = {"GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1"}
+    if index is not None:
+        options["GIT_INDEX_FILE"] = str(index)
     result = subprocess.run(
         ["git", *arguments],
         cwd=folder,

@@ -67,7 +67,7 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[VllmScorer]
         InputError: the adapter has what vLLM cannot serve beside a base model, or there are too few GPUs.
     """
     own = settings.own(Params)
-    with served_model(base, model, own) as found, _engines(found.serving, own.data_parallel) as engines:
+    with served_model(base, model, own) as found, started_engines(found.serving, own.data_parallel) as engines:
         yield found.scorer(engines, CHUNK)
 
 
@@ -117,7 +117,8 @@ class EnginePool:
 
 
 @contextmanager
-def _engines(serving: Serving, replicas: int) -> Iterator[EngineGroup]:
+def started_engines(serving: Serving, replicas: int) -> Iterator[EngineGroup]:
+    """Engines that are shut down at the end: one in this process, or `replicas` in processes of their own."""
     if replicas == 1:
         engine = Engine(serving)
         try:
@@ -127,7 +128,7 @@ def _engines(serving: Serving, replicas: int) -> Iterator[EngineGroup]:
         return
     with ExitStack() as stack:
         pools = []
-        for devices in _devices(replicas, serving.tensor_parallel):
+        for devices in gpus_by_engine(replicas, serving.tensor_parallel):
             own = replace(serving, devices=devices)
             pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start, initargs=(own,))
             pools.append(stack.enter_context(pool))
@@ -135,7 +136,7 @@ def _engines(serving: Serving, replicas: int) -> Iterator[EngineGroup]:
         yield EnginePool(pools)
 
 
-def _devices(replicas: int, each: int) -> Iterator[tuple[str, ...]]:
+def gpus_by_engine(replicas: int, each: int) -> Iterator[tuple[str, ...]]:
     """The GPUs of each engine, none without GPUs; raise InputError where there are too few."""
     import torch  # noqa: PLC0415
 

@@ -99,19 +99,20 @@ def assert_agrees(models: tuple[Path, Path], capsys: pytest.CaptureFixture[str])
 def test_too_few_gpus_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,3")
-    assert list(vllm._devices(1, 2)) == [("0", "1")]
-    assert list(vllm._devices(3, 1)) == [("0",), ("1",), ("3",)]
+    assert list(vllm.gpus_by_engine(1, 2)) == [("0", "1")]
+    assert list(vllm.gpus_by_engine(3, 1)) == [("0",), ("1",), ("3",)]
     with pytest.raises(InputError, match=r"needs 4 GPUs.*there are 3"):
-        vllm._devices(2, 2)
+        vllm.gpus_by_engine(2, 2)
 
 
 ENGINES = """
 import sys, time
 import polars as pl
-from babelshelf.score.backends.vllm import Serving, _engines
+from babelshelf.score.backends.vllm import Serving, started_engines
 
 if __name__ == "__main__":
-    with _engines(Serving(sys.argv[1], None, 1, (1, 2), 16, "float32", 1, 0.1, True), int(sys.argv[2])) as engines:
+    serving = Serving(sys.argv[1], None, 1, (1, 2), 16, "float32", 1, 0.1, True)
+    with started_engines(serving, int(sys.argv[2])) as engines:
         scores = engines.p_yes(pl.Series([[3, 4], [5, 6]]))
         time.sleep(3)  # guards look twice a second
         print(scores.shape, flush=True)

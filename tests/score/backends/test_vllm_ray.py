@@ -196,9 +196,9 @@ def test_a_folder_that_a_machine_does_not_see_is_named(cluster: Any, tmp_path: P
 
     ray.init(cluster.address, log_to_driver=False)
     try:
-        backend._require_files([str(tmp_path)])
+        backend.require_files([str(tmp_path)])
         with pytest.raises(InputError, match=f"machine .* lacks {tmp_path}/nothing: share this folder"):
-            backend._require_files([str(tmp_path), str(tmp_path / "nothing")])
+            backend.require_files([str(tmp_path), str(tmp_path / "nothing")])
     finally:
         ray.shutdown()
 

@@ -37,7 +37,7 @@ def connected(settings: Params, serving: Serving) -> Iterator[None]:
         stack.callback(ray.shutdown)
         _connect(settings, serving.tensor_parallel)
         _require_room(settings.replicas, serving.tensor_parallel)
-        _require_files([serving.weights, *([serving.adapter] if serving.adapter else []), str(shared)])
+        require_files([serving.weights, *([serving.adapter] if serving.adapter else []), str(shared)])
         yield
 
 
@@ -48,7 +48,7 @@ def _connect(settings: Params, each: int) -> None:
     cpus = max(os.cpu_count() or 1, settings.replicas * each + OTHER_CPUS)
     local = {"include_dashboard": False, "num_cpus": cpus} if settings.address == "local" else {}
     try:
-        _knock(settings.address)
+        check_address(settings.address)
         ray.init(
             settings.address,
             runtime_env={"env_vars": ENVIRONMENT},
@@ -63,7 +63,7 @@ def _connect(settings: Params, each: int) -> None:
         ) from error
 
 
-def _knock(address: str) -> None:
+def check_address(address: str) -> None:
     """Raise OSError where nobody answers: Ray itself tries again for many minutes."""
     host, colon, port = address.rpartition(":")
     if colon:
@@ -97,7 +97,7 @@ def _require_room(replicas: int, each: int) -> None:
         time.sleep(1)
 
 
-def _require_files(paths: Sequence[str]) -> None:
+def require_files(paths: Sequence[str]) -> None:
     """Refuse a cluster with a machine that does not see the files that its replicas read and write."""
     import ray  # noqa: PLC0415
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415

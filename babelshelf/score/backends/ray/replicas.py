@@ -9,7 +9,6 @@ The numbers are those of this engine and this precision: calibrate the threshold
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import re
@@ -24,10 +23,9 @@ import numpy as np
 import polars as pl
 
 from babelshelf.core.errors import InputError
-from babelshelf.core.files import replacing
 from babelshelf.core.partial_work import fingerprint, partial_work
-from babelshelf.core.rows import write_table
 from babelshelf.score.backends.ray.cluster import connected, device
+from babelshelf.score.backends.ray.shards import Shards, digest
 from babelshelf.score.vllm_serving import Serving, VllmScorer, served_model
 
 if TYPE_CHECKING:
@@ -73,36 +71,34 @@ class RayReplicas:
         self._settings = settings
         self._key = key
         self._work = work
-        self._folders: dict[str, Path] = {}
+        self._shards: dict[str, Shards] = {}
 
     def p_yes(self, prompts: pl.Series) -> np.ndarray:
         """p(yes) of each prompt."""
-        folder = self._folder(_digest(prompts))
-        _write_shards(prompts, self._settings.shard, folder / "prompts")
-        if len(prompts) > _finished(folder):
+        shards = self._shards_of(digest(prompts))
+        shards.write(prompts, self._settings.shard)
+        if len(prompts) > shards.count_finished():
             with _errors_in_a_line():
-                self._run(folder)
-        return _read_shards(folder / "p_yes", len(prompts))
+                self._run(shards)
+        return shards.read(len(prompts))
 
-    def _folder(self, prompts: str) -> Path:
-        if prompts not in self._folders:
+    def _shards_of(self, prompts: str) -> Shards:
+        if prompts not in self._shards:
             folder = self._work.enter_context(partial_work("ray", self._key, prompts))
-            self._folders[prompts] = folder.absolute()
-        return self._folders[prompts]
+            self._shards[prompts] = Shards(folder.absolute())
+        return self._shards[prompts]
 
-    def _run(self, folder: Path) -> None:
+    def _run(self, shards: Shards) -> None:
         """Score the prompts that were not scored before."""
         import ray  # noqa: PLC0415 - slow to import, and an extra
         from ray.data.checkpoint import CheckpointConfig  # noqa: PLC0415
 
         context = ray.data.DataContext.get_current()
         context.execution_no_progress_timeout_s = STALLED
-        context.checkpoint_config = CheckpointConfig(
-            "number", str(folder / "finished"), delete_checkpoint_on_success=False
-        )
-        prompts = ray.data.read_parquet(str(folder / "prompts"))
-        shards = prompts.repartition(target_num_rows_per_block=self._settings.shard)  # read_parquet joins files
-        processor(self._serving, self._settings)(shards).write_parquet(str(folder / "p_yes"), mode="append")
+        context.checkpoint_config = CheckpointConfig("number", str(shards.finished), delete_checkpoint_on_success=False)
+        prompts = ray.data.read_parquet(str(shards.prompts))
+        blocks = prompts.repartition(target_num_rows_per_block=self._settings.shard)  # read_parquet joins files
+        processor(self._serving, self._settings)(blocks).write_parquet(str(shards.p_yes), mode="append")
 
 
 def processor(serving: Serving, settings: Params) -> Any:  # noqa: ANN401 - ray is no dependency
@@ -138,35 +134,6 @@ def processor(serving: Serving, settings: Params) -> Any:  # noqa: ANN401 - ray 
     bounds = {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}  # Ray Data's own defaults have no end
     built.get_stage_by_name("vLLMEngineStage").map_batches_kwargs.update(bounds)
     return built
-
-
-def _digest(prompts: pl.Series) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for numbers in (prompts.list.len(), prompts.explode()):
-        digest.update(numbers.to_numpy().data)
-    return digest.hexdigest()
-
-
-def _write_shards(prompts: pl.Series, rows: int, folder: Path) -> None:
-    if folder.is_dir():
-        return
-    table = pl.DataFrame({"number": np.arange(len(prompts)), "tokenized_prompt": prompts})
-    with replacing(folder) as temporary:
-        for number, shard in enumerate(table.iter_slices(rows)):
-            write_table(temporary / f"{number:06}.parquet", shard)
-
-
-def _finished(folder: Path) -> int:
-    """Rows that were written by a run before this one."""
-    files = [file for file in (folder / "finished").glob("*.parquet") if not file.name.endswith(".pending.parquet")]
-    return sum(pl.scan_parquet(file).select(pl.len()).collect().item() for file in files)
-
-
-def _read_shards(folder: Path, rows: int) -> np.ndarray:
-    table = pl.read_parquet(folder / "*.parquet").sort("number")
-    if table["number"].to_list() != list(range(rows)):
-        raise RuntimeError(f"{folder}: Ray wrote {table.height} rows of {rows}: remove the folder and start again")
-    return table["p_yes"].to_numpy()
 
 
 @contextmanager

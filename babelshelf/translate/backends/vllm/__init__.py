@@ -10,23 +10,13 @@ from pydantic import Field
 
 from babelshelf.llm.requirements import Model, Package, Requirement, VllmEngines
 from babelshelf.translate.causal_lm import LmTranslator
-from babelshelf.translate.params import CausalLmParams
+from babelshelf.translate.params import CAUSAL_LM_SECTION, CausalLmParams
 
 if TYPE_CHECKING:
     from babelshelf.translate.causal_lm import Generator
     from babelshelf.translate.params import TranslateParams
 
-SECTION = r"""
-model: ByteDance-Seed/Seed-X-PPO-7B # a hub id, or a folder: /its/path, ./its/path, ~/its/path
-revision: none # of a hub model: a commit, 40 hex digits; none takes what its main branch has on that day
-languages: # that the model knows
-  [ar, cs, da, de, en, es, fi, fr, hr, hu, id, it, ja, ko, ms, nb, nl, "no", pl, pt, ro, ru, sv, th, tr, uk, vi, zh]
-prompt: "Translate the following {source_name} sentence into {target_name}:\n{query} <{target}>"
-decoding: beam # or greedy
-beam_width: 4
-max_tokens: 64 # of a translation
-max_length: 512 # tokens of prompt and translation; a longer query is dropped
-precision: bf16
+SECTION = f"""{CAUSAL_LM_SECTION}\
 max_num_seqs: 256 # sequences at once; a query has beam_width of them
 tensor_parallel: 1 # GPUs that share the model
 gpu_memory_utilization: 0.9 # of each GPU; on a CPU, of the memory
