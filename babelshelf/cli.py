@@ -41,13 +41,12 @@ def main() -> None:
 def check() -> None:
     """Validate all of params.yaml, and say what this machine lacks for it."""
     from babelshelf.commands.check import check as check_params  # noqa: PLC0415
-    from babelshelf.commands.check import unmeasured_translation, unused_scoring_backend  # noqa: PLC0415
+    from babelshelf.commands.check import notes  # noqa: PLC0415
     from babelshelf.core.params import PARAMS_FILE, read  # noqa: PLC0415
     from babelshelf.preflight.requirements import require_all  # noqa: PLC0415
 
     check_params()
-    values = read(PARAMS_FILE)
-    for line in [*unmeasured_translation(values, Path("metrics/prepare.json")), *unused_scoring_backend(values)]:
+    for line in notes(read(PARAMS_FILE), Path("metrics/prepare.json")):
         click.echo(line)
     require_all()
     click.echo(f"{PARAMS_FILE}: ok")

@@ -21,6 +21,7 @@ from babelshelf.core.params import PARAMS_FILE, Section, load_seed, load_threads
 from babelshelf.core.variants import BeforeFilter, BeforeNegatives, Variant
 from babelshelf.data_report.params import DataReportParams
 from babelshelf.dpo.params import DpoParams
+from babelshelf.encoder.builtin_encoders import ENCODERS, is_builtin, languages
 from babelshelf.evaluate.params import EvaluateParams
 from babelshelf.filter.params import FilterParams
 from babelshelf.mine_negatives.params import MineNegativesParams
@@ -83,6 +84,15 @@ def check_values(values: dict[str, Any], file: Path) -> None:
         raise InputError("\n".join(dict.fromkeys(problems)))
 
 
+def notes(values: dict[str, Any], prepared: Path) -> list[str]:
+    """What is valid and may still not be meant, a line each; the arguments are those of `unmeasured_translation`."""
+    return [
+        *unmeasured_translation(values, prepared),
+        *languages_without_encoder(values, prepared),
+        *unused_scoring_backend(values),
+    ]
+
+
 def unmeasured_translation(values: dict[str, Any], prepared: Path) -> list[str]:
     """A line on each task whose dev and test have none of the languages that training queries are translated into.
 
@@ -114,6 +124,30 @@ def unused_scoring_backend(values: dict[str, Any]) -> list[str]:
     return [
         f"check: score.backend: {backend} serves fine-tuned LMs only: {' and '.join(tasks)} (method: classifier) will "
         "be scored on the CPU of this machine"
+    ]
+
+
+def languages_without_encoder(values: dict[str, Any], prepared: Path) -> list[str]:
+    """A line on the languages of the data, or of translations, that the built-in encoder was not trained for.
+
+    Args:
+        values: all of params.yaml.
+        prepared: the metrics of `prepare`; without them only the languages of translations are known.
+    """
+    model = values["base_model"]["embedder"]["model"]
+    if not is_builtin(model):
+        return []
+    found = read_json(prepared) if prepared.is_file() else {}
+    splits = [found.get(task, {}).get(split, {}) for task in _tasks(values) for split in ("train", "dev", "test")]
+    used = set(values["translate"]["languages"]).union(*(split.get("languages", {}) for split in splits))
+    unknown = sorted(used - languages(model))
+    if not unknown:
+        return []
+    others = [name for name in ENCODERS.names() if languages(name) & set(unknown)]
+    better = f"; {', '.join(others)} knows more of them" if others else ""
+    return [
+        f"check: base_model.embedder.model: {model} was not trained for {', '.join(unknown)}: negatives and "
+        f"classifiers of these languages are worse{better}"
     ]
 
 
