@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from babelshelf.commands.tune.task_data import TaskData
+from babelshelf.commands.tune.task_data import SearchData
 from babelshelf.core.params import PARAMS_FILE, Section, section
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -26,7 +26,7 @@ class Context:
         cache: folder of the stages' work caches.
     """
 
-    data: TaskData
+    data: SearchData
     params: Mapping[str, Any]
     languages: Sequence[str]
     text_budget: int

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from babelshelf.classifier.features import PairFeatures, blocks
 from babelshelf.classifier.logistic import IN_MEMORY, Array, Problems, Standardized, solve
 from babelshelf.classifier.model import probabilities
-from babelshelf.commands.tune.recipe import NOTHING, Recipe, Scores, Step, TrainingSet, key
+from babelshelf.commands.tune.recipe import NOTHING, DataStep, Recipe, Scores, TrainingSet, key
 from babelshelf.commands.tune.splits import Split
-from babelshelf.commands.tune.task_data import Mask, TaskData
+from babelshelf.commands.tune.task_data import Mask, SearchData
 from babelshelf.commands.tune.texts import PairTexts
 from babelshelf.core.partial_work import fingerprint
 from babelshelf.core.work_cache import WorkCache
@@ -97,7 +97,7 @@ class StepTools:
         return self.evaluator.texts
 
     @property
-    def data(self) -> TaskData:
+    def data(self) -> SearchData:
         """The labelled rows."""
         return self.evaluator.data
 
@@ -121,9 +121,9 @@ class Evaluator:
 
     def __init__(
         self,
-        data: TaskData,
+        data: SearchData,
         texts: PairTexts,
-        steps: Mapping[str, Step],
+        steps: Mapping[str, DataStep],
         *,
         head: tuple[float, int],
         store: WorkCache[str],

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from babelshelf.commands.tune.evaluation import Budget
-from babelshelf.commands.tune.recipe import Step
+from babelshelf.commands.tune.recipe import DataStep
 from babelshelf.commands.tune.search import DERIVED, KEPT_SHARE
-from babelshelf.commands.tune.task_data import TaskData, TaskFiles
+from babelshelf.commands.tune.task_data import SearchData, TaskFiles
 from babelshelf.core.rows import read_table
 from babelshelf.core.work_cache import WorkCache
 from babelshelf.encoder.encoder import Encoder
@@ -66,7 +66,7 @@ def text_budget(files: TaskFiles, encoder: Encoder, minutes: float, store: WorkC
     return found
 
 
-def budgets(data: TaskData, top: int, seed: int) -> list[Budget]:
+def budgets(data: SearchData, top: int, seed: int) -> list[Budget]:
     """The rungs: up to `top` rows that may be trained on, a third of them, a ninth; each within the next."""
     groups = data.rows.filter(pl.Series(data.trainable)).group_by("group").len().sort("group")
     order = np.random.default_rng(seed).permutation(groups.height)
@@ -80,7 +80,9 @@ def budgets(data: TaskData, top: int, seed: int) -> list[Budget]:
     return result
 
 
-def top_rows(data: TaskData, steps: Mapping[str, Step], seconds_per_fit: float, rows_of_fit: int, left: float) -> int:
+def top_rows(
+    data: SearchData, steps: Mapping[str, DataStep], seconds_per_fit: float, rows_of_fit: int, left: float
+) -> int:
     """Rows of the top rung: all, or a half, a quarter, ... as the time allows.
 
     Args:
@@ -96,7 +98,7 @@ def top_rows(data: TaskData, steps: Mapping[str, Step], seconds_per_fit: float, 
     return top
 
 
-def fits(steps: Mapping[str, Step], top: int) -> float:
+def fits(steps: Mapping[str, DataStep], top: int) -> float:
     """Fits of all splits that a search takes, times the rows of each."""
     sizes = sorted({max(top // KEPT_SHARE**rung, min(FEWEST_ROWS, top)) for rung in range(RUNGS)})
     alive = [len(step.options()) for step in steps.values()]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from babelshelf.commands.tune.splits import Split
-from babelshelf.commands.tune.task_data import Mask, TaskData
+from babelshelf.commands.tune.task_data import Mask, SearchData
 from babelshelf.commands.tune.texts import PairTexts
 
 Scores = npt.NDArray[np.float32]
@@ -88,7 +88,7 @@ class Tools(Protocol):
         """All texts, with their vectors."""
 
     @property
-    def data(self) -> TaskData:
+    def data(self) -> SearchData:
         """The labelled rows."""
 
     @property
@@ -103,7 +103,7 @@ class Tools(Protocol):
         """
 
 
-class Step(Protocol):
+class DataStep(Protocol):
     """A data step; a module of `steps` gives one by `load(context)`, and `ORDER`, its place in the chain.
 
     `load` raises `StepUnavailableError` where the step can't be tried, with the reason.

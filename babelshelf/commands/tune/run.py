@@ -17,10 +17,10 @@ from babelshelf.commands.tune import plan
 from babelshelf.commands.tune.context import Context
 from babelshelf.commands.tune.evaluation import Evaluator
 from babelshelf.commands.tune.gains import Judge, StepGain
-from babelshelf.commands.tune.recipe import NOTHING, Option, Recipe, Step, StepUnavailableError
+from babelshelf.commands.tune.recipe import NOTHING, DataStep, Option, Recipe, StepUnavailableError
 from babelshelf.commands.tune.search import Search, Searcher
 from babelshelf.commands.tune.splits import Scope, nested
-from babelshelf.commands.tune.task_data import TaskData, TaskFiles, language_sets, read_data
+from babelshelf.commands.tune.task_data import SearchData, TaskFiles, language_sets, read_data
 from babelshelf.commands.tune.texts import PairTexts
 from babelshelf.commands.tune.thresholds import ThresholdGain, judge_thresholds
 from babelshelf.core.files import work_dir
@@ -54,7 +54,7 @@ class Result:
         seconds: how long it took.
     """
 
-    data: TaskData
+    data: SearchData
     scopes: list[Scope]
     left_out: dict[str, str]
     search: Search
@@ -62,7 +62,7 @@ class Result:
     thresholds: ThresholdGain | None
     grid: list[tuple[Option | None, float]]
     rungs: list[int]
-    steps: Mapping[str, Step]
+    steps: Mapping[str, DataStep]
     seconds: float
 
     @property
@@ -139,9 +139,9 @@ def search_recipe(
     )
 
 
-def load_steps(context: Context) -> tuple[dict[str, Step], dict[str, str]]:
+def load_steps(context: Context) -> tuple[dict[str, DataStep], dict[str, str]]:
     """The steps in the order of the chain, and why others are left out."""
-    steps: dict[str, Step] = {}
+    steps: dict[str, DataStep] = {}
     left_out: dict[str, str] = {}
     for module in sorted(map(STEPS.load, STEPS.names()), key=lambda module: module.ORDER):
         try:
@@ -151,7 +151,7 @@ def load_steps(context: Context) -> tuple[dict[str, Step], dict[str, str]]:
     return steps, left_out
 
 
-def _head(data: TaskData, texts: PairTexts, context: Context) -> tuple[float, int]:
+def _head(data: SearchData, texts: PairTexts, context: Context) -> tuple[float, int]:
     """Penalty of the classifier, chosen by cross-validation on original rows, and the number of these rows."""
     settings = context.section(ClassifierParams, "classifier")
     most = min(int(data.trainable.sum()), settings.penalty_rows, MOST_PENALTY_ROWS)

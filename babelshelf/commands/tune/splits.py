@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from babelshelf.commands.tune.task_data import Mask, TaskData
+from babelshelf.commands.tune.task_data import Mask, SearchData
 
 OUTER, INNER = 4, 3  # folds
 
@@ -51,7 +51,7 @@ class Scope:
     judge: Split | None
 
 
-def nested(data: TaskData, sets: Sequence[frozenset[str]], seed: int, outer: int = OUTER) -> list[Scope]:
+def nested(data: SearchData, sets: Sequence[frozenset[str]], seed: int, outer: int = OUTER) -> list[Scope]:
     """The search on all rows, then one for each outer fold, which sees neither its groups nor its absent languages."""
     everything = np.ones(data.rows.height, np.bool_)
     judges = folds(data, everything, sets, number=outer, seed=seed, name="outer")
@@ -67,7 +67,7 @@ def nested(data: TaskData, sets: Sequence[frozenset[str]], seed: int, outer: int
 
 
 def folds(
-    data: TaskData, rows: Mask, sets: Sequence[frozenset[str]], *, number: int, seed: int, name: str
+    data: SearchData, rows: Mask, sets: Sequence[frozenset[str]], *, number: int, seed: int, name: str
 ) -> list[Split]:
     """Folds over the query groups of some `rows`, each with one of the `sets` of languages left out, in turn."""
     places = np.flatnonzero(rows)

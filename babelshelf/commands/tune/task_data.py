@@ -42,7 +42,7 @@ class TaskFiles:
 
 
 @dataclass(frozen=True)
-class TaskData:
+class SearchData:
     """The labelled rows of train and dev.
 
     Attributes:
@@ -67,7 +67,7 @@ class TaskData:
         return float(self.rows["label"].to_numpy()[self.trainable].mean())
 
 
-def read_data(task: str, files: TaskFiles, in_train_share: float, most_rows: int, seed: int) -> TaskData:
+def read_data(task: str, files: TaskFiles, in_train_share: float, most_rows: int, seed: int) -> SearchData:
     """Read the rows of train and dev, at most `most_rows` of them, in whole query groups.
 
     Args:
@@ -92,12 +92,12 @@ def read_data(task: str, files: TaskFiles, in_train_share: float, most_rows: int
         )
     catalogue = read_table(files.catalogue).filter("in_train")["candidate"]
     candidates = pl.concat([rows.filter(trainable)["candidate"], catalogue]).unique(maintain_order=True)
-    return TaskData(
+    return SearchData(
         task, rows, trainable, languages, sorted(set(rows["language"]) - set(languages)), candidates.to_list()
     )
 
 
-def language_sets(data: TaskData, seed: int) -> list[frozenset[str]]:
+def language_sets(data: SearchData, seed: int) -> list[frozenset[str]]:
     """Sets of train languages to leave out in turn, as if they had no labels.
 
     The largest language stays, as a shop has labels in its main language. Without at least three languages there is

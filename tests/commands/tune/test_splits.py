@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from babelshelf.commands.tune.splits import nested
-from babelshelf.commands.tune.task_data import TaskData, TaskFiles, language_sets, read_data
+from babelshelf.commands.tune.task_data import SearchData, TaskFiles, language_sets, read_data
 from tests.helpers import tune_data
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> TaskData:
+def data(tmp_path: Path) -> SearchData:
     """Train in four languages; dev has a fifth one."""
     rows = tune_data.pairs(200)
     groups = rows["group"].unique(maintain_order=True)
@@ -24,12 +24,12 @@ def data(tmp_path: Path) -> TaskData:
     return read_data("qi", tune_data.write(rows, tmp_path), 0.02, 10_000, 1)
 
 
-def test_languages_that_only_dev_has_are_absent_and_never_trained_on(data: TaskData) -> None:
+def test_languages_that_only_dev_has_are_absent_and_never_trained_on(data: SearchData) -> None:
     assert data.absent == ["de"]
     assert data.rows.filter(pl.Series(~data.trainable))["language"].unique().to_list() == ["de"]
 
 
-def test_the_largest_language_is_never_left_out(data: TaskData) -> None:
+def test_the_largest_language_is_never_left_out(data: SearchData) -> None:
     sizes = data.rows.filter(pl.Series(data.trainable))["language"].value_counts(sort=True)
     sets = language_sets(data, 1)
     assert len(sets) == 3
@@ -37,7 +37,7 @@ def test_the_largest_language_is_never_left_out(data: TaskData) -> None:
     assert len(frozenset[str]().union(*sets)) == 3
 
 
-def test_no_group_and_no_absent_language_crosses_a_split(data: TaskData) -> None:
+def test_no_group_and_no_absent_language_crosses_a_split(data: SearchData) -> None:
     groups, languages = data.rows["group"].to_numpy(), data.rows["language"].to_numpy()
     for scope in nested(data, language_sets(data, 1), 1):
         for split in scope.splits:
@@ -47,7 +47,7 @@ def test_no_group_and_no_absent_language_crosses_a_split(data: TaskData) -> None
             assert split.test.any()
 
 
-def test_a_search_sees_nothing_of_the_fold_that_judges_it(data: TaskData) -> None:
+def test_a_search_sees_nothing_of_the_fold_that_judges_it(data: SearchData) -> None:
     groups, languages = data.rows["group"].to_numpy(), data.rows["language"].to_numpy()
     everything, *judged = nested(data, language_sets(data, 1), 1)
     assert everything.judge is None
@@ -61,7 +61,7 @@ def test_a_search_sees_nothing_of_the_fold_that_judges_it(data: TaskData) -> Non
             assert not set(languages[used]) & hidden
 
 
-def test_the_outer_folds_measure_on_each_row_once(data: TaskData) -> None:
+def test_the_outer_folds_measure_on_each_row_once(data: SearchData) -> None:
     everything, *_ = nested(data, [], 1)
     assert (np.sum([split.test for split in everything.splits], axis=0) == 1).all()
 

@@ -30,7 +30,7 @@ TRIED = 8  # queries whose time says whether the backend is fast enough
 MOST_SECONDS = 90.0
 
 
-class Translation:
+class TranslationStep:
     """Translations of the rows that may be trained on, into each language that some split lacks.
 
     Args:
@@ -79,7 +79,7 @@ class Translation:
         return rows | ({("translate", "languages"): self._languages} if self._languages else {})
 
 
-def load(context: Context) -> Translation:
+def load(context: Context) -> TranslationStep:
     """Translate, with the backend and the work cache of the stage.
 
     Raises:
@@ -119,7 +119,7 @@ def load(context: Context) -> Translation:
             "for the lexicon, translate.glossary needs the words of your queries"
         )
     absent = [language for language in context.data.absent if language in targets]
-    return Translation(context.data.task, pool, _planned(rows, settings, context.seed), absent)
+    return TranslationStep(context.data.task, pool, _planned(rows, settings, context.seed), absent)
 
 
 def _planned(rows: pl.DataFrame, settings: TranslateParams, seed: int) -> dict[int, pl.Series]:
