@@ -41,13 +41,12 @@ def main() -> None:
 def check() -> None:
     """Validate all of params.yaml, and say what this machine lacks for it."""
     from babelshelf.commands.check import check as check_params  # noqa: PLC0415
-    from babelshelf.commands.check import languages_without_encoder, unmeasured_translation  # noqa: PLC0415
+    from babelshelf.commands.check import notes  # noqa: PLC0415
     from babelshelf.core.params import PARAMS_FILE, read  # noqa: PLC0415
     from babelshelf.preflight.requirements import require_all  # noqa: PLC0415
 
     check_params()
-    values, prepared = read(PARAMS_FILE), Path("metrics/prepare.json")
-    for line in [*unmeasured_translation(values, prepared), *languages_without_encoder(values, prepared)]:
+    for line in notes(read(PARAMS_FILE), Path("metrics/prepare.json")):
         click.echo(line)
     require_all()
     click.echo(f"{PARAMS_FILE}: ok")
@@ -193,7 +192,7 @@ def submit(*, out: Path, final: bool) -> None:
 @click.option(
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.02, help="Of rows that can't be scored; default: 0.02."
 )
-@click.option("--base", type=click.Path(path_type=Path), default=Path("models/base/lm"), help="The base model.")
+@click.option("--base", type=click.Path(path_type=Path), default=Path("models/base"), help="The base models.")
 @click.option("--model", type=click.Path(path_type=Path), help="Default: that of the task's recipe in params.yaml.")
 @click.option("--calibrated", type=click.Path(path_type=Path), help="Default: metrics/calibrate/TASK.json.")
 def score(
@@ -216,6 +215,7 @@ def score(
     calibrated: Path | None,
 ) -> None:
     """Score the pairs of a CSV, JSON-lines or Parquet file of any size; OUT's suffix says its format."""
+    from babelshelf.classifier.model_folder import is_classifier  # noqa: PLC0415
     from babelshelf.commands.init.options import parsed_columns, parsed_language_map  # noqa: PLC0415
     from babelshelf.commands.score.final_model import final_model  # noqa: PLC0415
     from babelshelf.commands.score.pairs_to_score import ROLES, Asked, find  # noqa: PLC0415
@@ -226,11 +226,13 @@ def score(
     from babelshelf.prepare.sources.files import usual  # noqa: PLC0415
     from babelshelf.score.params import ScoreParams  # noqa: PLC0415
 
-    requirements.require("score")
+    model = model or final_model(task)
+    if not is_classifier(model):
+        requirements.require("score", task)
     check_output(out, pairs)
     trained = ModelFiles(
         base=base,
-        model=model or final_model(task),
+        model=model,
         calibrated=calibrated or Path("metrics") / "calibrate" / f"{task}.json",
         settings=load(ScoreParams, "score"),
     )
