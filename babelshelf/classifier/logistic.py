@@ -14,7 +14,7 @@ from functools import cached_property, partial
 import numpy as np
 import numpy.typing as npt
 
-from babelshelf.classifier.features import FeatureMatrix, blocks
+from babelshelf.classifier.features import FeatureMatrix, PairFeatures, blocks
 from babelshelf.encoder.encoder import FloatArray
 
 Array = npt.NDArray[np.float64]
@@ -65,19 +65,21 @@ class Problems:
 
 
 class Standardized:
-    """Features with mean 0 and variance 1, and a constant 1 as the last one; read block by block.
+    """Features with mean 0 and the variance of their prior, and a constant 1 as the last one; read block by block.
 
     Args:
         features: shape (n_rows, n_features).
 
     Attributes:
         rows, width: numbers of rows and of features, with the constant.
-        mean, scale: of the features, shape (n_features,), float32.
+        mean, scale: what is subtracted from the features, and what they are then divided by; shape (n_features,),
+            float32.
     """
 
     def __init__(self, features: FeatureMatrix) -> None:
         self.rows, self.width = features.shape[0], features.shape[1] + 1
-        self.mean, self.scale = mean_and_scale(features)
+        self.mean, deviation = mean_and_deviation(features)
+        self.scale = deviation / features.prior if isinstance(features, PairFeatures) else deviation
         self._features = features
         self._kept: FloatArray | None = None
         if self.rows * self.width <= IN_MEMORY:
@@ -109,7 +111,7 @@ class Standardized:
         return block
 
 
-def mean_and_scale(features: FeatureMatrix) -> tuple[FloatArray, FloatArray]:
+def mean_and_deviation(features: FeatureMatrix) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of each feature, shape (n_features,); the latter 1 for a constant feature."""
     rows, width = features.shape
     total, squares = np.zeros(width), np.zeros(width)
