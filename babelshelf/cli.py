@@ -9,26 +9,7 @@ from pathlib import Path
 
 import click
 
-LADDER = click.option(
-    "--file",
-    type=click.Path(path_type=Path),
-    default=Path("ladder.yaml"),
-    help="The ladder; default: ladder.yaml, and the paper's is profiles/ladder/paper.yaml.",
-)
-
-ESCAPE = click.option(
-    "--escape",
-    type=click.Choice(["\\", "none"]),
-    callback=lambda _context, _option, value: "" if value == "none" else value,
-    help="What a backslash before a quote, a delimiter or a backslash is, in CSV: an escape, or none (plain text).",
-)
-
-QUOTE = click.option(
-    "--quote",
-    type=click.Choice(['"', "'", "none"]),
-    callback=lambda _context, _option, value: "" if value == "none" else value,
-    help="What is around cells, in CSV; none: quotes are part of the text. Default: told from the file.",
-)
+from babelshelf.commands.options import ESCAPE, LADDER, QUOTE, names, seeds
 
 
 @click.group()
@@ -149,7 +130,7 @@ def init(
         split_names=parsed_split_names(split_names),
         path_separator=path_separator,
         encoding=encoding,
-        header=_names(header),
+        header=names(header),
         escape=escape,
         quote=quote,
         accept=yes,
@@ -246,7 +227,7 @@ def score(
         language_map=parsed_language_map(language_map),
         keep=keep,
         encoding=encoding,
-        header=_names(header),
+        header=names(header),
         escape=escape,
         quote=quote,
         path_separator=path_separator,
@@ -273,10 +254,20 @@ def profile(name: str | None) -> None:
 
 
 @main.command()
+@click.argument("tasks", nargs=-1, metavar="[TASK]...")
+@click.option("--minutes", type=click.FloatRange(min=0.1), default=10, help="For each task; default: 10.")
+@click.option("--yes", is_flag=True, help="Write the chosen params without a question.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("tune"), help="Folder to write; default: tune.")
+def tune(*, tasks: tuple[str, ...], minutes: float, yes: bool, out: Path) -> None:
+    """Find out which data step gains on your pairs, with the classifier, and write the params."""
+    from babelshelf.commands.tune.command import tune as tune_tasks  # noqa: PLC0415
+
+    tune_tasks(tasks, minutes=minutes, yes=yes, out=out)
+
+
+@main.command()
 @click.argument("rows", nargs=-1, metavar="[ROW]...")
-@click.option(
-    "--seeds", callback=lambda _context, _option, value: _seeds(value), help="Instead of the rows' own: 1,2,3."
-)
+@click.option("--seeds", callback=seeds, help="Instead of the rows' own: 1,2,3.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, help="Experiments to run at once; default: 1.")
 @LADDER
 def ladder(*, rows: tuple[str, ...], seeds: list[int], jobs: int, file: Path) -> None:
@@ -286,17 +277,6 @@ def ladder(*, rows: tuple[str, ...], seeds: list[int], jobs: int, file: Path) ->
     from babelshelf.commands.ladder.run import run  # noqa: PLC0415
 
     run(rows, seeds, jobs, file, Console())
-
-
-def _names(header: str) -> list[str]:
-    return [name.strip() for name in header.split(",")] if header else []
-
-
-def _seeds(text: str | None) -> list[int]:
-    parts = text.split(",") if text else []
-    if not all(part.strip().isdecimal() for part in parts):
-        raise click.BadParameter(f"expected whole numbers, none negative, with commas between them, found {text!r}")
-    return list(dict.fromkeys(map(int, parts)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Logistic regressions that share their features, fitted at once: the folds of a cross-validation at each penalty.
 
 Every pass over the features serves all problems, as one product of matrices. The minimizer is L-BFGS with the inverse
-of Böhning's bound of the Hessian, X'X / 4 + penalty (Böhning and Lindsay 1988), as its first approximation, so that some
-20 passes suffice: scikit-learn's solvers fit one problem at a time and need some hundred passes each.
+of Böhning's bound of the Hessian, X'X / 4 + penalty (Böhning and Lindsay 1988), as its first approximation, so that
+some 20 passes suffice: scikit-learn's solvers fit one problem at a time and need some hundred passes each.
 """
 
 from __future__ import annotations
