@@ -221,6 +221,8 @@ def _without_base(values: dict[str, Any]) -> dict[str, Any]:
 
 def test_check_says_that_a_classifier_is_not_scored_by_the_backend(root: Path, params: Path) -> None:
     values = read(params)
+    for task in ("qc", "qi"):
+        values["tasks"][task]["method"] = "sft"
     assert unused_scoring_backend(values) == []
     values["tasks"]["qc"]["method"] = "classifier"
     assert unused_scoring_backend(values) == []
