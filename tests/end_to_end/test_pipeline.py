@@ -28,9 +28,10 @@ from babelshelf.core.params import read
 from babelshelf.core.rows import check_rows, read_rows, read_table
 from babelshelf.prepare.params import PrepareParams
 from babelshelf.tables.predictions import read_predictions
+from tests.conftest import FirstRun
 from tests.helpers import esci_folder, tiny_lm
 from tests.helpers.cikm2025_folder import write_folder
-from tests.helpers.workspace import MINUTES, Workspace
+from tests.helpers.workspace import MINUTES, Workspace, stages_run
 
 pytestmark = pytest.mark.pipeline
 
@@ -55,9 +56,9 @@ def workspace(built: Workspace, tmp_path: Path) -> Workspace:
 # --- from nothing ---
 
 
-def test_the_first_run_runs_what_the_recipe_needs(first_run: tuple[Workspace, list[str]]) -> None:
-    workspace, ran = first_run
-    assert sorted(ran) == sorted(RECIPE)
+def test_the_first_run_runs_what_the_recipe_needs(first_run: FirstRun) -> None:
+    workspace = first_run.workspace
+    assert sorted(stages_run(first_run.output)) == sorted(RECIPE)
     assert workspace.lock().keys() == RECIPE
     assert [out for stage in sorted(RECIPE) for out in workspace.outs(stage) if not out.exists()] == []
 
