@@ -41,12 +41,13 @@ def main() -> None:
 def check() -> None:
     """Validate all of params.yaml, and say what this machine lacks for it."""
     from babelshelf.commands.check import check as check_params  # noqa: PLC0415
-    from babelshelf.commands.check import unmeasured_translation  # noqa: PLC0415
+    from babelshelf.commands.check import languages_without_encoder, unmeasured_translation  # noqa: PLC0415
     from babelshelf.core.params import PARAMS_FILE, read  # noqa: PLC0415
     from babelshelf.preflight.requirements import require_all  # noqa: PLC0415
 
     check_params()
-    for line in unmeasured_translation(read(PARAMS_FILE), Path("metrics/prepare.json")):
+    values, prepared = read(PARAMS_FILE), Path("metrics/prepare.json")
+    for line in [*unmeasured_translation(values, prepared), *languages_without_encoder(values, prepared)]:
         click.echo(line)
     require_all()
     click.echo(f"{PARAMS_FILE}: ok")

@@ -77,6 +77,8 @@ def main(*, shape: str, steps: int, peak_tflops: float | None, base: Path, **set
     if here.is_main_process and not (folder / "tokenizer.json").is_file():
         shapes.save_base(folder, shape, torch.bfloat16, shapes.tokenizer(TEMPLATE, rows))
     here.wait_for_everyone()
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()  # the weights were drawn there
     clock = Clock()
 
     class Timed(AnswerTrainer):

@@ -1,13 +1,16 @@
 """Scored pairs a second beside `generate` and sentence-transformers' CrossEncoder, on the same rows, in one run.
 
     OMP_NUM_THREADS=1 python -m benchmarks.scoring_speed --pairs data/original/qi/train.parquet
+    python -m benchmarks.scoring_speed --shape qwen3-8b --template alpaca --count 4000 --folder /dev/shm  # on a GPU
 
-The model has the nano base's shape and random weights: what scoring costs does not depend on what a model knows.
+The model has the nano base's shape, or that of a published model, and random weights: what scoring costs does not
+depend on what a model knows. Weights of a published shape are bf16; all ways read the same files, the CrossEncoder as a
+Qwen3ForSequenceClassification.
 *ours* is `babelshelf.score.scorer.score_pairs` with the section `score` of params.yaml. *generate* is
-`generate(max_new_tokens=1)` on batches of 32 prompts by input order, in fp32, with p(yes) from its logits.
-*CrossEncoder* is sentence-transformers' `predict` on a Qwen3ForSequenceClassification of the same backbone, at the
-fastest of TRIED on the first 2,000 rows. It gets query and candidate without our prompt around them, which is fewer
-tokens.
+`generate(max_new_tokens=1)` on batches of 32 prompts by input order, in the type of the saved weights, with p(yes) from
+its logits. *CrossEncoder* is sentence-transformers' `predict` on a Qwen3ForSequenceClassification of the same backbone,
+at the fastest of TRIED on the first 2,000 rows. It gets query and candidate without our prompt around them, which is
+fewer tokens.
 
 All begin with rows and end with numbers: texts are encoded in the time that counts. Each is run --rounds times in turn,
 and its best round counts; where there is no GPU, by the CPU time, so that busy neighbours count for less.
@@ -18,6 +21,7 @@ read (two answers, or a class), over those of the fastest square `torch.matmul` 
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +29,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -38,18 +43,21 @@ from babelshelf.base_model.params import BaseModelParams, NanoLmParams
 from babelshelf.core.params import load
 from babelshelf.core.rows import read_rows
 from babelshelf.llm.base_model import load_tokenizer
-from babelshelf.llm.prompts import answer_ids, encode, load_template
+from babelshelf.llm.prompts import Template, answer_ids, encode, load_template
 from babelshelf.score.backends.transformers import Params
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import Scorer, load_scorer, score_pairs
 from babelshelf.trainer.models import save
 from benchmarks import shapes
 
-TEMPLATE = load_template(Path("prompts/short/qc.txt"))
+NANO = "nano"
 MAX_LENGTH = 512
+VOCABULARY = 8192  # of the tokenizer that is trained on the prompts of a published shape
 TRIED = tuple(product(("eager", "sdpa"), ("fp32", "bf16"), (32, 64, 128, 256, 512)))  # attention, dtype, batch size
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-SQUARES = (512, 1024, 2048)  # sides of the matrices whose product is the peak
+SQUARES = (
+    (512, 1024, 2048, 8192) if torch.cuda.is_available() else (512, 1024, 2048)
+)  # sides of the matrices whose product is the peak
 
 Way = Callable[[pl.DataFrame], np.ndarray]
 
@@ -80,13 +88,19 @@ class Contender:
 @click.option("--pairs", type=click.Path(path_type=Path, exists=True), default="data/original/qi/train.parquet")
 @click.option("--count", default=20_000)
 @click.option("--rounds", default=3)
-def main(*, pairs: Path, count: int, rounds: int) -> None:
+@click.option("--shape", type=click.Choice([NANO, *sorted(shapes.SHAPES)]), default=NANO)
+@click.option("--template", default="short", help="a folder of prompts/")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), help="for the weights while this runs")
+def main(*, pairs: Path, count: int, rounds: int, shape: str, template: str, folder: Path | None) -> None:
     rows = read_rows(pairs).head(count)
-    settings = load(ScoreParams, "score")
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        base, model = save_models(Path(folder), rows, load(BaseModelParams, "base_model").lm.nano)
-        scorer = stack.enter_context(load_scorer(base, model, settings))
-        contenders, chosen = _contenders(rows, base, model, scorer, settings)
+    settings, prompt = load(ScoreParams, "score"), load_template(Path("prompts", template, f"{rows['task'][0]}.txt"))
+    with tempfile.TemporaryDirectory(dir=folder) as temporary, ExitStack() as stack:
+        if shape == NANO:
+            models = save_models(Path(temporary), rows, prompt, load(BaseModelParams, "base_model").lm.nano)
+        else:
+            models = save_shape(Path(temporary), rows, prompt, shape)
+        scorer = stack.enter_context(load_scorer(models.base, models.scored, settings))
+        contenders, chosen = _contenders(rows, models, prompt, scorer, settings)
         best, peaks = compare(rows, contenders, rounds)
     click.echo(f"{len(rows)} pairs, {torch.get_num_threads()} thread(s); CrossEncoder: {chosen}")
     click.echo("peak: " + ", ".join(f"{name} {flops / 1e9:.0f} GFLOP/s" for name, flops in peaks.items()))
@@ -94,35 +108,60 @@ def main(*, pairs: Path, count: int, rounds: int) -> None:
         click.echo(line)
 
 
-def save_models(folder: Path, rows: pl.DataFrame, shape: NanoLmParams) -> tuple[Path, Path]:
-    """Folders of a base model and of a model that is scored, with the same random weights, beside a `classifier`'s."""
-    texts = (TEMPLATE.render(row) + answer for row in rows.to_dicts() for answer in (TEMPLATE.no, TEMPLATE.yes))
-    tokenizer = train_tokenizer(texts, shape.vocab_size)
+@dataclass(frozen=True)
+class Models:
+    """Folders with the same random weights: of a base model, of the model that is scored, of a classifier."""
+
+    base: Path
+    scored: Path
+    classifier: Path
+
+
+def save_models(folder: Path, rows: pl.DataFrame, prompt: Template, shape: NanoLmParams) -> Models:
+    """Models of the nano base's shape."""
+    tokenizer = train_tokenizer(_texts(rows, prompt), shape.vocab_size)
     lm = new_model(tokenizer, shape, seed=1)
     classifier = Qwen3ForSequenceClassification(Qwen3Config(**lm.config.to_dict() | {"num_labels": 1}))
     classifier.model.load_state_dict(lm.model.state_dict())
-    lm.save_pretrained(folder / "base")
-    save(lm, folder / "model", {"template": TEMPLATE.source, "max_length": MAX_LENGTH})
-    classifier.save_pretrained(folder / "classifier")
-    for name in ("base", "classifier"):
-        tokenizer.save_pretrained(folder / name)
-    return folder / "base", folder / "model"
+    models = Models(folder / "base", folder / "model", folder / "classifier")
+    lm.save_pretrained(models.base)
+    save(lm, models.scored, _prompt_file(prompt))
+    classifier.save_pretrained(models.classifier)
+    for one in (models.base, models.classifier):
+        tokenizer.save_pretrained(one)
+    return models
+
+
+def save_shape(folder: Path, rows: pl.DataFrame, prompt: Template, shape: str) -> Models:
+    """A model of a published shape in one folder, as it may have tens of GB; a classifier's head is made at load."""
+    size = min(VOCABULARY, shapes.SHAPES[shape]["vocab_size"])
+    base = shapes.save_base(folder / "base", shape, torch.bfloat16, train_tokenizer(_texts(rows, prompt), size))
+    (base / "prompt.json").write_text(json.dumps(_prompt_file(prompt)), encoding="utf-8")
+    return Models(base, base, base)
+
+
+def _texts(rows: pl.DataFrame, prompt: Template) -> Iterator[str]:
+    return (prompt.render(row) + answer for row in rows.to_dicts() for answer in (prompt.no, prompt.yes))
+
+
+def _prompt_file(prompt: Template) -> dict[str, Any]:
+    return {"template": prompt.source, "max_length": MAX_LENGTH}
 
 
 def _contenders(
-    rows: pl.DataFrame, base: Path, model: Path, scorer: Scorer, settings: ScoreParams
+    rows: pl.DataFrame, models: Models, prompt: Template, scorer: Scorer, settings: ScoreParams
 ) -> tuple[dict[str, Contender], str]:
-    tokenizer = load_tokenizer(base)
-    config = Qwen3Config.from_pretrained(model)
-    prompts = [len(ids) for ids in encode(rows, TEMPLATE, tokenizer, MAX_LENGTH).ids]
+    tokenizer = load_tokenizer(models.base)
+    config = Qwen3Config.from_pretrained(models.scored)
+    saved = "bf16" if config.dtype == torch.bfloat16 else "fp32"
+    prompts = [len(ids) for ids in encode(rows, prompt, tokenizer, MAX_LENGTH).ids]
     pairs = [len(ids) for ids in tokenizer(rows["query"].to_list(), rows["candidate"].to_list())["input_ids"]]
-    attention, precision, size = fastest_cross_encoder(rows.head(2000), base.parent / "classifier", TRIED)
+    tried = [one for one in TRIED if saved == "fp32" or one[:2] == ("sdpa", saved)]  # the others take minutes to lose
+    attention, precision, size = fastest_cross_encoder(rows.head(2000), models.classifier, tried)
     contenders = {
-        "generate": Contender(generate(model, tokenizer), "fp32", needed_flops(config, prompts, 2)),
+        "generate": Contender(generate(models.scored, tokenizer, prompt), saved, needed_flops(config, prompts, 2)),
         "CrossEncoder": Contender(
-            cross_encoder(base.parent / "classifier", attention, precision, size),
-            precision,
-            needed_flops(config, pairs, 1),
+            cross_encoder(models.classifier, attention, precision, size), precision, needed_flops(config, pairs, 1)
         ),
         "ours": Contender(ours(scorer), settings.own(Params).precision, needed_flops(config, prompts, 2)),
     }
@@ -142,15 +181,15 @@ def ours(scorer: Scorer) -> Way:
     return score
 
 
-def generate(model: Path, tokenizer: PreTrainedTokenizerBase) -> Way:
+def generate(model: Path, tokenizer: PreTrainedTokenizerBase, prompt: Template) -> Way:
     """p(yes) from the logits of the one token that `generate` makes."""
     lm = AutoModelForCausalLM.from_pretrained(model).to(_device()).eval()
-    answers = list(answer_ids(TEMPLATE, tokenizer))
+    answers = list(answer_ids(prompt, tokenizer))
 
     def score(rows: pl.DataFrame) -> np.ndarray:
         found = []
         for start in range(0, len(rows), 32):
-            texts = [TEMPLATE.render(row) for row in rows[start : start + 32].to_dicts()]
+            texts = [prompt.render(row) for row in rows[start : start + 32].to_dicts()]
             batch = tokenizer(texts, return_tensors="pt", padding=True, return_token_type_ids=False).to(lm.device)
             told = lm.generate(
                 **batch, max_new_tokens=1, do_sample=False, output_logits=True, return_dict_in_generate=True
@@ -164,7 +203,9 @@ def generate(model: Path, tokenizer: PreTrainedTokenizerBase) -> Way:
 def cross_encoder(folder: Path, attention: str, precision: str, batch_size: int) -> Way:
     """The relevance that a classifier gives to query and candidate."""
     options = {"attn_implementation": attention, "dtype": DTYPES[precision]}
-    encoder = CrossEncoder(str(folder), model_kwargs=options, max_length=MAX_LENGTH, device=str(_device()))
+    encoder = CrossEncoder(
+        str(folder), num_labels=1, model_kwargs=options, max_length=MAX_LENGTH, device=str(_device())
+    )
 
     def score(rows: pl.DataFrame) -> np.ndarray:
         pairs = list(zip(rows["query"], rows["candidate"], strict=True))

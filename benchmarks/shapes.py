@@ -14,7 +14,7 @@ from babelshelf.core.rows import ROW_SCHEMA
 from babelshelf.llm.prompts import load_template
 
 HEADS = {"head_dim": 128, "num_key_value_heads": 8}
-SHAPES = {  # of the models' config.json
+SHAPES: dict[str, dict[str, Any]] = {  # of the models' config.json
     "tiny": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
     | {"head_dim": 32, "num_key_value_heads": 1, "vocab_size": 1024, "tie_word_embeddings": True},
     "qwen3-0.6b": {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28, "num_attention_heads": 16}
@@ -65,7 +65,7 @@ def layer_maps(config: Any) -> list[tuple[int, int]]:  # noqa: ANN401 - of trans
 
 
 def save_base(folder: Path, shape: str, dtype: torch.dtype, words: PreTrainedTokenizerFast) -> Path:
-    """The folder of a base model of that shape, with random weights."""
+    """The folder of a base model of that shape, with random weights, drawn on the GPU where there is one."""
     config = Qwen3Config(
         **SHAPES[shape], max_position_embeddings=4096, pad_token_id=words.pad_token_id, eos_token_id=words.eos_token_id
     )
@@ -73,7 +73,8 @@ def save_base(folder: Path, shape: str, dtype: torch.dtype, words: PreTrainedTok
     default = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
-        model = Qwen3ForCausalLM(config)
+        with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+            model = Qwen3ForCausalLM(config)
     finally:
         torch.set_default_dtype(default)
     model.save_pretrained(folder)

@@ -20,6 +20,7 @@ from babelshelf.core.params import PARAMS_FILE, Section, load_seed, load_threads
 from babelshelf.core.variants import BeforeFilter, BeforeNegatives, Variant
 from babelshelf.data_report.params import DataReportParams
 from babelshelf.dpo.params import DpoParams
+from babelshelf.encoder.builtin_encoders import ENCODERS, is_builtin, languages
 from babelshelf.evaluate.params import EvaluateParams
 from babelshelf.filter.params import FilterParams
 from babelshelf.mine_negatives.params import MineNegativesParams
@@ -100,6 +101,30 @@ def unmeasured_translation(values: dict[str, Any], prepared: Path) -> list[str]:
                 "results can't show what translation gains: set holdout_languages of the source"
             )
     return lines
+
+
+def languages_without_encoder(values: dict[str, Any], prepared: Path) -> list[str]:
+    """A line on the languages of the data, or of translations, that the built-in encoder was not trained for.
+
+    Args:
+        values: all of params.yaml.
+        prepared: the metrics of `prepare`; without them only the languages of translations are known.
+    """
+    model = values["base_model"]["embedder"]["model"]
+    if not is_builtin(model):
+        return []
+    found = read_json(prepared) if prepared.is_file() else {}
+    splits = [found.get(task, {}).get(split, {}) for task in _tasks(values) for split in ("train", "dev", "test")]
+    used = set(values["translate"]["languages"]).union(*(split.get("languages", {}) for split in splits))
+    unknown = sorted(used - languages(model))
+    if not unknown:
+        return []
+    others = [name for name in ENCODERS.names() if languages(name) & set(unknown)]
+    better = f"; {', '.join(others)} knows more of them" if others else ""
+    return [
+        f"check: base_model.embedder.model: {model} was not trained for {', '.join(unknown)}: negatives and "
+        f"classifiers of these languages are worse{better}"
+    ]
 
 
 def _problems(message: str, file: Path) -> list[str]:

@@ -49,6 +49,11 @@ def load_builtin(model: str) -> Encoder:
     return encoders[0] if len(encoders) == 1 else JoinedEncoder(encoders)
 
 
+def languages(model: str) -> frozenset[str]:
+    """Languages that a built-in encoder was trained for; of several encoders, one is enough."""
+    return frozenset[str]().union(*(ENCODERS.load(name).LANGUAGES for name in model.split(JOIN)))
+
+
 def packages(model: str) -> list[PackagedWeights]:
     """What a built-in encoder needs."""
     return [ENCODERS.load(name).WEIGHTS for name in model.split(JOIN)]

@@ -87,7 +87,7 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
 def _read_coded(file: Path, own: FileParams, wanted: Mapping[str, Sequence[str]], task: str) -> pl.DataFrame:
     """The records of a file, texts `CODED`."""
     tables = []
-    columns = single_columns(wanted)
+    columns = single_columns(wanted, task)
     with progress(total=None, desc=f"read {file.name}", unit="row") as bar:
         for block in read_blocks(file, own, columns):
             tables.append(coded(joined_columns(block, wanted, task)))

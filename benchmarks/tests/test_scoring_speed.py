@@ -15,6 +15,7 @@ from babelshelf.base_model.params import BaseModelParams
 from babelshelf.core.params import load
 from babelshelf.core.rows import write_rows
 from babelshelf.llm.base_model import load_tokenizer
+from babelshelf.llm.prompts import load_template
 from babelshelf.score.scorer import load_scorer
 from benchmarks import scoring_speed, shapes
 from tests.helpers import tiny_lm
@@ -22,23 +23,25 @@ from tests.helpers import tiny_lm
 pytestmark = pytest.mark.slow
 
 ROWS = tiny_lm.rows()
+PROMPT = load_template(Path("prompts/short/qc.txt"))
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return scoring_speed.save_models(tmp_path_factory.mktemp("models"), ROWS, tiny_lm.SETTINGS)
+def models(tmp_path_factory: pytest.TempPathFactory) -> scoring_speed.Models:
+    return scoring_speed.save_models(tmp_path_factory.mktemp("models"), ROWS, PROMPT, tiny_lm.SETTINGS)
 
 
-def test_a_table_of_all_ways_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shape = load(BaseModelParams, "base_model")
-    tiny = shape.model_copy(update={"lm": shape.lm.model_copy(update={"nano": tiny_lm.SETTINGS})})
+@pytest.mark.parametrize("shape", ["nano", "tiny"])
+def test_a_table_of_all_ways_is_told(shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = load(BaseModelParams, "base_model")
+    tiny = params.model_copy(update={"lm": params.lm.model_copy(update={"nano": tiny_lm.SETTINGS})})
     monkeypatch.setattr(
         scoring_speed, "load", lambda model, name: tiny if model is BaseModelParams else load(model, name)
     )
     monkeypatch.setattr(scoring_speed, "TRIED", [("eager", "fp32", 8), ("sdpa", "bf16", 16)])
     monkeypatch.setattr(scoring_speed, "SQUARES", [64])
     write_rows(tmp_path / "pairs.parquet", ROWS)
-    arguments = ["--pairs", str(tmp_path / "pairs.parquet"), "--count", "20", "--rounds", "2"]
+    arguments = ["--pairs", str(tmp_path / "pairs.parquet"), "--count", "20", "--rounds", "2", "--shape", shape]
     told = CliRunner().invoke(scoring_speed.main, arguments)
     assert told.exit_code == 0, told.output
     lines = [line.strip("| ").split(" | ") for line in told.output.splitlines() if line.startswith("| ")]
@@ -49,17 +52,16 @@ def test_a_table_of_all_ways_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "20 pairs" in told.output
 
 
-def test_generate_scores_what_our_scorer_does(folders: tuple[Path, Path]) -> None:
-    with load_scorer(*folders, tiny_lm.score_params()) as scorer:
+def test_generate_scores_what_our_scorer_does(models: scoring_speed.Models) -> None:
+    with load_scorer(models.base, models.scored, tiny_lm.score_params()) as scorer:
         expected = scoring_speed.ours(scorer)(ROWS)
-    found = scoring_speed.generate(folders[1], load_tokenizer(folders[0]))(ROWS)
+    found = scoring_speed.generate(models.scored, load_tokenizer(models.base), PROMPT)(ROWS)
     assert expected.std() > 0.01
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
-def test_a_cross_encoder_gives_each_row_a_number_of_its_own(folders: tuple[Path, Path]) -> None:
-    classifier = folders[0].parent / "classifier"
-    scores = [scoring_speed.cross_encoder(classifier, "eager", "fp32", size)(ROWS) for size in (1, 30)]
+def test_a_cross_encoder_gives_each_row_a_number_of_its_own(models: scoring_speed.Models) -> None:
+    scores = [scoring_speed.cross_encoder(models.classifier, "eager", "fp32", size)(ROWS) for size in (1, 30)]
     assert scores[0].shape == (len(ROWS),)
     assert scores[0].std() > 0.001
     np.testing.assert_allclose(scores[0], scores[1], rtol=0, atol=1e-5)

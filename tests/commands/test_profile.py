@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from babelshelf.commands import profile
-from babelshelf.commands.check import check, unmeasured_translation
+from babelshelf.commands.check import check, languages_without_encoder, unmeasured_translation
 from babelshelf.commands.ladder.rows import read_ladder
 from babelshelf.core.files import write_json
 from babelshelf.core.params import read
@@ -164,6 +164,22 @@ def test_check_warns_where_dev_and_test_cannot_show_what_translation_gains(param
     ]
     values["translate"]["languages"] = []
     assert unmeasured_translation(values, prepared(["en"], ["en"])) == []
+
+
+def test_check_names_languages_that_the_encoder_was_not_trained_for(params: Path, tmp_path: Path) -> None:
+    values, prepared = read(params), tmp_path / "prepare.json"
+    assert languages_without_encoder(values, prepared) == []
+    write_json(prepared, {"qi": {"train": {"languages": {"en": {}, "vi": {}}}, "test": {"languages": {"id": {}}}}})
+    (line,) = languages_without_encoder(values, prepared)
+    assert line.startswith("check: base_model.embedder.model: use_multilingual was not trained for id, vi: ")
+    assert line.endswith("e5_small knows more of them")
+    values["translate"]["languages"] = ["de", "tlh"]
+    values["base_model"]["embedder"]["model"] = "use_multilingual+e5_small"
+    (line,) = languages_without_encoder(values, prepared)
+    assert "not trained for tlh: " in line
+    assert line.endswith("are worse")
+    values["base_model"]["embedder"]["model"] = "intfloat/multilingual-e5-base"
+    assert languages_without_encoder(values, prepared) == []
 
 
 @pytest.mark.parametrize("models", ["small", "paper"])

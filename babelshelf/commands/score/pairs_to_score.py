@@ -101,7 +101,7 @@ class PairFile:
         """The records as texts, in blocks of `BLOCK` rows; raise InputError where the file can't be read on."""
         named = {role: names for role, names in self.own.columns.names().items() if role != "label"}
         passed = {f"kept.{name}": source for name, source in self.kept.items()}
-        blocks = read_blocks(self.path, self.own, single_columns(named) | passed)
+        blocks = read_blocks(self.path, self.own, single_columns(named, self.task) | passed)
         return _resized((joined_columns(block, named, self.task) for block in blocks), BLOCK)
 
     def understood(self, records: pl.DataFrame, too_long: TooLong) -> pl.DataFrame:
@@ -153,7 +153,14 @@ def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
         InputError: the file can't be read, has no rows, or a column is not there or can't be told.
     """
     language = normalize(asked.language, "--language") if asked.language else ""
-    detected = detect(path, asked.encoding, asked.header, asked.escape, asked.quote)
+    detected = detect(
+        path,
+        encoding=asked.encoding,
+        header=asked.header,
+        escape=asked.escape,
+        quote=asked.quote,
+        language=language,
+    )
     how = detected.how
     profiles, rows = read_profiles([path], how)
     if rows.is_empty():
