@@ -89,7 +89,7 @@ def overlay(changed: CommentedMap, name: str, params: Path = PARAMS_FILE) -> lis
     changes = [change for plugins in PLUGINS for change in with_sections(values, changed, plugins)]
     changes += merge(values, changed)
     if changes:
-        _write(params, values, f"{params} with {name}")
+        write_checked(params, values, f"{params} with {name}")
     return changes
 
 
@@ -192,7 +192,8 @@ def _close_up(values: CommentedMap, key: str) -> None:
         comment.column = 0
 
 
-def _write(params: Path, values: CommentedMap, name: str) -> None:
+def write_checked(params: Path, values: CommentedMap, name: str) -> None:
+    """Write `values` into `params` if they are valid; raise InputError, which calls them `name`, if they are not."""
     with replacing(params) as temporary:
         dump(values, temporary)
         temporary.write_text(_spaced(temporary.read_text(encoding="utf-8")), encoding="utf-8")

@@ -21,7 +21,7 @@ def predict(
 
     Args:
         unlabelled: a table of `prediction_sets.UNLABELLED_SCHEMA`.
-        base: folder of the base model.
+        base: see `load_scorer`.
         model: folder of the trained model.
         calibrated: the metrics of `calibrate`, which hold the thresholds.
         out: folder of `predictions.parquet`, a table of `prediction_sets.ANSWER_SCHEMA`.

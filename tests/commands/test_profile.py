@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from babelshelf.commands import profile
-from babelshelf.commands.check import check, languages_without_encoder, unmeasured_translation
+from babelshelf.commands.check import (
+    check,
+    languages_without_encoder,
+    unmeasured_translation,
+    unused_scoring_backend,
+)
 from babelshelf.commands.ladder.rows import read_ladder
 from babelshelf.core.files import write_json
 from babelshelf.core.params import read
@@ -205,10 +210,22 @@ def test_the_papers_ladder_differs_from_the_nano_one_in_the_bases_alone(root: Pa
         assert theirs.model_copy(update={"set": {}}) == ours.model_copy(update={"set": {}})
         assert _without_base(theirs.set) == _without_base(ours.set)
     base = {row.name: row.set["base_model.lm.model"] for row in paper}
-    assert {name for name in base if base[name] == "Qwen/Qwen3-8B-Base"} == {"small-sft", "small-dpo"}
+    assert {name for name in base if base[name] == "Qwen/Qwen3-8B-Base"} == {"baseline", "small-sft", "small-dpo"}
     assert set(base.values()) == {"Qwen/Qwen3-8B-Base", PAPER["base_model.lm.model"]}
     assert all(COMMIT.fullmatch(row.set["base_model.lm.revision"]) for row in paper)
 
 
 def _without_base(values: dict[str, Any]) -> dict[str, Any]:
     return {path: value for path, value in values.items() if not path.startswith("base_model.lm.")}
+
+
+def test_check_says_that_a_classifier_is_not_scored_by_the_backend(root: Path, params: Path) -> None:
+    values = read(params)
+    assert unused_scoring_backend(values) == []
+    values["tasks"]["qc"]["method"] = "classifier"
+    assert unused_scoring_backend(values) == []
+    values["score"]["backend"] = "vllm"
+    assert [line.split(" fine-tuned")[0] for line in unused_scoring_backend(values)] == [
+        "check: score.backend: vllm serves"
+    ]
+    assert "qc (method: classifier)" in unused_scoring_backend(values)[0]

@@ -360,3 +360,21 @@ def test_other_translators_need_a_package_or_nothing(local: dict[str, Any]) -> N
     assert line == "translate.backend: openai needs a package: pip install -e '.[openai]'"
     local["translate"]["languages"] = []
     assert requirements.lacking(local, "translate", "qc", LAPTOP) == []
+
+
+def test_a_recipe_of_classifiers_needs_no_gpu_and_no_lm(
+    local: dict[str, Any], params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(params.parent)
+    monkeypatch.setattr(requirements, "Machine", lambda: LAPTOP)
+    values = local | {"translate": local["translate"] | {"languages": []}}
+    monkeypatch.setattr(requirements, "read", lambda _: values)
+    for task in values["tasks"]:
+        values["tasks"][task] |= {"method": "classifier", "filter_method": "classifier"}
+    values["base_model"]["embedder"] |= {"model": "use_multilingual", "revision": "none"}
+    requirements.require_all()
+    for stage in ("score", "score_train", "predict"):
+        assert requirements.lacking(values, stage, "qi", LAPTOP) == []
+    values["tasks"]["qi"] |= {"train_on": "filtered", "filter_method": "sft"}
+    with pytest.raises(InputError, match="sft"):
+        requirements.require_all()

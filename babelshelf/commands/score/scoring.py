@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
+from babelshelf.classifier.model_folder import is_classifier
 from babelshelf.commands.score.pairs_to_score import BLOCK, PairFile, TooLong
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, replacing
@@ -27,7 +28,7 @@ from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import parse
 from babelshelf.pairs.dropped_rows import described
 from babelshelf.pairs.guesses import percent
-from babelshelf.score.scorer import Scorer, load_scorer
+from babelshelf.score.scorer import Scorer, base_lm, load_scorer, read_record
 from babelshelf.tables.predictions import FrameT, Thresholds
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class ModelFiles:
     """What scores.
 
     Attributes:
-        base: folder of the base model.
+        base: see `load_scorer`.
         model: folder of what was trained on it.
         calibrated: the metrics of `calibrate`, with the threshold.
         settings: how pairs are scored.
@@ -59,7 +60,10 @@ class ModelFiles:
 
     def check(self, task: str) -> None:
         """Raise InputError if something is not there."""
-        lacking = [path for path in (self.base, self.model / "prompt.json", self.calibrated) if not path.exists()]
+        needed = (
+            [self.model, self.calibrated] if is_classifier(self.model) else [self.base, self.model, self.calibrated]
+        )
+        lacking = [path for path in needed if not path.exists()]
         if lacking:
             raise InputError(
                 f"{lacking[0]}: no such file or folder: run `dvc repro calibrate@{task}`, or give --base, --model and "
@@ -134,7 +138,7 @@ def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -
     scorer = load_scorer(trained.base, trained.model, trained.settings)
     looked = look_through(pairs, limit, max_bad_share)
     yield from looked.told()
-    yield from path_warnings(looked, read_json(trained.model / "prompt.json").get("path_share"))
+    yield from path_warnings(looked, read_record(trained.model).get("path_share"))
     key = (pairs.path, pairs.task, pairs.settings, pairs.kept, trained.base, trained.model, trained.settings)
     with partial_work("score_file", *key, wait=False) as done:
         write_answers(score_file(pairs, looked.rows, limit, scorer, done), thresholds, out)
@@ -264,12 +268,14 @@ def too_long(base: Path, model: Path, task: str) -> TooLong:
     """Which rows no prompt of a model can hold, even with an empty candidate.
 
     Args:
-        base: folder of the base model, with the tokenizer.
-        model: folder of what was trained, with `prompt.json`.
+        base: see `load_scorer`.
+        model: folder of what was trained; to a classifier no row is too long.
         task: `qc` or `qi`.
     """
+    if is_classifier(model):
+        return lambda rows: pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
     prompt = read_json(model / "prompt.json")
-    template, tokenizer = parse(prompt["template"], str(model / "prompt.json")), load_tokenizer(base)
+    template, tokenizer = parse(prompt["template"], str(model / "prompt.json")), load_tokenizer(base_lm(base))
     empty = {"task": task, "language": "en", "query": "", "candidate": ""}
     room = prompt["max_length"] - len(template.render(empty).encode()) - MARGIN
 

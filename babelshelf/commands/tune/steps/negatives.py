@@ -1,0 +1,167 @@
+"""Hard negatives: the window of ranks, from the nearest candidates to the whole catalogue, their share, and guards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from babelshelf.commands.tune.context import Context
+from babelshelf.commands.tune.recipe import Option, StepUnavailableError, Tools, TrainingSet
+from babelshelf.commands.tune.texts import PairTexts
+from babelshelf.core.rows import path_share
+from babelshelf.mine_negatives.mining import candidate_pool, draw_negatives, find_anchors
+from babelshelf.mine_negatives.params import MineNegativesParams
+
+ORDER = 20
+NAME = "negatives"
+EDGES = (1, 5, 20, 50, 200, 1000)  # of windows of ranks, on a log scale; the last window ends with the catalogue
+SHARES = (0.9, 0.75, 0.6)  # of the positive share of the rows: what negatives bring it down to
+WIDTH = 48  # ranks of a window that are drawn from: a random part of a wide one, which leaves the draw uniform
+STREAM = 21  # this module's own stream of random numbers among those of the pipeline's seed
+NEAREST = 1000  # ranks that are sorted; all beyond are one window
+SEARCH_BLOCK = 512  # candidates whose neighbours are ranked at once
+
+Window = tuple[int, int]
+IntArray = npt.NDArray[np.int64]
+
+
+class Negatives:
+    """Mined negatives, by the functions of the stage.
+
+    Args:
+        context: what the step is made from.
+        settings: the params of the stage, for what is not searched.
+    """
+
+    name = NAME
+
+    def __init__(self, context: Context, settings: MineNegativesParams) -> None:
+        self._settings, self._seed, self._data = settings, context.seed, context.data
+        self._pool = candidate_pool(context.data.candidates)
+        self._others = len(context.data.candidates) - 1
+        self._drawn: dict[Window, IntArray] = {}
+
+    def texts(self) -> Sequence[str]:
+        """The candidates."""
+        return self._data.candidates
+
+    def windows(self) -> list[Window]:
+        """Windows of ranks, near to far, and the one of the params."""
+        edges = [edge for edge in EDGES if edge < self._others]
+        windows = {*pairwise([*edges, self._others]), self._settings.rank_window}
+        return sorted((first, min(last, self._others)) for first, last in windows if first < self._others)
+
+    def options(self) -> list[Option]:
+        """Each window with each share."""
+        share = self._data.positive_share
+        shares = sorted({round(factor * share, 2) for factor in SHARES}, reverse=True)
+        guards = list(self._settings.guards)
+        return [_option(window, share, guards) for window in self.windows() for share in shares]
+
+    def refinements(self, best: Option) -> list[Option]:
+        """The best window and share with other guards."""
+        guards = best.values["guards"]
+        tried = [["known_positive"], ["known_positive", "equal_text"]]
+        if path_share(self._data.rows) > 0.5:
+            tried.append(["known_positive", "related_category", "equal_text"])
+        return [
+            _option(best.values["window"], best.values["share"], other) for other in tried if set(other) != set(guards)
+        ]
+
+    def apply(self, training: TrainingSet, option: Option, tools: Tools) -> TrainingSet:
+        """Add negatives; no split gets a candidate that only rows out of its training set have."""
+        window = option.values["window"]
+        anchors = find_anchors(training.rows, self._pool, ["original", "translated"])
+        drawn = self._windows(window, tools.texts)[anchors["number"].to_numpy()]
+        settings = self._settings.model_copy(
+            update={
+                "rank_window": window,
+                "positive_share": option.values["share"],
+                "guards": option.values["guards"],
+            }
+        )
+        mined = draw_negatives(training.rows, self._pool, anchors, drawn, settings=settings, seed=self._seed)
+        return training.with_derived(mined.rows, self._allowed(mined.rows, tools))
+
+    def _allowed(self, mined: pl.DataFrame, tools: Tools) -> npt.NDArray[np.bool_]:
+        rows = tools.data.rows
+        labelled = rows["candidate"].unique().implode()
+        unlabelled = ~mined["candidate"].is_in(labelled).to_numpy()
+        allowed = [
+            unlabelled | mined["candidate"].is_in(rows.filter(pl.Series(split.train))["candidate"].implode()).to_numpy()
+            for split in tools.splits
+        ]
+        return np.stack(allowed, axis=1)
+
+    def _windows(self, window: Window, texts: PairTexts) -> IntArray:
+        """Numbers of candidates in a window of each candidate, shape (n_candidates, width)."""
+        if not self._drawn:
+            self._drawn = _neighbours(texts, self._pool["candidate"], self.windows(), self._seed)
+        return self._drawn[window]
+
+    def params(self, option: Option) -> dict[tuple[str, ...], Any]:
+        """Window, share and guards."""
+        section, values = ("tasks", self._data.task, "mine_negatives"), option.values
+        return {
+            (*section, "rank_window"): list(values["window"]),
+            (*section, "positive_share"): values["share"],
+            (*section, "guards"): list(values["guards"]),
+        }
+
+
+def load(context: Context) -> Negatives:
+    """The step.
+
+    Raises:
+        StepUnavailableError: there are too few candidates.
+    """
+    settings = context.section(MineNegativesParams, "mine_negatives")
+    if len(context.data.candidates) < 2 * EDGES[1]:
+        raise StepUnavailableError(f"only {len(context.data.candidates)} different candidates")
+    return Negatives(context, settings)
+
+
+def _option(window: Window, share: float, guards: Sequence[str]) -> Option:
+    label = f"ranks {window[0]} to {window[1]:,}, share {share:g}, guards {'+'.join(guards) or 'none'}"
+    return Option(NAME, label, {"window": window, "share": share, "guards": list(guards)})
+
+
+def _neighbours(
+    texts: PairTexts, candidates: pl.Series, windows: Sequence[Window], seed: int
+) -> dict[Window, IntArray]:
+    """Candidates of each window of each candidate: all of a narrow window, `WIDTH` random ones of a wide one.
+
+    Ranks count the other candidates by cosine, as in `mine_negatives.mining.rank_windows`. Ranks from `NEAREST` on are
+    not sorted, as only one window begins there.
+    """
+    vectors = texts.vectors[texts.find(candidates)]
+    rng = np.random.default_rng([seed, STREAM])
+    others = len(candidates) - 1
+    top = min(max(NEAREST, *(last for _, last in windows if last < others)), others)
+    result = {window: np.empty((len(candidates), min(WIDTH, window[1] - window[0])), np.int64) for window in windows}
+    for start in range(0, len(candidates), SEARCH_BLOCK):
+        own = np.arange(start, min(start + SEARCH_BLOCK, len(candidates)))
+        ranked = _ranked(vectors[own] @ vectors.T, own, top)
+        for (first, last), found in result.items():
+            wide = last - first > WIDTH
+            ranks = rng.integers(first, last, (len(own), WIDTH)) if wide else np.arange(first, last)[None]
+            found[own] = np.take_along_axis(ranked, ranks, axis=1)
+    return result
+
+
+def _ranked(cosines: npt.NDArray[np.float32], own: IntArray, top: int) -> IntArray:
+    """All other candidates of each row: the `top` nearest in order, then the others in any order."""
+    cosines[np.arange(len(own)), own] = np.inf
+    if top < cosines.shape[1] - 1:
+        order = np.argpartition(-cosines, top, axis=1)
+        nearest = np.take_along_axis(cosines, order[:, : top + 1], axis=1)
+        by_cosine = np.argsort(-nearest, axis=1, kind="stable")
+        order[:, : top + 1] = np.take_along_axis(order[:, : top + 1], by_cosine, axis=1)
+    else:
+        order = np.argsort(-cosines, axis=1, kind="stable")
+    return order[:, 1:]
