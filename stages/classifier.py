@@ -37,6 +37,7 @@ def main(*, task: str, variant: str, train: Path, embedder: Path, out: Path, met
     record = {
         "variant": variant,
         "encoder": encoder_record(encoder, settings),
+        "levels": features.levels,
         "penalty": fitted.classifier.penalty,
         "path_share": path_share(rows),
     }

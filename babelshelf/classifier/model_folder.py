@@ -10,11 +10,15 @@ versions.json
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from babelshelf.classifier.features import pair_features
 from babelshelf.classifier.model import Classifier, load_classifier
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, write_json
@@ -31,6 +35,25 @@ EMBEDDER = "embedder"
 PACKAGES = ("numpy", "scipy", "scikit-learn", "polars")
 
 
+@dataclass(frozen=True)
+class Model:
+    """A classifier with all that it needs to score pairs.
+
+    Attributes:
+        classifier: the head.
+        encoder: the one that it was fitted with.
+        levels: whether its training rows had category paths, see `PairFeatures`.
+    """
+
+    classifier: Classifier
+    encoder: Encoder
+    levels: bool
+
+    def p_yes(self, rows: pl.DataFrame, cache: Path) -> npt.NDArray[np.float64]:
+        """p(yes) of rows with the columns `query` and `candidate`, shape (n_rows,); `cache`: see `cached_vectors`."""
+        return self.classifier.predict(pair_features(rows, self.encoder, cache, levels=self.levels))
+
+
 def is_classifier(folder: Path) -> bool:
     """Whether a model's folder has a classifier, rather than a language model."""
     return (folder / RECORD).is_file()
@@ -44,7 +67,7 @@ def write_model(
     Args:
         folder: must not exist.
         classifier: the head.
-        record: see `encoder_record`; and `variant` and `path_share`, as in a fine-tuned LM's `prompt.json`.
+        record: `encoder` (see `encoder_record`) and `levels`; `variant` and `path_share` as in an LM's `prompt.json`.
         scores: `id` and `p_yes` of the training rows.
         embedder: `models/base/embedder`.
     """
@@ -63,7 +86,7 @@ def encoder_record(encoder: Encoder, settings: EncoderParams) -> dict[str, Any]:
     return {"name": encoder.name, "identity": encoder.identity, "settings": own | {"devices": ["auto"]}}
 
 
-def load_model(base: Path, folder: Path) -> tuple[Classifier, Encoder]:
+def load_model(base: Path, folder: Path) -> Model:
     """The head in a model's folder, and its encoder.
 
     Args:
@@ -73,7 +96,8 @@ def load_model(base: Path, folder: Path) -> tuple[Classifier, Encoder]:
     Raises:
         InputError: the encoder is missing, or is another than the one that the classifier was fitted with.
     """
-    record = read_json(folder / RECORD)["encoder"]
+    whole = read_json(folder / RECORD)
+    record = whole["encoder"]
     embedder = base / EMBEDDER if (base / EMBEDDER).is_dir() else folder / EMBEDDER
     if not embedder.is_dir():
         raise InputError(f"{base / EMBEDDER}: no such folder: run `dvc repro base_model`, or give --base")
@@ -83,7 +107,7 @@ def load_model(base: Path, folder: Path) -> tuple[Classifier, Encoder]:
             f"{folder}: was fitted with another encoder than {embedder}: with {record['name']}, not {encoder.name}; "
             "run `dvc repro` for it, or put base_model.embedder in params.yaml back"
         )
-    return load_classifier(folder), encoder
+    return Model(load_classifier(folder), encoder, whole["levels"])
 
 
 def read_scores(folder: Path, rows: pl.DataFrame) -> pl.DataFrame:

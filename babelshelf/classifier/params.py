@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -20,3 +20,5 @@ class HeadParams(Section):
 
 class ClassifierParams(HeadParams, EncoderParams):
     """The head's params, and the encoder's."""
+
+    section: ClassVar[str] = "classifier"

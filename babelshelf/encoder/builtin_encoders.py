@@ -71,5 +71,10 @@ def pointer(model: str) -> dict[str, Any]:
     return {
         "builtin": model,
         "packages": {one.package: one.version for one in needed},
-        "sha256": {f"{one.module}/{file}": digest for one in needed for file, digest in one.sha256.items()},
+        "sha256": sha256(model),
     }
+
+
+def sha256(model: str) -> dict[str, str]:
+    """The SHA-256 of each file of a built-in encoder, by package and path."""
+    return {f"{one.module}/{file}": digest for one in packages(model) for file, digest in one.sha256.items()}

@@ -62,7 +62,7 @@ class SentenceTransformerEncoder:
         self.identity = fingerprint(identity(folder), *vectors)
         if settings.truncate_dim != "none" and self.dimension < settings.truncate_dim:
             raise InputError(
-                f"mine_negatives.truncate_dim is {settings.truncate_dim}, but {folder} has only {self.dimension}"
+                f"{settings.section}.truncate_dim is {settings.truncate_dim}, but {folder} has only {self.dimension}"
             )
 
     def encode(self, texts: Sequence[str], prompt: str = "") -> FloatArray:
@@ -106,7 +106,7 @@ def _load(folder: Path, settings: EncoderParams) -> Embedder:
             f"{folder}: no sentence-transformers model (no modules.json in it), nor one of model2vec; "
             "run `dvc repro base_model`"
         )
-    _check_devices(settings.devices)
+    _check_devices(settings)
     single = len(settings.devices) == 1 and settings.devices[0] != "auto"
     bare = _is_model2vec(files) and not (files / "modules.json").is_file()  # as old versions of model2vec save it
     model = Embedder(
@@ -119,7 +119,7 @@ def _load(folder: Path, settings: EncoderParams) -> Embedder:
     if settings.max_length != "none" and model.max_seq_length != np.inf:  # inf: static embeddings, texts of any length
         if settings.max_length > (most := _positions(model)):
             raise InputError(
-                f"mine_negatives.max_length is {settings.max_length}, but {folder} reads {most} tokens at most: "
+                f"{settings.section}.max_length is {settings.max_length}, but {folder} reads {most} tokens at most: "
                 "lower it, or set none"
             )
         model.max_seq_length = settings.max_length
@@ -133,13 +133,13 @@ def _is_model2vec(folder: Path) -> bool:
     return (folder / CONFIG).is_file() and read_json(folder / CONFIG).get("model_type") == "model2vec"
 
 
-def _check_devices(devices: Sequence[str]) -> None:
-    for device in devices:
+def _check_devices(settings: EncoderParams) -> None:
+    for device in settings.devices:
         kind, _, number = device.partition(":")
         missing = kind == "cuda" and int(number or 0) >= torch.cuda.device_count()
         if missing or (kind == "mps" and not torch.backends.mps.is_available()):
             raise InputError(
-                f"mine_negatives.devices: there is no {device} here ({torch.cuda.device_count()} CUDA GPUs)"
+                f"{settings.section}.devices: there is no {device} here ({torch.cuda.device_count()} CUDA GPUs)"
             )
 
 

@@ -155,15 +155,22 @@ def _like_split(profile: ColumnProfile, values: Collection[str], table: InputTab
     called = sorted(words_of(profile.name) & set(table.splits))
     named = {value: sorted(words_of(value) & set(table.splits)) for value in values}
     if called and len(values) == 2 and not any(named.values()):
-        reason = f"the values of {profile.name!r} say which rows are {called[0]}, but not as names of splits"
-        option = f"--column split={profile.name} --split-name {called[0]}=VALUE --split-name train=VALUE"
+        split = _split_of(called[0])
+        other = "test" if split == "train" else "train"
+        reason = f"the values of {profile.name!r} say which rows are {split}, but not as names of splits"
+        option = f"--column split={profile.name} --split-name {split}=VALUE --split-name {other}=VALUE"
     elif len(values) > 1 and all(named.values()):
         reason = f"the values of {profile.name!r} are no names in prepare.files.split.names, but hold some"
-        option = " ".join(["--column split=" + profile.name, *(f"--split-name {n[0]}={v}" for v, n in named.items())])
+        said = [f"--split-name {_split_of(words[0])}={value}" for value, words in sorted(named.items())]
+        option = " ".join([f"--column split={profile.name}", *said])
     else:
         return None
     option += ", or --column split= to cut the rows anew"
     return Guess("split column", None, Outcome.UNSURE, 1.0, reason, examples_of(profile), option, table.where)
+
+
+def _split_of(word: str) -> str:
+    return next((split for split in ("train", "test") if word.startswith(split)), "dev")
 
 
 def _guess_id(table: InputTable, free: list[ColumnProfile]) -> Found:

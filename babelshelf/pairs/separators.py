@@ -27,7 +27,7 @@ RARE_MARKS = "#+*@%"  # in names too; of which a run that all paths have may sep
 COMBINING = "".join(char for char in map(chr, range(0x10000)) if unicodedata.category(char).startswith("M"))
 MARK = re.compile(
     rf"\s*(?:(?:{ENTITIES})+|[-=]+>|[^\w\s{COMBINING}{NAME_MARKS}]+)\s*|\s+[{DASHES}]+\s+|\s*,\s*"
-    rf"|(?<=\w)(?:[._]|[{DASHES}_]+)(?=\w)|\s*[{RARE_MARKS}]+\s*"
+    rf"|(?<=\w)(?:[{DASHES}_]+|\.)(?=\w)|\s*[{RARE_MARKS}]+\s*"
 )
 SPACED, TIGHT, AFTER, OTHER = "spaced", "tight", "after", "other"  # spaces on both sides, on none, after it alone
 WEIGHTS = {SPACED: 1.0, TIGHT: 0.8, AFTER: 0.7, OTHER: 0.5}

@@ -9,11 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from babelshelf.classifier.features import pair_features
-from babelshelf.classifier.model import Classifier
-from babelshelf.classifier.model_folder import load_model
+from babelshelf.classifier.model_folder import Model, load_model
 from babelshelf.core.files import work_dir
-from babelshelf.encoder.encoder import Encoder
 
 CHUNK = 2**18  # pairs: the texts that they share are read from the cache of vectors once
 
@@ -22,15 +19,14 @@ class ClassifierScorer:
     """A `Scorer` whose prompts are the pairs themselves.
 
     Args:
-        classifier: the head.
-        encoder: its encoder.
+        model: the classifier.
         cache: folder of the vectors, see `cached_vectors`.
     """
 
     chunk = CHUNK
 
-    def __init__(self, classifier: Classifier, encoder: Encoder, cache: Path) -> None:
-        self._classifier, self._encoder, self._cache = classifier, encoder, cache
+    def __init__(self, model: Model, cache: Path) -> None:
+        self._model, self._cache = model, cache
 
     def encode(self, rows: pl.DataFrame) -> pl.Series:
         """The pairs, a Struct of `query` and `candidate`, shape (rows,)."""
@@ -42,10 +38,10 @@ class ClassifierScorer:
 
     def score(self, prompts: pl.Series) -> np.ndarray:
         """p(yes) of each pair, float64, shape (prompts,)."""
-        return self._classifier.predict(pair_features(prompts.struct.unnest(), self._encoder, self._cache))
+        return self._model.p_yes(prompts.struct.unnest(), self._cache)
 
 
 @contextmanager
 def load(base: Path, model: Path) -> Iterator[ClassifierScorer]:
     """A scorer from what the stage `classifier` wrote; see `babelshelf.classifier.model_folder.load_model`."""
-    yield ClassifierScorer(*load_model(base, model), work_dir() / "encoder")
+    yield ClassifierScorer(load_model(base, model), work_dir() / "encoder")

@@ -492,10 +492,10 @@ def test_own_pairs_with_bad_rows_from_init_to_metrics(unbuilt: Workspace, tmp_pa
     (folder / "pairs.csv").write_text("\n".join(["serach_term,catgory,ok,lang", *pairs, *bad]), encoding="utf-8")
     init = [sys.executable, "-m", "babelshelf.cli", "init", "--qc", str(folder / "pairs.csv"), "--column", "label=ok"]
     subprocess.run(init, cwd=workspace.folder, env=workspace.environment, check=True, timeout=MINUTES)
-    assert workspace.repro("summarize") == [
+    assert set(workspace.repro("summarize")) == {
         *("prepare", "base_model@lm", "base_model@embedder", "mine_negatives@qc", "sft@negatives-qc"),
         *("score@qc", "calibrate@qc", "evaluate@qc", "summarize"),
-    ]
+    }
     metrics = workspace.folder / "metrics"
     left_out = read_json(metrics / "prepare.json")["left_out"]["qc"]
     assert left_out["bad"] == 3

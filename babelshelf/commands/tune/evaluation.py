@@ -63,7 +63,7 @@ class Scaled(Standardized):
 
     def __init__(self, features: PairFeatures, like: Standardized, *, keep: bool = False) -> None:
         self.rows, self.width = features.shape[0], features.shape[1] + 1
-        self.mean, self.scale, self.spectrum = like.mean, like.scale, like.spectrum
+        self.mean, self.scale, self.moments, self._factors = like.mean, like.scale, like.moments, like._factors
         self._features, self._kept = features, None
         if keep and self.rows * self.width <= IN_MEMORY:
             self._kept = np.concatenate([self._make(rows) for rows in blocks(self.rows)])

@@ -27,11 +27,13 @@ class PairTexts:
         numbers: columns `text` and `number`.
         vectors: shape (n_texts, dimension), float32.
         lexical: what the lexical features need of each text.
+        levels: whether there are category paths, see `PairFeatures`.
     """
 
     numbers: pl.DataFrame
     vectors: FloatArray
     lexical: LexicalTexts
+    levels: bool
 
     @classmethod
     def of(cls, texts: Iterable[str], encoder: Encoder, cache: Path) -> PairTexts:
@@ -39,7 +41,8 @@ class PairTexts:
         given = pl.Series("text", list(texts), pl.String)
         distinct = pl.concat([given, _last(given)]).unique().sort()
         numbers = pl.DataFrame({"text": distinct, "number": np.arange(len(distinct), dtype=np.int32)})
-        return cls(numbers, cached_vectors(distinct.to_list(), encoder, cache), LexicalTexts.of(distinct))
+        vectors, levels = cached_vectors(distinct.to_list(), encoder, cache), given.str.contains(LEVEL, literal=True)
+        return cls(numbers, vectors, LexicalTexts.of(distinct), bool(levels.any()))
 
     def find(self, texts: pl.Series) -> Numbers:
         """Numbers of known texts, shape (n,)."""
@@ -53,7 +56,7 @@ class PairTexts:
         lexical = np.empty((rows.height, len(NAMES)), np.float32)
         for part in blocks(rows.height):
             lexical[part] = self.lexical.features(query[part], candidate[part], last[part])
-        return PairFeatures(self.vectors, query, candidate, last, lexical)
+        return PairFeatures(self.vectors, query, candidate, last, lexical, self.levels)
 
 
 def _last(candidates: pl.Series) -> pl.Series:

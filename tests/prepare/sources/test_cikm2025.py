@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 def params(**changes: Any) -> Params:  # noqa: ANN401
     cut = {"dev_share": 0.1, "test_share": 0.15, "holdout_languages": changes.pop("holdout_languages", [])}
     values = {"tasks": ["qc", "qi"], "split": cut, "max_bad_share": 0.0, "conflicts": "keep"}
-    values |= {"long": {"query": 200, "candidate": 500}} | changes
+    values |= {"long": {"query": 200, "candidate": 500}, "longest_query": 1000} | changes
     return section(Params, {"cikm2025": values}, "cikm2025", None)
 
 

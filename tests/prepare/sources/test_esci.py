@@ -55,7 +55,11 @@ def folder(made: Path, tmp_path: Path) -> Path:
 def params(split: Row | None = None, **changes: Any) -> Params:  # noqa: ANN401
     values: Row = {
         **{"version": "large", "locales": ["us", "es", "jp"], "max_bad_share": 0.0, "conflicts": "keep"},
-        **{"grades": {"substitute": "negative", "complement": "negative"}, "long": {"query": 200, "candidate": 500}},
+        **{
+            "grades": {"substitute": "negative", "complement": "negative"},
+            "long": {"query": 200, "candidate": 500},
+            "longest_query": 1000,
+        },
         "split": {"dev_share": 0.1, "holdout_languages": [], "leaks": "drop"} | (split or {}),
     }
     return section(Params, {"esci": values | changes}, "esci", None)

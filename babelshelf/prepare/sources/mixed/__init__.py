@@ -61,7 +61,7 @@ def read(inputs: Inputs, settings: Parts, seed: int) -> Marketplace:
     rejects = pl.concat([part.rejects for part in parts])
     market = assembled(settled, settings.mixed.tasks, both_labels_by_task(rows), rejects, seed)
     for part in parts:
-        market = with_extras(market, replace(part.pairs, counts={}))
+        market = with_extras(market, replace(part.pairs, counts={}, inputs={}))
     return replace(market, parts={part.params.name: _counted(part, settled) for part in parts})
 
 
@@ -155,4 +155,6 @@ def _counted(part: Part, settled: pl.DataFrame) -> dict[str, Any]:
         kept = rows.filter(KEPT).with_columns(group="key")
         splits = {split: split_statistics(kept.filter(split=split)) for split in SPLITS}
         found[task] = counts(rows) | part.pairs.counts.get(task, {}) | splits
+        if inputs := part.pairs.inputs.get(task):
+            found[task]["not_read"] = inputs["not_read"]
     return found
