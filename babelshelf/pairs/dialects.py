@@ -106,7 +106,7 @@ def detect_dialect(
     dialect = parse.dialect
     if quote is None and dialect.quote:
         guesses += _question_of_quotes(path, parse, _parse(text, replace(dialect, quote=""), whole=whole))
-    if quote is None and not dialect.quote:
+    if quote is None:
         guesses += _refused_quotes(path, parse)
     if escape is None and ESCAPED.search(text + later):
         start = "".join(text.splitlines(keepends=True)[: parse.skipped + 1])
@@ -159,7 +159,7 @@ def _question_of_quotes(path: Path, parse: Parse, plain: Parse) -> list[Guess]:
 
 
 def _refused_quotes(path: Path, parse: Parse) -> list[Guess]:
-    """A refusal where nearly all cells of a column are in quotes, though quotes do not fit as quotes."""
+    """A refusal where nearly all cells of a column still have quotes around them: these do not fit as quotes."""
     for name, cells in zip(parse.header, zip(*parse.rows, strict=True), strict=False):
         filled = [cell.strip() for cell in cells if cell.strip()]
         for mark in ('"', "'"):
@@ -169,7 +169,7 @@ def _refused_quotes(path: Path, parse: Parse) -> list[Guess]:
                     f"the cells of {name.strip()!r} are in quotes, but some quotes within cells are not doubled, or a "
                     "space stands before an opening quote: write the file again with a CSV library"
                 )
-                option = "--quote none if the quotes are part of the texts"
+                option = "--quote none, or --quote '\"', if the quotes are part of the texts"
                 return [Guess("quotes", None, Outcome.UNSURE, 1.0, reason, tuple(quoted[:2]), option, str(path))]
     return []
 

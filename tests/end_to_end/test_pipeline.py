@@ -226,6 +226,35 @@ def test_a_killed_stage_goes_on_and_ends_as_if_undisturbed(built: Workspace, wor
     assert workspace.metrics() == built.metrics()
 
 
+# --- classifiers ---
+
+OF_CLASSIFIERS = {
+    *("prepare", "base_model@embedder", "translate@qc", "mine_negatives@qc", "classifier@negatives-qc"),
+    *("score_train@qc", "filter@qc", "classifier@filtered-qc", "classifier@original-qi", "summarize"),
+    *(f"{stage}@{task}" for stage in ("score", "calibrate", "evaluate") for task in ("qc", "qi")),
+}
+
+
+def test_a_recipe_of_classifiers_trains_no_lm(unbuilt: Workspace, tmp_path: Path) -> None:
+    workspace = unbuilt.copy(tmp_path / "repository")
+    workspace.set_params("""
+    tasks:
+      qc: {method: classifier, filter_method: classifier}
+      qi: {method: classifier, train_on: original}
+    """)
+    assert set(workspace.repro("summarize")) == OF_CLASSIFIERS
+    tasks = read_json(workspace.folder / "metrics" / "summarize.json")["tasks"]
+    assert all(task["f1"] > 0.6 for task in tasks.values())
+    held_out = read_table(workspace.folder / "data" / "predictions" / "held_out" / "qi" / "test.parquet")
+    pairs = held_out.select("id", "language", "query", "candidate", expected="p_yes")
+    pairs.write_csv(workspace.folder / "pairs.csv")
+    command = ("-m", "babelshelf.cli", "score", "pairs.csv", "out.csv", "--task", "qi", "--keep", "expected")
+    code, output = workspace.run(sys.executable, *command)
+    assert code == 0, output
+    scored = pl.read_csv(workspace.folder / "out.csv")
+    assert scored["p_yes"].to_numpy() == pytest.approx(scored["expected"].to_numpy(), abs=1e-6)
+
+
 # --- the other adapter ---
 
 

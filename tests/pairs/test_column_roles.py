@@ -412,8 +412,8 @@ def test_columns_that_are_nested_are_asked_as_levels(guess: Guess) -> None:
     paths = [
         ("Home", "Kitchen", "Kettles"),
         ("Home", "Bath", "Towels"),
-        ("Sport", "Running", "Shoes"),
         ("Sport", "Gym", "Mats"),
+        ("Toys", "Cars", "Red"),
     ]
     levels = {name: column([path[place] for path in paths]) for place, name in enumerate(["top", "mid", "lowest"])}
     levels["lowest"] = [f"{leaf} {n % 20}" for n, leaf in enumerate(levels["lowest"])]

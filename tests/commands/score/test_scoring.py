@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 from babelshelf.cli import main
 from babelshelf.commands.profile import commented, merge, round_trip
 from babelshelf.commands.score import output, pairs_to_score, scoring
-from babelshelf.commands.score.pairs_to_score import BLOCK, Asked, PairFile, find
+from babelshelf.commands.score.pairs_to_score import BLOCK, PairFile, ScoreOptions, find
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import write_json
 from babelshelf.prepare.sources.files import usual
@@ -37,7 +37,7 @@ from tests.helpers.profiles import NANO
 MAX_LENGTH = 64
 ROWS = tiny_lm.rows()
 TASK = ("--task", "qi")
-PLAIN = Asked({}, "", {}, (), "")
+PLAIN = ScoreOptions({}, "", {}, (), "")
 THRESHOLD = 0.5
 
 

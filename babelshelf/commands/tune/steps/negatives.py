@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,9 +13,10 @@ import polars as pl
 
 from babelshelf.commands.tune.context import Context
 from babelshelf.commands.tune.recipe import Option, StepUnavailableError, Tools, TrainingSet
+from babelshelf.commands.tune.task_data import Mask
 from babelshelf.commands.tune.texts import PairTexts
 from babelshelf.core.rows import path_share
-from babelshelf.mine_negatives.mining import candidate_pool, draw_negatives, find_anchors
+from babelshelf.mine_negatives.mining import candidate_pool, draw_negatives, find_anchors, target_negatives
 from babelshelf.mine_negatives.params import MineNegativesParams
 
 ORDER = 20
@@ -22,6 +24,7 @@ NAME = "negatives"
 EDGES = (1, 5, 20, 50, 200, 1000)  # of windows of ranks, on a log scale; the last window ends with the catalogue
 SHARES = (0.9, 0.75, 0.6)  # of the positive share of the rows: what negatives bring it down to
 WIDTH = 48  # ranks of a window that are drawn from: a random part of a wide one, which leaves the draw uniform
+SURPLUS = 1.6  # negatives that are mined for one that a split needs
 STREAM = 21  # this module's own stream of random numbers among those of the pipeline's seed
 NEAREST = 1000  # ranks that are sorted; all beyond are one window
 SEARCH_BLOCK = 512  # candidates whose neighbours are ranked at once
@@ -59,7 +62,8 @@ class Negatives:
     def options(self) -> list[Option]:
         """Each window with each share."""
         share = self._data.positive_share
-        shares = sorted({round(factor * share, 2) for factor in SHARES}, reverse=True)
+        lowest = math.ceil(100 * share / (1 + share)) / 100  # a positive row has one negative at most
+        shares = sorted({max(round(factor * share, 2), lowest) for factor in SHARES}, reverse=True)
         guards = list(self._settings.guards)
         return [_option(window, share, guards) for window in self.windows() for share in shares]
 
@@ -78,25 +82,31 @@ class Negatives:
         window = option.values["window"]
         anchors = find_anchors(training.rows, self._pool, ["original", "translated"])
         drawn = self._windows(window, tools.texts)[anchors["number"].to_numpy()]
+        share = option.values["share"]
         settings = self._settings.model_copy(
             update={
                 "rank_window": window,
-                "positive_share": option.values["share"],
+                "positive_share": _lower_share(training.rows, share),
                 "guards": option.values["guards"],
             }
         )
-        mined = draw_negatives(training.rows, self._pool, anchors, drawn, settings=settings, seed=self._seed)
-        return training.with_derived(mined.rows, self._allowed(mined.rows, tools))
+        mined = draw_negatives(training.rows, self._pool, anchors, drawn, settings=settings, seed=self._seed).rows
+        mined = mined.sample(fraction=1, shuffle=True, seed=self._seed)  # the first ones of a split are chosen
+        possible = training.masks_of_parents(mined) & self._known(mined, tools)
+        for number, mask in enumerate(training.masks.T):
+            target = target_negatives(training.rows.filter(pl.Series(mask)), share)
+            possible[:, number] &= _first(mined["language"], possible[:, number], target)
+        return training.with_derived(mined, possible)
 
-    def _allowed(self, mined: pl.DataFrame, tools: Tools) -> npt.NDArray[np.bool_]:
+    def _known(self, mined: pl.DataFrame, tools: Tools) -> Mask:
+        """Whether a candidate is one of a split's training rows, or of no labelled row; shape (n_mined, n_splits)."""
         rows = tools.data.rows
-        labelled = rows["candidate"].unique().implode()
-        unlabelled = ~mined["candidate"].is_in(labelled).to_numpy()
-        allowed = [
+        unlabelled = ~mined["candidate"].is_in(rows["candidate"].unique().implode()).to_numpy()
+        known = [
             unlabelled | mined["candidate"].is_in(rows.filter(pl.Series(split.train))["candidate"].implode()).to_numpy()
             for split in tools.splits
         ]
-        return np.stack(allowed, axis=1)
+        return np.stack(known, axis=1)
 
     def _windows(self, window: Window, texts: PairTexts) -> IntArray:
         """Numbers of candidates in a window of each candidate, shape (n_candidates, width)."""
@@ -124,6 +134,21 @@ def load(context: Context) -> Negatives:
     if len(context.data.candidates) < 2 * EDGES[1]:
         raise StepUnavailableError(f"only {len(context.data.candidates)} different candidates")
     return Negatives(context, settings)
+
+
+def _lower_share(rows: pl.DataFrame, share: float) -> float:
+    """A share for which `SURPLUS` times as many negatives are mined, as no split can have all of them."""
+    before = float(rows["label"].mean())  # type: ignore[arg-type]
+    return min(share, 1 / (1 / before + SURPLUS * max(1 / share - 1 / before, 0)))
+
+
+def _first(languages: pl.Series, possible: Mask, target: Mapping[str, int]) -> Mask:
+    """The first possible rows of each language, up to its target, shape (n_rows,)."""
+    limits = languages.replace_strict(dict(target), default=0, return_dtype=pl.Int64)
+    table = pl.DataFrame({"language": languages, "possible": possible, "limit": limits})
+    chosen = table.select(pl.col("possible").cum_sum().over("language") <= pl.col("limit")).to_series()
+    mask: Mask = chosen.to_numpy()
+    return mask
 
 
 def _option(window: Window, share: float, guards: Sequence[str]) -> Option:
