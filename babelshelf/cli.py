@@ -199,8 +199,9 @@ def score(
     from babelshelf.classifier.model_folder import is_classifier  # noqa: PLC0415
     from babelshelf.commands.init.options import parsed_columns, parsed_language_map  # noqa: PLC0415
     from babelshelf.commands.score.final_model import final_model  # noqa: PLC0415
+    from babelshelf.commands.score.output import check_output  # noqa: PLC0415
     from babelshelf.commands.score.pairs_to_score import ROLES, ScoreOptions, find  # noqa: PLC0415
-    from babelshelf.commands.score.scoring import ModelFiles, check_output, run  # noqa: PLC0415
+    from babelshelf.commands.score.scoring import ModelFiles, run  # noqa: PLC0415
     from babelshelf.core.params import load  # noqa: PLC0415
     from babelshelf.preflight import requirements  # noqa: PLC0415
     from babelshelf.prepare.params import PrepareParams  # noqa: PLC0415
