@@ -22,7 +22,7 @@ import polars as pl
 from babelshelf.core.params import read
 from babelshelf.core.rows import read_rows, write_rows
 from babelshelf.encoder.builtin_encoders import load_builtin
-from benchmarks.proxy_truth import data_sets, models, recipes, results
+from benchmarks.proxy_truth import agreement, data_sets, models, results
 
 DATA_SETS = ("shops", "taxonomy")
 ZERO_SHOT = "zero-shot"
@@ -40,6 +40,8 @@ def main() -> None:
 @click.option("--seeds", default="1,2,3")
 def data(*, shops: Path, taxonomy: Path, out: Path, seeds: str) -> None:
     """Make the recipes' training sets."""
+    from benchmarks.proxy_truth import recipes  # noqa: PLC0415 - a machine that only trains needs no index and no lexicon
+
     encoder = load_builtin(_embedder())
     for name, path in zip(DATA_SETS, (shops, taxonomy), strict=True):
         loaded = data_sets.load(name, path)
@@ -63,7 +65,7 @@ def data(*, shops: Path, taxonomy: Path, out: Path, seeds: str) -> None:
 @click.option("--results", "file", type=click.Path(path_type=Path), default=results.RESULTS)
 @click.option("--data-sets", "names", default=",".join(DATA_SETS))
 @click.option("--seeds", default="1,2,3")
-@click.option("--recipes", "chosen", default=",".join([ZERO_SHOT, *recipes.RECIPES]))
+@click.option("--recipes", "chosen", default=",".join([ZERO_SHOT, *data_sets.NAMES]))
 @click.option("--seconds", type=float, default=float("inf"), help="after which no run is begun")
 def run(
     *,
@@ -102,7 +104,7 @@ def _one(folder: Path, model: models.Model, recipe: str, seed: int, file: Path) 
     train = None if untrained else read_rows(train_file)
     p_yes, taken = models.timed_scores(model, train, pl.concat([dev, test]), seed)
     scored = pl.concat([dev, test]).with_columns(p_yes=pl.Series(p_yes))
-    known = read_rows(folder / f"{recipes.NONE}-1.parquet")["language"].unique().to_list()
+    known = read_rows(folder / f"{data_sets.NONE}-1.parquet")["language"].unique().to_list()
     found = results.Scored(scored.head(dev.height), scored.tail(test.height), known)
     result = {"data": folder.name, "model": model.name, "recipe": recipe, "seed": seed}
     result |= {"rows": 0 if train is None else train.height, "seconds": round(taken, 1)} | model.facts
@@ -115,8 +117,6 @@ def _one(folder: Path, model: models.Model, recipe: str, seed: int, file: Path) 
 @click.option("--results", "file", type=click.Path(path_type=Path), default=results.RESULTS)
 def table(*, file: Path) -> None:
     """Print the results and the agreement, as in docs/results.md."""
-    from benchmarks.proxy_truth import agreement  # noqa: PLC0415
-
     for line in agreement.lines(results.read_results(file)):
         click.echo(line)
 

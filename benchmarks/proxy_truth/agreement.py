@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import kendalltau, spearmanr
 
-from benchmarks.proxy_truth.recipes import NONE
+from benchmarks.proxy_truth.data_sets import NONE
 
 Floats = npt.NDArray[np.float64]
 Result = dict[str, Any]

@@ -19,6 +19,9 @@ SEED = 1  # of the data: the same rows for all recipes, models and seeds
 ROWS = {"train": 1500, "dev": 500, "test": 1500}
 HELD_OUT = ["de", "it", "pl", "ar"]
 
+NONE = "none"  # the recipe of the rows as they are: what gains are measured against
+NAMES = (NONE, "flipped", "half", "near", "far", "all", "negatives", "translated")  # of all recipes, as they are run
+
 
 @dataclass(frozen=True)
 class DataSet:

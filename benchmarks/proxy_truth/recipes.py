@@ -29,15 +29,13 @@ from babelshelf.translate.backends import lexicon
 from babelshelf.translate.params import TranslateParams
 from babelshelf.translate.translation import translate_rows
 from benchmarks.proxy_truth import models
-from benchmarks.proxy_truth.data_sets import TASK, DataSet
+from benchmarks.proxy_truth.data_sets import NONE, TASK, DataSet
 
 FLIPPED = 0.2  # of the labels
 TRANSLATED_ROWS = 250  # a language
 NEAR, USUAL = (0, 20), (20, 50)  # windows of ranks from 0; FAR begins at this share of the candidates
 FAR = 0.8
 SEED_TEXT = b"recipes"
-
-NONE = "none"  # the rows as they are: what gains are measured against
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def measured(scored: Scored, seed: int) -> dict[str, Any]:
     absent = test.filter(~pl.col("language").is_in(scored.known))
     everything, of_absent = point_metrics(test), point_metrics(absent)
     draws = {
-        name: resample([rows], resamples=RESAMPLES, seed=seed)[0].draws[:, RESAMPLED.index(AVERAGE_PRECISION)]
+        name: resample([rows], resamples=RESAMPLES, seed=seed)[0].draws[RESAMPLED.index(AVERAGE_PRECISION)]
         for name, rows in (("all", test), ("absent", absent))
     }
     return {

@@ -82,6 +82,14 @@ def table(groups: int) -> pl.DataFrame:
     return pl.DataFrame(made, schema=ROW_SCHEMA)
 
 
+def test_measured_has_draws_around_average_precision() -> None:
+    rows = table(60).with_columns(p_yes=pl.Series(np.random.default_rng(1).random(120)))
+    found = results.measured(results.Scored(rows, rows, ["en"]), seed=1)
+    assert len(found["ap_draws"]) == len(found["ap_absent_draws"]) == results.RESAMPLES
+    assert min(found["ap_draws"]) < found["ap"] < max(found["ap_draws"])
+    assert found["ap_absent"] != found["ap"]
+
+
 def test_a_cut_keeps_groups_whole_and_their_order() -> None:
     rows = table(50)
     found = data_sets.cut(rows, 21)
@@ -103,3 +111,4 @@ def test_half_and_flipped_change_what_they_say() -> None:
     assert kept["group"].n_unique() == 25
     assert kept.height == 50
     assert "translated" not in recipes.recipes(data)
+    assert tuple(recipes.RECIPES) == data_sets.NAMES
