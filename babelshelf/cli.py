@@ -9,26 +9,7 @@ from pathlib import Path
 
 import click
 
-LADDER = click.option(
-    "--file",
-    type=click.Path(path_type=Path),
-    default=Path("ladder.yaml"),
-    help="The ladder; default: ladder.yaml, and the paper's is profiles/ladder/paper.yaml.",
-)
-
-ESCAPE = click.option(
-    "--escape",
-    type=click.Choice(["\\", "none"]),
-    callback=lambda _context, _option, value: "" if value == "none" else value,
-    help="What a backslash before a quote, a delimiter or a backslash is, in CSV: an escape, or none (plain text).",
-)
-
-QUOTE = click.option(
-    "--quote",
-    type=click.Choice(['"', "'", "none"]),
-    callback=lambda _context, _option, value: "" if value == "none" else value,
-    help="What is around cells, in CSV; none: quotes are part of the text. Default: told from the file.",
-)
+from babelshelf.commands.options import ESCAPE, LADDER, QUOTE, names, seeds
 
 
 @click.group()
@@ -41,12 +22,12 @@ def main() -> None:
 def check() -> None:
     """Validate all of params.yaml, and say what this machine lacks for it."""
     from babelshelf.commands.check import check as check_params  # noqa: PLC0415
-    from babelshelf.commands.check import unmeasured_translation  # noqa: PLC0415
+    from babelshelf.commands.check import notes  # noqa: PLC0415
     from babelshelf.core.params import PARAMS_FILE, read  # noqa: PLC0415
     from babelshelf.preflight.requirements import require_all  # noqa: PLC0415
 
     check_params()
-    for line in unmeasured_translation(read(PARAMS_FILE), Path("metrics/prepare.json")):
+    for line in notes(read(PARAMS_FILE), Path("metrics/prepare.json")):
         click.echo(line)
     require_all()
     click.echo(f"{PARAMS_FILE}: ok")
@@ -149,7 +130,7 @@ def init(
         split_names=parsed_split_names(split_names),
         path_separator=path_separator,
         encoding=encoding,
-        header=_names(header),
+        header=names(header),
         escape=escape,
         quote=quote,
         accept=yes,
@@ -192,7 +173,7 @@ def submit(*, out: Path, final: bool) -> None:
 @click.option(
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.02, help="Of rows that can't be scored; default: 0.02."
 )
-@click.option("--base", type=click.Path(path_type=Path), default=Path("models/base/lm"), help="The base model.")
+@click.option("--base", type=click.Path(path_type=Path), default=Path("models/base"), help="The base models.")
 @click.option("--model", type=click.Path(path_type=Path), help="Default: that of the task's recipe in params.yaml.")
 @click.option("--calibrated", type=click.Path(path_type=Path), help="Default: metrics/calibrate/TASK.json.")
 def score(
@@ -215,21 +196,25 @@ def score(
     calibrated: Path | None,
 ) -> None:
     """Score the pairs of a CSV, JSON-lines or Parquet file of any size; OUT's suffix says its format."""
+    from babelshelf.classifier.model_folder import is_classifier  # noqa: PLC0415
     from babelshelf.commands.init.options import parsed_columns, parsed_language_map  # noqa: PLC0415
     from babelshelf.commands.score.final_model import final_model  # noqa: PLC0415
-    from babelshelf.commands.score.pairs_to_score import ROLES, Asked, find  # noqa: PLC0415
-    from babelshelf.commands.score.scoring import ModelFiles, check_output, run  # noqa: PLC0415
+    from babelshelf.commands.score.output import check_output  # noqa: PLC0415
+    from babelshelf.commands.score.pairs_to_score import ROLES, ScoreOptions, find  # noqa: PLC0415
+    from babelshelf.commands.score.scoring import ModelFiles, run  # noqa: PLC0415
     from babelshelf.core.params import load  # noqa: PLC0415
     from babelshelf.preflight import requirements  # noqa: PLC0415
     from babelshelf.prepare.params import PrepareParams  # noqa: PLC0415
     from babelshelf.prepare.sources.files import usual  # noqa: PLC0415
     from babelshelf.score.params import ScoreParams  # noqa: PLC0415
 
-    requirements.require("score")
+    model = model or final_model(task)
+    if not is_classifier(model):
+        requirements.require("score", task)
     check_output(out, pairs)
     trained = ModelFiles(
         base=base,
-        model=model or final_model(task),
+        model=model,
         calibrated=calibrated or Path("metrics") / "calibrate" / f"{task}.json",
         settings=load(ScoreParams, "score"),
     )
@@ -237,19 +222,19 @@ def score(
     prepare = load(PrepareParams, "prepare")
     files = prepare.chosen() if prepare.source == "files" else usual()
     own = getattr(files, task).path_separator if prepare.source == "files" else ""
-    asked = Asked(
+    options = ScoreOptions(
         columns=parsed_columns(columns, ROLES),
         language=language,
         language_map=parsed_language_map(language_map),
         keep=keep,
         encoding=encoding,
-        header=_names(header),
+        header=names(header),
         escape=escape,
         quote=quote,
         path_separator=path_separator,
         trained_separator=own,
     )
-    for line in run(find(pairs, task, asked, files), out, trained, max_bad_share):
+    for line in run(find(pairs, task, options, files), out, trained, max_bad_share):
         click.echo(line, err=True)
 
 
@@ -270,10 +255,20 @@ def profile(name: str | None) -> None:
 
 
 @main.command()
+@click.argument("tasks", nargs=-1, metavar="[TASK]...")
+@click.option("--minutes", type=click.FloatRange(min=0.1), default=10, help="For each task; default: 10.")
+@click.option("--yes", is_flag=True, help="Write the chosen params without a question.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("tune"), help="Folder to write; default: tune.")
+def tune(*, tasks: tuple[str, ...], minutes: float, yes: bool, out: Path) -> None:
+    """Find out which data step gains on your pairs, with the classifier, and write the params."""
+    from babelshelf.commands.tune.command import tune as tune_tasks  # noqa: PLC0415
+
+    tune_tasks(tasks, minutes=minutes, yes=yes, out=out)
+
+
+@main.command()
 @click.argument("rows", nargs=-1, metavar="[ROW]...")
-@click.option(
-    "--seeds", callback=lambda _context, _option, value: _seeds(value), help="Instead of the rows' own: 1,2,3."
-)
+@click.option("--seeds", callback=seeds, help="Instead of the rows' own: 1,2,3.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, help="Experiments to run at once; default: 1.")
 @LADDER
 def ladder(*, rows: tuple[str, ...], seeds: list[int], jobs: int, file: Path) -> None:
@@ -283,17 +278,6 @@ def ladder(*, rows: tuple[str, ...], seeds: list[int], jobs: int, file: Path) ->
     from babelshelf.commands.ladder.run import run  # noqa: PLC0415
 
     run(rows, seeds, jobs, file, Console())
-
-
-def _names(header: str) -> list[str]:
-    return [name.strip() for name in header.split(",")] if header else []
-
-
-def _seeds(text: str | None) -> list[int]:
-    parts = text.split(",") if text else []
-    if not all(part.strip().isdecimal() for part in parts):
-        raise click.BadParameter(f"expected whole numbers, none negative, with commas between them, found {text!r}")
-    return list(dict.fromkeys(map(int, parts)))
 
 
 if __name__ == "__main__":

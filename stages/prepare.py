@@ -19,10 +19,12 @@ import click
 from babelshelf.core.files import replacing, write_json
 from babelshelf.core.params import load, load_seed
 from babelshelf.core.rows import write_csv, write_table
+from babelshelf.prepare.input_files import not_read
 from babelshelf.prepare.leak_checks import check, held_out_keys
 from babelshelf.prepare.marketplace import Marketplace, TaskData
 from babelshelf.prepare.params import SOURCES, PrepareParams
 from babelshelf.prepare.statistics import statistics
+from babelshelf.runtime.screen import echo
 from babelshelf.runtime.stage import stage
 from babelshelf.tables.truth import write_truth
 
@@ -39,11 +41,13 @@ def main(*, qc: Path, qi: Path, original: Path, catalogue: Path, metrics: Path) 
     inputs = {"qc": qc, "qi": qi}
     marketplace: Marketplace = SOURCES.load(settings.source).read(inputs, settings.chosen(), seed)
     check(marketplace)
+    for line in not_read(marketplace.counts):
+        echo(line)
     for task, data in marketplace.tasks.items():
         write_task(original / task, data)
         write_table(catalogue / f"{task}.parquet", data.candidates)
-    if marketplace.rejects is not None:
-        write_csv(original / "dropped.csv", marketplace.rejects)
+    if marketplace.dropped is not None:
+        write_csv(original / "dropped.csv", marketplace.dropped)
     write_catalogue(catalogue, marketplace)
     write_json(metrics, statistics(marketplace))
     return "; ".join(

@@ -2,6 +2,8 @@
 
 \b
     python -m stages.score_train qi --pairs data/translated/qi/train.parquet ... (dvc.yaml has all of it)
+
+A classifier has scored its training rows itself, out of fold.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from babelshelf.classifier.model_folder import is_classifier, read_scores
 from babelshelf.core.params import load
 from babelshelf.core.rows import read_rows, write_table
 from babelshelf.runtime.stage import stage
@@ -25,8 +28,12 @@ from babelshelf.score.scorer import score_tables
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @stage("score_train", writes="out")
 def main(*, task: str, pairs: Path, base: Path, model: Path, out: Path) -> str:
+    rows = read_rows(pairs)
+    if is_classifier(model):
+        write_table(out / "scores.parquet", read_scores(model, rows))
+        return f"{rows.height:,} pairs, out of fold"
     return score_tables(
-        {pairs: read_rows(pairs)},
+        {pairs: rows},
         lambda _, scored: write_table(out / "scores.parquet", scored.select("id", "p_yes")),
         base=base,
         model=model,

@@ -17,6 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
+IMPLIED = {"models/base"}  # by the model that is scored with: which of its folders are read depends on the method
 WITHOUT_PARAMS = {"final"}
 SECTIONS = {"score_train": "score", "predict": "score", "predict_final": "score", "summarize": "tasks"}
 NOT_DEPS = {"commands", "preflight", "runtime"}
@@ -71,7 +72,7 @@ def test_every_path_of_the_command_is_a_dep_or_an_out(name: str) -> None:
     declared = _paths([*stage["deps"], *stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])])
     command = stage["cmd"].replace("${prepare.input}", "${prepare.input.qc} ${prepare.input.qi}")
     paths = {word for word in shlex.split(command) if "/" in word or re.fullmatch(r"\$\{[\w.]+\}", word)}
-    assert {path for path in paths if path not in declared} - {
+    assert {path for path in paths if path not in declared} - IMPLIED - {
         "${key}",
         "${item}",
         "${item.task}",
@@ -89,3 +90,13 @@ def test_the_params_section_of_the_stage_is_declared(name: str) -> None:
     assert name in WITHOUT_PARAMS or any(
         key.startswith(f"{section}.") or f".{key}".endswith(f".{section}") for key in declared
     )
+
+
+def test_only_the_scoring_stages_read_the_base_through_their_model() -> None:
+    scoring = {name for name, stage in STAGES.items() if "--base models/base " in _stage(name)["cmd"] + " "}
+    assert scoring == {"score", "score_train", "predict", "predict_final"}
+    for name in scoring:
+        assert any(path.startswith("models/${item.") for path in _paths(_stage(name)["deps"]))
+    trainers = {"sft": "models/base/lm", "dpo": "models/base/lm", "classifier": "models/base/embedder"}
+    for name, base in trainers.items():
+        assert base in _paths(_stage(name)["deps"])

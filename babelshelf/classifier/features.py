@@ -21,6 +21,7 @@ from babelshelf.encoder.encoder import Encoder, FloatArray
 from babelshelf.encoder.vector_cache import cached_vectors
 
 BLOCK = 8192  # rows whose features are made at once
+SINGLE = 6  # of 1, 3, 6 and 12 the best out of fold on the pairs that docs/benchmarks.md names, 12 no better
 
 Numbers = npt.NDArray[np.int32]
 
@@ -42,14 +43,15 @@ class FeatureMatrix(Protocol):
 class PairFeatures:
     """The features of pairs; `features[rows]`, with a slice or row numbers, makes those of some rows.
 
-    A row has u * v, |u - v| and v, for the unit vectors u of the query and v of the candidate; cos(u, v); the cosine of
-    u and the last level of a category path; and the features `lexical.NAMES`.
+    For the unit vectors u of the query, v of the candidate and w of the last level of a category path, a row has
+    u * v, |u - v|, v and, with `levels`, u * w; then cos(u, v), cos(u, w), and the features `lexical.NAMES`.
 
     Attributes:
         vectors: of the distinct texts, shape (n_texts, dimension), float32.
         query, candidate, last: number of each row's query, candidate and last level of the candidate among the texts,
             shape (n_rows,).
         lexical: shape (n_rows, len(lexical.NAMES)), float32.
+        levels: whether candidates are category paths; else w is v, and u * w is left out.
     """
 
     vectors: FloatArray
@@ -57,11 +59,22 @@ class PairFeatures:
     candidate: Numbers
     last: Numbers
     lexical: FloatArray
+    levels: bool
 
     @property
     def shape(self) -> tuple[int, int]:
         """Numbers of rows and of features."""
-        return len(self.query), 3 * self.vectors.shape[1] + 2 + len(NAMES)
+        return len(self.query), len(self.prior)
+
+    @property
+    def prior(self) -> FloatArray:
+        """How large a feature's weight is expected to be, of standardized features: a single one more than one of many.
+
+        Returns:
+            Shape (n_features,): 1 for what each dimension of the vectors has, `SINGLE` for the others.
+        """
+        combined = (4 if self.levels else 3) * self.vectors.shape[1]
+        return np.repeat(np.array([1, SINGLE], np.float32), [combined, 2 + len(NAMES)])
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -70,14 +83,17 @@ class PairFeatures:
     def __getitem__(self, rows: Rows) -> FloatArray:
         """Features of some rows, float32."""
         u, v, w = (self.vectors[numbers[rows]] for numbers in (self.query, self.candidate, self.last))
-        dimension = self.vectors.shape[1]
         features = np.empty((len(u), self.shape[1]), np.float32)
-        product = np.multiply(u, v, out=features[:, :dimension])
-        np.abs(u - v, out=features[:, dimension : 2 * dimension])
-        features[:, 2 * dimension : 3 * dimension] = v
-        features[:, 3 * dimension] = product.sum(axis=1)
-        features[:, 3 * dimension + 1] = np.einsum("ij,ij->i", u, w)
-        features[:, 3 * dimension + 2 :] = self.lexical[rows]
+        columns = np.split(features, range(u.shape[1], 5 * u.shape[1], u.shape[1]), axis=1)
+        product = np.multiply(u, v, out=columns[0])
+        np.abs(np.subtract(u, v, out=columns[1]), out=columns[1])
+        columns[2][:] = v
+        if self.levels:
+            np.multiply(u, w, out=columns[3])
+        single = features[:, -2 - len(NAMES) :]
+        single[:, 0] = product.sum(axis=1)
+        single[:, 1] = np.einsum("ij,ij->i", u, w)
+        single[:, 2:] = self.lexical[rows]
         return features
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
@@ -90,14 +106,17 @@ class PairFeatures:
         return replace(self, **own)
 
 
-def pair_features(rows: pl.DataFrame, encoder: Encoder, cache: Path) -> PairFeatures:
+def pair_features(rows: pl.DataFrame, encoder: Encoder, cache: Path, *, levels: bool | None = None) -> PairFeatures:
     """Features of rows.
 
     Args:
         rows: with the columns `query` and `candidate`.
         encoder: embeds the texts.
         cache: folder of the vectors, see `cached_vectors`.
+        levels: see `PairFeatures`; those of a classifier's training rows. None: whether a candidate here is a path.
     """
+    if levels is None:
+        levels = bool(rows["candidate"].str.contains(LEVEL, literal=True).any())
     columns = rows.select("query", "candidate", last=pl.col("candidate").str.split(LEVEL).list.last())
     texts = pl.concat([columns[name].unique() for name in columns.columns]).unique().sort()
     position = pl.DataFrame({"text": texts, "number": np.arange(len(texts), dtype=np.int32)})
@@ -110,7 +129,7 @@ def pair_features(rows: pl.DataFrame, encoder: Encoder, cache: Path) -> PairFeat
     lexical = np.empty((rows.height, len(NAMES)), np.float32)
     for part in blocks(rows.height):
         lexical[part] = prepared.features(query[part], candidate[part], last[part])
-    return PairFeatures(cached_vectors(texts.to_list(), encoder, cache), query, candidate, last, lexical)
+    return PairFeatures(cached_vectors(texts.to_list(), encoder, cache), query, candidate, last, lexical, levels)
 
 
 def blocks(rows: int) -> Iterator[slice]:

@@ -1,8 +1,8 @@
 """Logistic regressions that share their features, fitted at once: the folds of a cross-validation at each penalty.
 
 Every pass over the features serves all problems, as one product of matrices. The minimizer is L-BFGS with the inverse
-of Böhning's bound of the Hessian, X'X / 4 + penalty (Böhning and Lindsay 1988), as its first approximation, so that a
-dozen passes suffice: scikit-learn's solvers fit one problem at a time and need some hundred passes each.
+of Böhning's bound of the Hessian, X'X / 4 + penalty (Böhning and Lindsay 1988), as its first approximation, so that
+some 20 passes suffice: scikit-learn's solvers fit one problem at a time and need some hundred passes each.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import cho_factor, cho_solve
 
-from babelshelf.classifier.features import FeatureMatrix, blocks
+from babelshelf.classifier.features import FeatureMatrix, PairFeatures, blocks
 from babelshelf.encoder.encoder import FloatArray
 
 Array = npt.NDArray[np.float64]
@@ -22,7 +24,7 @@ Ids = npt.NDArray[np.int64]  # numbers of problems
 Evaluate = Callable[[Array, Ids], tuple[Array, Array]]  # losses and gradients of some problems at their weights
 
 IN_MEMORY = 2**28  # numbers (1 GB): standardized features of at most that many are kept instead of made in each pass
-GRAM_ROWS = 2**16  # rows, evenly spaced, that the bound of the Hessian is estimated on: it is only a preconditioner
+MOMENT_ROWS = 2**16  # evenly spaced, that the bound of the Hessian is estimated on: it only speeds the descent up
 INTERCEPT_PENALTY = 1e-6  # keeps the intercept finite where all labels are the same
 HISTORY = 10
 HALVINGS = 20
@@ -65,20 +67,23 @@ class Problems:
 
 
 class Standardized:
-    """Features with mean 0 and variance 1, and a constant 1 as the last one; read block by block.
+    """Features with mean 0 and the variance of their prior, and a constant 1 as the last one; read block by block.
 
     Args:
         features: shape (n_rows, n_features).
 
     Attributes:
         rows, width: numbers of rows and of features, with the constant.
-        mean, scale: of the features, shape (n_features,), float32.
+        mean, scale: what is subtracted from the features, and what they are then divided by; shape (n_features,),
+            float32.
     """
 
     def __init__(self, features: FeatureMatrix) -> None:
         self.rows, self.width = features.shape[0], features.shape[1] + 1
-        self.mean, self.scale = mean_and_scale(features)
+        self.mean, deviation = mean_and_deviation(features)
+        self.scale = deviation / features.prior if isinstance(features, PairFeatures) else deviation
         self._features = features
+        self._factors: dict[float, Any] = {}
         self._kept: FloatArray | None = None
         if self.rows * self.width <= IN_MEMORY:
             kept = np.empty((self.rows, self.width), np.float32)
@@ -91,16 +96,24 @@ class Standardized:
         return self._make(rows) if self._kept is None else self._kept[rows]
 
     @cached_property
-    def spectrum(self) -> tuple[Array, Array]:
-        """Eigenvalues and eigenvectors of the second moments, shapes (width,) and (width, width)."""
-        step = max(self.rows // GRAM_ROWS, 1)
+    def moments(self) -> Array:
+        """Mean products of the features, shape (width, width), estimated on at most some `MOMENT_ROWS` rows."""
+        step = max(self.rows // MOMENT_ROWS, 1)
         moments, rows_used = np.zeros((self.width, self.width)), 0
         for rows in blocks(self.rows):
             block = self.block(rows)[::step]
             moments += block.T @ block
             rows_used += len(block)
-        values, vectors = np.linalg.eigh(moments / rows_used)
-        return np.maximum(values, 0), vectors
+        moments /= rows_used
+        return moments
+
+    def factor(self, penalty: float) -> Any:  # noqa: ANN401 - scipy's pair of an array and a flag
+        """The Cholesky factor of the bound of the Hessian for a penalty."""
+        if penalty not in self._factors:
+            bound = self.moments / 4
+            bound[np.diag_indices(self.width)] += penalty
+            self._factors[penalty] = cho_factor(bound, overwrite_a=True, check_finite=False)
+        return self._factors[penalty]
 
     def _make(self, rows: slice) -> FloatArray:
         block = np.ones((len(range(*rows.indices(self.rows))), self.width), np.float32)
@@ -109,7 +122,7 @@ class Standardized:
         return block
 
 
-def mean_and_scale(features: FeatureMatrix) -> tuple[FloatArray, FloatArray]:
+def mean_and_deviation(features: FeatureMatrix) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of each feature, shape (n_features,); the latter 1 for a constant feature."""
     rows, width = features.shape
     total, squares = np.zeros(width), np.zeros(width)
@@ -136,7 +149,6 @@ def solve(features: Standardized, problems: Problems, start: Array | None = None
     penalties = np.repeat(problems.penalties[None], features.width, axis=0)
     penalties[-1] = INTERCEPT_PENALTY
     total = problems.total_weights()
-    precondition = _preconditioner(features, problems.penalties)
 
     def evaluate(weights: Array, active: Ids) -> tuple[Array, Array]:
         loss, gradient = _loss(features, problems, weights, active)
@@ -145,7 +157,7 @@ def solve(features: Standardized, problems: Problems, start: Array | None = None
         return loss, gradient + penalties[:, active] * weights
 
     weights = np.zeros((features.width, count)) if start is None else start.copy()
-    return _minimize(evaluate, precondition, weights)
+    return _minimize(evaluate, partial(_precondition, features, problems.penalties), weights)
 
 
 def _loss(features: Standardized, problems: Problems, weights: Array, active: Ids) -> tuple[Array, Array]:
@@ -164,16 +176,13 @@ def _loss(features: Standardized, problems: Problems, weights: Array, active: Id
     return loss, gradient
 
 
-def _preconditioner(features: Standardized, penalties: Array) -> Callable[[Ids, Array], Array]:
-    """Multiplies columns, of some problems, by the inverse of the bound of their problem's Hessian."""
-    values, vectors = features.spectrum
-    inverse = 1 / (values[:, None] / 4 + penalties[None])
-
-    def multiply(active: Ids, columns: Array) -> Array:
-        product: Array = vectors @ (inverse[:, active] * (vectors.T @ columns))
-        return product
-
-    return multiply
+def _precondition(features: Standardized, penalties: Array, problems: Ids, columns: Array) -> Array:
+    """Columns, one of each problem, multiplied by the inverse of the bound of their problem's Hessian."""
+    product = np.empty_like(columns)
+    for penalty in np.unique(penalties[problems]):
+        own = penalties[problems] == penalty
+        product[:, own] = cho_solve(features.factor(float(penalty)), columns[:, own], check_finite=False)
+    return product
 
 
 def _minimize(

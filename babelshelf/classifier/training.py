@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from sklearn.metrics import average_precision_score, log_loss
 
 from babelshelf.classifier.features import FeatureMatrix, PairFeatures, blocks
 from babelshelf.classifier.logistic import Problems, Standardized, solve
 from babelshelf.classifier.model import Classifier, probabilities
-from babelshelf.classifier.params import ClassifierParams
+from babelshelf.classifier.params import HeadParams
 from babelshelf.core.errors import InputError
 from babelshelf.encoder.encoder import FloatArray
 
@@ -38,7 +40,23 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Examples:
+class RowsFit:
+    """What the stage writes.
+
+    Attributes:
+        classifier: fitted on all rows that have a label.
+        scores: `id` and `p_yes` of all rows, in their order: out of fold, where a row has a label.
+        metrics: number of rows with a label, the chosen penalty, the log loss by penalty, and the log loss and average
+            precision of the out-of-fold scores.
+    """
+
+    classifier: Classifier
+    scores: pl.DataFrame
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LabelledFeatures:
     """Rows to fit: features, labels, weights, and the number of each row's group and fold."""
 
     features: FeatureMatrix
@@ -56,7 +74,7 @@ class Examples:
         """The features, standardized."""
         return Standardized(self.features)
 
-    def sample(self, most: int, seed: int) -> Examples:
+    def sample(self, most: int, seed: int) -> LabelledFeatures:
         """At most `most` rows, of whole query groups in a random order; all rows if they are no more."""
         if len(self.labels) <= most:
             return self
@@ -65,14 +83,14 @@ class Examples:
         last = order[by_group[most]]  # the first group that does not fit
         rows = np.flatnonzero(order < last)
         features = self.features.take(rows) if isinstance(self.features, PairFeatures) else self.features[rows]
-        return Examples(features, self.labels[rows], self.weights[rows], self.group[rows], self.fold[rows])
+        return LabelledFeatures(features, self.labels[rows], self.weights[rows], self.group[rows], self.fold[rows])
 
 
 def fit(
     features: FeatureMatrix,
     labels: Labels,
     groups: Labels,
-    settings: ClassifierParams,
+    settings: HeadParams,
     seed: int,
     *,
     weights: Labels | None = None,
@@ -87,7 +105,7 @@ def out_of_fold(
     features: FeatureMatrix,
     labels: Labels,
     groups: Labels,
-    settings: ClassifierParams,
+    settings: HeadParams,
     seed: int,
     *,
     weights: Labels | None = None,
@@ -100,7 +118,7 @@ def fit_with_folds(
     features: FeatureMatrix,
     labels: Labels,
     groups: Labels,
-    settings: ClassifierParams,
+    settings: HeadParams,
     seed: int,
     *,
     weights: Labels | None = None,
@@ -122,21 +140,47 @@ def fit_with_folds(
         InputError: a label is not from 0 to 1, a weight is negative, all labels are the same, or there is one group.
     """
     examples = _examples(features, labels, groups, settings, seed, weights=weights)
-    penalty, log_loss = _choose_penalty(examples, settings, seed)
+    penalty, losses = _choose_penalty(examples, settings, seed)
     folds = np.unique(examples.fold).tolist()
     classifier, fold_weights = _fit_all(examples, penalty, folds)
-    return Fit(classifier, _scores(examples, fold_weights, folds), log_loss)
+    return Fit(classifier, _scores(examples, fold_weights, folds), losses)
+
+
+def fit_rows(features: PairFeatures, rows: pl.DataFrame, settings: HeadParams, seed: int) -> RowsFit:
+    """Fit a classifier on the labelled ones of `rows`, and score all of them.
+
+    Args:
+        features: of `rows`.
+        rows: a table of `ROW_SCHEMA`.
+        settings: penalties and folds.
+        seed: see `fit_with_folds`.
+    """
+    labelled = rows["label"].is_not_null().to_numpy()
+    own = rows.filter(pl.col("label").is_not_null())
+    taken = features.take(np.flatnonzero(labelled))
+    fitted = fit_with_folds(taken, own["label"], own["group"], settings, seed)
+    p_yes = np.empty(rows.height)
+    p_yes[labelled] = fitted.out_of_fold
+    p_yes[~labelled] = fitted.classifier.predict(features.take(np.flatnonzero(~labelled)))
+    metrics = {
+        "rows": own.height,
+        "penalty": fitted.classifier.penalty,
+        "penalties": {str(penalty): loss for penalty, loss in fitted.log_loss.items()},
+        "log_loss": log_loss(own["label"], fitted.out_of_fold, labels=[0, 1]),
+        "average_precision": average_precision_score(own["label"], fitted.out_of_fold),
+    }
+    return RowsFit(fitted.classifier, rows.select("id", p_yes=pl.Series(p_yes)), metrics)
 
 
 def _examples(
     features: FeatureMatrix,
     labels: Labels,
     groups: Labels,
-    settings: ClassifierParams,
+    settings: HeadParams,
     seed: int,
     *,
     weights: Labels | None,
-) -> Examples:
+) -> LabelledFeatures:
     values = np.asarray(labels, np.float32)
     row_weights = np.ones(len(values), np.float32) if weights is None else np.asarray(weights, np.float32)
     if not ((values >= 0) & (values <= 1)).all():
@@ -150,10 +194,10 @@ def _examples(
     if group.max() < 1:
         raise InputError("all training rows are of one query group: cross-validation needs two or more")
     place = np.random.default_rng(seed).permutation(int(group.max()) + 1)  # groups are dealt to the folds in turn
-    return Examples(features, values, row_weights, group, (place % settings.folds).astype(np.int8)[group])
+    return LabelledFeatures(features, values, row_weights, group, (place % settings.folds).astype(np.int8)[group])
 
 
-def _choose_penalty(examples: Examples, settings: ClassifierParams, seed: int) -> tuple[float, dict[float, float]]:
+def _choose_penalty(examples: LabelledFeatures, settings: HeadParams, seed: int) -> tuple[float, dict[float, float]]:
     """The penalty with the least out-of-fold log loss, and that of each penalty; the larger one of equals."""
     penalties = sorted(settings.penalties, reverse=True)
     if len(penalties) == 1:
@@ -162,13 +206,15 @@ def _choose_penalty(examples: Examples, settings: ClassifierParams, seed: int) -
     folds = np.unique(sample.fold).tolist()
     problems = sample.problems(folds * len(penalties), np.repeat(penalties, len(folds)).tolist())
     weights = solve(sample.standardized, problems).reshape(-1, len(penalties), len(folds))
-    log_loss = {}
+    losses = {}
     for number, penalty in enumerate(penalties):
-        log_loss[penalty] = _log_loss(_scores(sample, weights[:, number], folds), sample)
-    return min(penalties, key=lambda penalty: log_loss[penalty]), log_loss
+        losses[penalty] = _log_loss(_scores(sample, weights[:, number], folds), sample)
+    return min(penalties, key=lambda penalty: losses[penalty]), losses
 
 
-def _fit_all(examples: Examples, penalty: float, folds: list[int]) -> tuple[Classifier, npt.NDArray[np.float64]]:
+def _fit_all(
+    examples: LabelledFeatures, penalty: float, folds: list[int]
+) -> tuple[Classifier, npt.NDArray[np.float64]]:
     """The classifier of all rows, and the weights of those that leave out one of `folds`."""
     problems = examples.problems([NO_FOLD, *folds], [penalty] * (1 + len(folds)))
     weights = solve(examples.standardized, problems)
@@ -176,7 +222,7 @@ def _fit_all(examples: Examples, penalty: float, folds: list[int]) -> tuple[Clas
     return Classifier(standardized.mean, standardized.scale, weights[:, 0], penalty), weights[:, 1:]
 
 
-def _scores(examples: Examples, weights: npt.NDArray[np.float64], folds: list[int]) -> Scores:
+def _scores(examples: LabelledFeatures, weights: npt.NDArray[np.float64], folds: list[int]) -> Scores:
     """p(yes) of each row by the weights, shape (width, n_folds), of its fold."""
     logits = np.empty(len(examples.labels))
     column = np.searchsorted(folds, examples.fold)
@@ -186,7 +232,7 @@ def _scores(examples: Examples, weights: npt.NDArray[np.float64], folds: list[in
     return probabilities(logits)
 
 
-def _log_loss(p_yes: Scores, examples: Examples) -> float:
+def _log_loss(p_yes: Scores, examples: LabelledFeatures) -> float:
     p_yes = np.clip(p_yes, 1e-7, 1 - 1e-7)
-    loss = -(examples.labels * np.log(p_yes) + (1 - examples.labels) * np.log1p(-p_yes))
-    return float(np.average(loss, weights=examples.weights))
+    losses = -(examples.labels * np.log(p_yes) + (1 - examples.labels) * np.log1p(-p_yes))
+    return float(np.average(losses, weights=examples.weights))

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from babelshelf.base_model.params import BaseModelParams
 from babelshelf.calibrate.params import CalibrateParams
+from babelshelf.classifier.params import ClassifierParams
 from babelshelf.commands.renamed import with_new_names
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
@@ -20,6 +21,7 @@ from babelshelf.core.params import PARAMS_FILE, Section, load_seed, load_threads
 from babelshelf.core.variants import BeforeFilter, BeforeNegatives, Variant
 from babelshelf.data_report.params import DataReportParams
 from babelshelf.dpo.params import DpoParams
+from babelshelf.encoder.builtin_encoders import ENCODERS, is_builtin, languages
 from babelshelf.evaluate.params import EvaluateParams
 from babelshelf.filter.params import FilterParams
 from babelshelf.mine_negatives.params import MineNegativesParams
@@ -33,6 +35,7 @@ SHARED: dict[str, type[Section]] = {
     "prepare": PrepareParams,
     "data_report": DataReportParams,
     "base_model": BaseModelParams,
+    "classifier": ClassifierParams,
     "score": ScoreParams,
     "evaluate": EvaluateParams,
 }
@@ -53,9 +56,10 @@ class RecipeParams(Section):
     """
 
     train_on: Variant
-    method: Literal["sft", "dpo"]
+    method: Literal["sft", "dpo", "classifier"]
     negatives_on: BeforeNegatives
     filter_on: BeforeFilter
+    filter_method: Literal["sft", "classifier"]
 
 
 def check(file: Path = PARAMS_FILE) -> None:
@@ -80,6 +84,15 @@ def check_values(values: dict[str, Any], file: Path) -> None:
         raise InputError("\n".join(dict.fromkeys(problems)))
 
 
+def notes(values: dict[str, Any], prepared: Path) -> list[str]:
+    """What is valid and may still not be meant, a line each; the arguments are those of `unmeasured_translation`."""
+    return [
+        *unmeasured_translation(values, prepared),
+        *languages_without_encoder(values, prepared),
+        *unused_scoring_backend(values),
+    ]
+
+
 def unmeasured_translation(values: dict[str, Any], prepared: Path) -> list[str]:
     """A line on each task whose dev and test have none of the languages that training queries are translated into.
 
@@ -100,6 +113,42 @@ def unmeasured_translation(values: dict[str, Any], prepared: Path) -> list[str]:
                 "results can't show what translation gains: set holdout_languages of the source"
             )
     return lines
+
+
+def unused_scoring_backend(values: dict[str, Any]) -> list[str]:
+    """A line where `score.backend` is not the usual one, and tasks score with a classifier, which it does not serve."""
+    backend = values["score"]["backend"]
+    tasks = [task for task in _tasks(values) if values["tasks"][task]["method"] == "classifier"]
+    if backend == "transformers" or not tasks:
+        return []
+    return [
+        f"check: score.backend: {backend} serves fine-tuned LMs only: {' and '.join(tasks)} (method: classifier) will "
+        "be scored on the CPU of this machine"
+    ]
+
+
+def languages_without_encoder(values: dict[str, Any], prepared: Path) -> list[str]:
+    """A line on the languages of the data, or of translations, that the built-in encoder was not trained for.
+
+    Args:
+        values: all of params.yaml.
+        prepared: the metrics of `prepare`; without them only the languages of translations are known.
+    """
+    model = values["base_model"]["embedder"]["model"]
+    if not is_builtin(model):
+        return []
+    found = read_json(prepared) if prepared.is_file() else {}
+    splits = [found.get(task, {}).get(split, {}) for task in _tasks(values) for split in ("train", "dev", "test")]
+    used = set(values["translate"]["languages"]).union(*(split.get("languages", {}) for split in splits))
+    unknown = sorted(used - languages(model))
+    if not unknown:
+        return []
+    others = [name for name in ENCODERS.names() if languages(name) & set(unknown)]
+    better = f"; {', '.join(others)} knows more of them" if others else ""
+    return [
+        f"check: base_model.embedder.model: {model} was not trained for {', '.join(unknown)}: negatives and "
+        f"classifiers of these languages are worse{better}"
+    ]
 
 
 def _problems(message: str, file: Path) -> list[str]:

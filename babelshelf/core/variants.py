@@ -31,3 +31,13 @@ def chain(recipe: Mapping[str, Any]) -> list[str]:
     while variants[0] in parents:
         variants.insert(0, parents[variants[0]])
     return variants
+
+
+def methods(recipe: Mapping[str, Any]) -> set[str]:
+    """The stages that train the models which a recipe scores with: `sft`, `dpo`, `classifier`.
+
+    Args:
+        recipe: as for `chain`, and its `method` and `filter_method`.
+    """
+    filters = {recipe["filter_method"]} if "filtered" in chain(recipe) else set()
+    return {recipe["method"], *filters}

@@ -49,6 +49,11 @@ def load_builtin(model: str) -> Encoder:
     return encoders[0] if len(encoders) == 1 else JoinedEncoder(encoders)
 
 
+def languages(model: str) -> frozenset[str]:
+    """Languages that a built-in encoder was trained for; of several encoders, one is enough."""
+    return frozenset[str]().union(*(ENCODERS.load(name).LANGUAGES for name in model.split(JOIN)))
+
+
 def packages(model: str) -> list[PackagedWeights]:
     """What a built-in encoder needs."""
     return [ENCODERS.load(name).WEIGHTS for name in model.split(JOIN)]
@@ -66,5 +71,10 @@ def pointer(model: str) -> dict[str, Any]:
     return {
         "builtin": model,
         "packages": {one.package: one.version for one in needed},
-        "sha256": {f"{one.module}/{file}": digest for one in needed for file, digest in one.sha256.items()},
+        "sha256": sha256(model),
     }
+
+
+def sha256(model: str) -> dict[str, str]:
+    """The SHA-256 of each file of a built-in encoder, by package and path."""
+    return {f"{one.module}/{file}": digest for one in packages(model) for file, digest in one.sha256.items()}

@@ -48,11 +48,11 @@ def load_embedder(folder: Path, settings: EncoderParams) -> Encoder:
 
 def _load_builtin(folder: Path, model: str, sha256: dict[str, str], settings: EncoderParams) -> Encoder:
     if set(settings.devices) - {"auto", "cpu"} or len(settings.devices) > 1:
-        raise InputError(f"mine_negatives.devices: {model} runs on the CPU in one process: set [auto]")
+        raise InputError(f"{settings.section}.devices: {model} runs on the CPU in one process: set [auto]")
     for key, usual in (("precision", "fp32"), ("max_length", "none"), ("truncate_dim", "none")):
         if getattr(settings, key) != usual:
-            raise InputError(f"mine_negatives.{key}: {model} has no such choice: set {usual}")
-    if builtin_encoders.pointer(model)["sha256"] != sha256:
+            raise InputError(f"{settings.section}.{key}: {model} has no such choice: set {usual}")
+    if builtin_encoders.sha256(model) != sha256:
         raise InputError(f"{folder / POINTER}: names other weights of {model} than this version: run `dvc repro`")
     return builtin_encoders.load_builtin(model)
 

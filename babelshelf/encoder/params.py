@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -13,7 +13,9 @@ DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
 class EncoderParams(Section):
-    """Devices, batch size and precision of an encoder; `mine_negatives` has them."""
+    """Devices, batch size and precision of an encoder; `mine_negatives` and `classifier` have them."""
+
+    section: ClassVar[str] = "encoder"  # of params.yaml, for messages
 
     devices: list[str] = Field(min_length=1)  # a process for each; [auto]: a GPU if there is one
     batch_size: int = Field(gt=0)  # texts

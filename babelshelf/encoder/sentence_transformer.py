@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Pooling
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, StaticEmbedding
 
 from babelshelf.core.errors import InputError
+from babelshelf.core.files import read_json
 from babelshelf.core.partial_work import fingerprint
 from babelshelf.encoder.encoder import FloatArray
-from babelshelf.llm.base_model import DTYPES, identity, weights
+from babelshelf.llm.base_model import CONFIG, DTYPES, identity, weights
 from babelshelf.runtime.child_process import end_with_parent
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ class Embedder(SentenceTransformer):  # type: ignore[misc]  # sentence-transform
 
 
 class SentenceTransformerEncoder:
-    """Texts to vectors by a sentence-transformers model; without access to the hub.
+    """Texts to vectors by a sentence-transformers or model2vec model; without access to the hub.
 
     Without a prompt, texts are embedded with the document prompt of the model's configuration (Qwen3-Embedding has
     none).
 
     Args:
-        folder: `models/base/embedder`, or any folder in sentence-transformers' format.
+        folder: `models/base/embedder`, or any folder in the format of sentence-transformers or model2vec.
         settings: devices, batch size, precision, maximum length and dimensions.
 
     Attributes:
@@ -61,7 +62,7 @@ class SentenceTransformerEncoder:
         self.identity = fingerprint(identity(folder), *vectors)
         if settings.truncate_dim != "none" and self.dimension < settings.truncate_dim:
             raise InputError(
-                f"mine_negatives.truncate_dim is {settings.truncate_dim}, but {folder} has only {self.dimension}"
+                f"{settings.section}.truncate_dim is {settings.truncate_dim}, but {folder} has only {self.dimension}"
             )
 
     def encode(self, texts: Sequence[str], prompt: str = "") -> FloatArray:
@@ -99,14 +100,18 @@ class SentenceTransformerEncoder:
 
 
 def _load(folder: Path, settings: EncoderParams) -> Embedder:
-    if not (weights(folder) / "modules.json").is_file():
+    files = weights(folder)
+    if not (files / "modules.json").is_file() and not _is_model2vec(files):
         raise InputError(
-            f"{folder}: no sentence-transformers model (no modules.json in it); run `dvc repro base_model`"
+            f"{folder}: no sentence-transformers model (no modules.json in it), nor one of model2vec; "
+            "run `dvc repro base_model`"
         )
-    _check_devices(settings.devices)
+    _check_devices(settings)
     single = len(settings.devices) == 1 and settings.devices[0] != "auto"
+    bare = _is_model2vec(files) and not (files / "modules.json").is_file()  # as old versions of model2vec save it
     model = Embedder(
-        str(weights(folder)),
+        None if bare else str(files),
+        modules=[StaticEmbedding.load(str(files)), Normalize()] if bare else None,
         device=settings.devices[0] if single else None,
         truncate_dim=None if settings.truncate_dim == "none" else settings.truncate_dim,
         local_files_only=True,
@@ -114,7 +119,7 @@ def _load(folder: Path, settings: EncoderParams) -> Embedder:
     if settings.max_length != "none" and model.max_seq_length != np.inf:  # inf: static embeddings, texts of any length
         if settings.max_length > (most := _positions(model)):
             raise InputError(
-                f"mine_negatives.max_length is {settings.max_length}, but {folder} reads {most} tokens at most: "
+                f"{settings.section}.max_length is {settings.max_length}, but {folder} reads {most} tokens at most: "
                 "lower it, or set none"
             )
         model.max_seq_length = settings.max_length
@@ -123,13 +128,18 @@ def _load(folder: Path, settings: EncoderParams) -> Embedder:
     return model
 
 
-def _check_devices(devices: Sequence[str]) -> None:
-    for device in devices:
+def _is_model2vec(folder: Path) -> bool:
+    """Whether a folder has a static embedder in model2vec's format, whose files sentence-transformers reads."""
+    return (folder / CONFIG).is_file() and read_json(folder / CONFIG).get("model_type") == "model2vec"
+
+
+def _check_devices(settings: EncoderParams) -> None:
+    for device in settings.devices:
         kind, _, number = device.partition(":")
         missing = kind == "cuda" and int(number or 0) >= torch.cuda.device_count()
         if missing or (kind == "mps" and not torch.backends.mps.is_available()):
             raise InputError(
-                f"mine_negatives.devices: there is no {device} here ({torch.cuda.device_count()} CUDA GPUs)"
+                f"{settings.section}.devices: there is no {device} here ({torch.cuda.device_count()} CUDA GPUs)"
             )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 POINTER = "pointer.json"
 CONFIG = "config.json"
+MODULES = "modules.json"  # of sentence-transformers
 
 # What repositories hold beside the weights in Hugging Face's format: the same weights again, in others.
 OTHER_FORMATS = ["original/*", "consolidated*", "onnx/*", "openvino/*", "*.gguf", "*.h5", "*.msgpack", "*.ot", "*.onnx"]
@@ -236,6 +237,8 @@ def _fingerprint(folder: Path) -> str:
 
 
 def _summary(folder: Path, name: str) -> dict[str, Any]:
+    if (folder / MODULES).is_file() and not (folder / CONFIG).is_file():
+        return {}  # an embedder of sentence-transformers without a transformer in it
     if not (folder / CONFIG).is_file():
         raise InputError(f"{name}: no {CONFIG} in it: not a model in Hugging Face's format")
     config = read_json(folder / CONFIG)

@@ -16,7 +16,7 @@ VERSIONS = "versions.json"
 PACKAGES = ("torch", "transformers", "tokenizers", "trl", "peft")
 
 
-def write_versions(folder: Path) -> None:
-    """Write the versions of Python and of `PACKAGES`, without the tags of their builds, into a model's folder."""
-    found = {package: version(package).partition("+")[0] for package in PACKAGES}
+def write_versions(folder: Path, packages: tuple[str, ...] = PACKAGES) -> None:
+    """Write the versions of Python and of `packages`, without the tags of their builds, into a model's folder."""
+    found = {package: version(package).partition("+")[0] for package in packages}
     write_json(folder / VERSIONS, {"python": platform.python_version()} | found)

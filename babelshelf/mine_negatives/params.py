@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -27,6 +27,8 @@ class HnswParams(Section):
 
 class MineNegativesParams(EncoderParams):
     """The index, the window of ranks, the target share and the guards."""
+
+    section: ClassVar[str] = "mine_negatives"
 
     query_prompt: str  # instruction before the positive when it is the search query; "": reuse its candidate vector
     index: Literal["flat", "ivf", "hnsw"]  # flat: compares with every candidate

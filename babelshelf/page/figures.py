@@ -176,6 +176,34 @@ def learning(curves: Mapping[str, pl.DataFrame]) -> str:
     return canvas.svg
 
 
+def heat_map(
+    values: Sequence[Sequence[float]], columns: Sequence[str], rows: Sequence[str], axes_labels: tuple[str, str]
+) -> str:
+    """Differences on a grid, each with its number; the colour is symmetric around zero.
+
+    Args:
+        values: shape (n_rows, n_columns); NaN leaves a cell empty.
+        columns: names, left to right.
+        rows: names, top to bottom.
+        axes_labels: of the columns and of the rows.
+    """
+    grid = np.asarray(values, dtype=np.float64)
+    most = float(np.nanmax(np.abs(grid))) or 1.0
+    with _drawn(height=0.45 * len(rows) + 1.3) as canvas:
+        axes = canvas.axes
+        axes.pcolormesh(grid, cmap="PuOr_r", vmin=-2 * most, vmax=2 * most, alpha=0.75)  # half: letters stay legible
+        for (row, column), value in np.ndenumerate(grid):
+            if not np.isnan(value):
+                axes.text(column + 0.5, row + 0.5, f"{value:+.2f}", ha="center", va="center", fontsize=9, color="black")
+        axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=30, ha="right", fontsize=8)
+        axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
+        axes.invert_yaxis()
+        axes.grid(visible=False)
+        axes.set_xlabel(axes_labels[0])
+        axes.set_ylabel(axes_labels[1])
+    return canvas.svg
+
+
 @contextmanager
 def _dots(series: Mapping[str, Mapping[str, float]], labels: Mapping[str, str]) -> Iterator[_Canvas]:
     """A dot plot of shares in per cent, a row for each of `labels`, from top to bottom."""

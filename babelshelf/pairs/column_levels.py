@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
+
+import polars as pl
 
 from babelshelf.pairs.column_names import SYNONYMS, WITHIN, closeness, plain
 from babelshelf.pairs.column_profiles import ColumnProfile
 
+NESTED = 0.95  # of the rows
 NUMBERED = re.compile(r"^(?P<before>.*?)(?P<number>\d+)(?P<after>\D*)$")
 LEVEL_WORDS = {
     *("category", "categories", "cat", "level", "levels", "lvl", "l", "tier", "taxonomy", "department", "dept", "c"),
@@ -48,6 +52,22 @@ FAMILIES = (
     r"(sub ?){2}(category|cat)|(leaf|third|tertiary) ?(category|cat)|subunterkategorie|leaf",
     r"(sub ?){3}(category|cat)",
 )
+
+
+def nested_columns(profiles: Sequence[ColumnProfile]) -> list[str]:
+    """Names of the columns, if they are levels: nearly each value of one stands below one value of the one before.
+
+    None where they are not, or where a column has as many values as there are rows, as titles have.
+    """
+    ranked = sorted(profiles, key=lambda profile: profile.sample.n_unique())
+    if any(profile.counts is None or 2 * profile.counts.height > profile.present for profile in ranked):
+        return []
+    for above, below in pairwise(ranked):
+        pairs = pl.DataFrame({"above": above.sample, "below": below.sample}).drop_nulls()
+        usual = pairs.group_by("below", "above").len().group_by("below").agg(pl.col("len").max()).get_column("len")
+        if above.sample.n_unique() == below.sample.n_unique() or usual.sum() < NESTED * max(pairs.height, 1):
+            return []
+    return [profile.name for profile in ranked]
 
 
 def level_columns(profiles: Sequence[ColumnProfile]) -> list[str]:

@@ -177,37 +177,6 @@ MARKET = [
         "pasar",
     ),
 ]
-NEGATED = {
-    *("irrelevant", "irrelevance", "nonrelevant", "unrelated", "negative", "mismatch", "mismatched", "wrong", "bad"),
-    *("incorrect", "rejected", "reject", "irrelevante", "irrilevante", "nieistotne", "distance", "error", "loss"),
-    *("nonmatch", "unmatched", "dissimilarity", "bounce", "bounced", "skipped", "skip", "nichtrelevant", "inexact"),
-    *("無関係", "関連なし", "무관", "diskrepanz"),
-}
-NEGATIONS = {
-    "not",
-    "non",
-    "no",
-    "un",
-    "in",
-    "nicht",
-    "kein",
-    "pas",
-    "sin",
-    "nie",
-    "isnt",
-    "isn't",
-    "tidak",
-    "bukan",
-    "không",
-    "ไม่",
-    "غير",
-    "nao",
-    "não",
-}
-RANKS = {
-    *("rank", "position", "pos", "ranking", "rang", "posicion", "posición", "posição", "posizione", "pozycja"),
-    *("platz", "place", "ordinal", "順位", "순위", "ترتيب", "อันดับ", "thứ hạng", "hạng", "peringkat", "posisi", "slot"),
-}
 ID_WORDS = {
     *("id", "ids", "uid", "uuid", "guid", "sku", "asin", "ean", "gtin", "upc", "isbn", "mpn", "code", "key", "hash"),
     *(
@@ -224,10 +193,6 @@ ID_WORDS = {
         "itemid",
         "productid",
     ),
-}
-OTHER_NOUNS = {  # of which a label may be: `category label` names a category
-    *("category", "categorie", "kategorie", "brand", "color", "colour", "product", "item", "title", "query", "price"),
-    *("size", "language", "lang", "shipping", "stock", "sponsored", "ad", "gender", "age", "split", "seller", "user"),
 }
 # Texts of a product that are no title.
 OTHER_TEXTS = {
@@ -270,17 +235,6 @@ def closeness(name: str, synonyms: Collection[str]) -> float:
 def words_of(name: str) -> set[str]:
     """The words of a name."""
     return set(plain(name).split())
-
-
-def is_negated(name: str) -> bool:
-    """Whether a label of this name says that a pair is *not* relevant."""
-    words = plain(name).split()
-    return bool(NEGATED & set(words)) or any(word in NEGATIONS for word in words[:-1])
-
-
-def is_rank(name: str) -> bool:
-    """Whether the name is that of a position, of which 1 is the best."""
-    return bool(RANKS & words_of(name))
 
 
 def is_id_name(name: str) -> bool:

@@ -20,17 +20,22 @@ from babelshelf.pairs.readers import column_names, read_blocks
 MAX_VALUES = 2_000  # different values of a column that are counted; with more it is no label, language or split
 SAMPLED = 10_000  # rows that are kept, evenly over all
 
-# Ids: a number, a number behind a few letters (`q-123`), a hash, a UUID, an ASIN; or 6 and more capitals and digits.
+# Ids: a number, a number behind a few letters (`q-123`), numbers with marks between them (`A01.02`), a hash, a UUID,
+# an ASIN; or 6 and more capitals and digits.
 ID = (
-    r"^(?:[\p{L}_]{0,4}[-_:#]?\d+|(?i:[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12})|(?i:[0-9a-f]{16,})"
+    r"^(?:[A-Za-z_]{0,4}[-_:#]?\d+(?:[.\-/_]\d+)*|(?i:[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12})|(?i:[0-9a-f]{16,})"
     r"|(?:[A-Z]+-?\d|\d+-?[A-Z])[A-Z0-9-]{4,}|[\p{L}_]+[-_:#]\d+)$"
 )
 LOCATION = r"(?i)^(?:[a-z][a-z0-9+.-]*://|www\.|[a-z]:\\|\.{0,2}/)\S+$|^\S+\.(?:jpe?g|png|gif|webp|svg|html?|php|pdf)$"
+OBJECT = r"""^\s*\[?\s*\{\s*["'][^"']*["']\s*:"""  # of JSON or Python, as a text
+URL = r"(?i)^(?:[a-z][a-z0-9+.-]*://|www\.)\S+$"
 PATTERNS = {
     "letters": r"[\p{L}\p{M}]{2}",  # combining marks carry the vowels of many scripts
     "words": r"\S\s+\S",
     "ids": ID,
     "locations": LOCATION,  # URLs and paths of files
+    "urls": URL,
+    "objects": OBJECT,
     "numbers": r"^\s*[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?\s*$",
 }
 

@@ -6,25 +6,21 @@ rows. Where two columns fit as well, or only the values speak, the guess is to b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from babelshelf.pairs import column_names
-from babelshelf.pairs.column_levels import level_columns
-from babelshelf.pairs.column_names import CLOSE, EXACT, MARKET, OTHER_TEXTS, SYNONYMS, closeness, words_of
+from babelshelf.pairs.column_names import CLOSE, EXACT, MARKET, SYNONYMS, closeness, words_of
 from babelshelf.pairs.column_profiles import ColumnProfile
-from babelshelf.pairs.column_table import Found, InputTable, examples_of, guess_of, is_text
+from babelshelf.pairs.column_table import Found, InputTable, examples_of, guess_of
 from babelshelf.pairs.guesses import Guess, Outcome
 from babelshelf.pairs.label_column import guess_label
 from babelshelf.pairs.label_meaning import Kind, kind
 from babelshelf.pairs.language_values import are_languages, guess_languages
-from babelshelf.pairs.separators import guess_separator
+from babelshelf.pairs.text_columns import guess_text, refused_text
 
 MOST = 0.9  # of the rows with a value
-HALF = 0.5
-CATEGORY_WORDS = {"category", "categories", "categorie", "kategorie", "path", "breadcrumb", "taxonomy", "kategoria"}
 FEW_SPLITS = 10  # different values of a column of splits, at most
 # Of a language column, whose language it is, if not the query's.
 NOT_OF_QUERIES = {"title", "item", "product", "candidate", "ui", "user", "interface", "seller", "titel", "produkt"}
@@ -95,97 +91,13 @@ def _of_named(table: InputTable, role: str, names: Sequence[str]) -> list[Guess]
     if not names:
         return []
     value, outcome, reason, examples = ", ".join(names), Outcome.SURE, "", examples_of(table.profile(names[0]))
+    if role in {"query", "candidate"}:
+        refused = next((guess for name in names if (guess := refused_text(role, table.profile(name), table))), None)
+        if refused and table.profile(names[0]).shares["ids"] < MOST:
+            return [refused]
     if role in {"query", "candidate"} and all(table.profile(name).shares["ids"] >= MOST for name in names):
         outcome, reason = Outcome.CHECK, "its values look like ids, not like texts: a model would learn the ids"
     return [Guess(f"{role} column", value, outcome, 1.0, reason, examples, f"--column {role}=NAME", table.where)]
-
-
-def _guess_text(role: str, table: InputTable, free: list[ColumnProfile]) -> Found:
-    """The query or the candidate: by name, then the one text column that is left."""
-    if role == "candidate" and table.task == "qc" and (levels := level_columns(free)):
-        profile = next(one for one in free if one.name == levels[0])
-        reason = f"{len(levels)} columns of levels are joined to a path"
-        examples = examples_of(profile)
-        return levels, Guess(
-            f"{role} column",
-            ", ".join(levels),
-            Outcome.CHECK,
-            1.0,
-            reason,
-            examples,
-            f"--column {role}=NAME",
-            table.where,
-        )
-    synonyms = SYNONYMS[table.task if role == "candidate" else role]
-    scored = sorted(
-        ((closeness(one.name, synonyms), one) for one in free if _may_be_called(one, role, table.task)),
-        key=lambda pair: pair[0],
-        reverse=True,
-    )
-    named = [(score, one) for score, one in scored if score >= CLOSE and (score == EXACT or is_text(one))]
-    if named:
-        score, best = named[0]
-        if best.shares["ids"] >= MOST:
-            return [], _refused_ids(role, best, table)
-        tied = [one.name for other, one in named[1:] if other == score]
-        outcome = Outcome.CHECK if tied else Outcome.SURE
-        return [best.name], guess_of(role, best, outcome, table, f"{', '.join(tied)} would fit as well" if tied else "")
-    texts = [one for one in free if is_text(one) and not _is_other(one.name) and kind(one.counts, 0) < Kind.TWO_VALUES]
-    if role == "candidate":
-        texts = [one for one in texts if closeness(one.name, SYNONYMS["query"]) < CLOSE]
-        if table.task == "qc":
-            texts = [one for one in texts if _has_levels(one)] or texts
-    if not texts:
-        return [], _no_text(role, free, table)
-    texts.sort(key=lambda one: one.characters, reverse=role == "candidate")
-    if len(texts) == 1:
-        return [texts[0].name], guess_of(role, texts[0], Outcome.CHECK, table, "the only text column that is left")
-    names = ", ".join(one.name for one in texts)
-    reason = f"which column is the {role}? {names} hold texts, and no name tells"
-    return [texts[0].name], guess_of(role, texts[0], Outcome.UNSURE, table, reason)
-
-
-def _may_be_called(profile: ColumnProfile, role: str, task: str) -> bool:
-    """Whether a name may be matched with the synonyms of a text: exactly, or without words of something else."""
-    synonyms = SYNONYMS[task if role == "candidate" else role]
-    if closeness(profile.name, synonyms) == EXACT:
-        return True
-    words = words_of(profile.name)
-    other = CATEGORY_WORDS if task == "qi" or role == "query" else {"title", "name", "description"}
-    return not (column_names.is_id_name(profile.name) or _is_other(profile.name) or words & (other | {"label", "lang"}))
-
-
-def _has_levels(profile: ColumnProfile) -> bool:
-    counts = profile.sample.drop_nulls().alias("value").value_counts(name="count")
-    guess = guess_separator(counts)
-    return bool(guess.value) and guess.share >= HALF
-
-
-def _is_other(name: str) -> bool:
-    return bool(words_of(name) & (OTHER_TEXTS | {"language", "locale"}))
-
-
-def _refused_ids(role: str, profile: ColumnProfile, table: InputTable) -> Guess:
-    reason = (
-        f"{profile.name!r} holds ids, not texts, and a model would learn the ids: join the table that has the {role} "
-        f"texts on {profile.name!r}, and give the joined file; or name another column"
-    )
-    return Guess(
-        f"{role} column", None, Outcome.UNSURE, 1.0, reason, examples_of(profile), f"--column {role}=NAME", table.where
-    )
-
-
-def _no_text(role: str, free: list[ColumnProfile], table: InputTable) -> Guess:
-    """No column can be the text: an error; where there are ids of it, it names the join that is missing."""
-    synonyms = SYNONYMS["query" if role == "query" else "qi"] + (SYNONYMS["qc"] if table.task == "qc" else [])
-    ids = [one for one in free if column_names.is_id_name(one.name)]
-    ids += [one for one in free if one.shares["ids"] >= MOST and one.counts is None and one not in ids]
-    of_role = [one for one in ids if closeness(one.name, synonyms) >= CLOSE] or (ids if role == "candidate" else [])
-    if of_role:
-        return _refused_ids(role, of_role[0], table)
-    there = ", ".join(one.name for one in table.profiles)
-    reason = f"which column is the {role}? No column looks like it; there are {there}"
-    return Guess(f"{role} column", None, Outcome.UNSURE, 1.0, reason, (), f"--column {role}=NAME", table.where)
 
 
 def _guess_language(table: InputTable, free: list[ColumnProfile]) -> Found:
@@ -222,6 +134,8 @@ def _guess_split(table: InputTable, free: list[ColumnProfile]) -> Found:
         values = {value.strip().lower() for value in one.values}
         unknown = sorted(values - set(table.splits))
         is_called = closeness(one.name, SYNONYMS["split"]) >= CLOSE
+        if unknown and (question := _like_split(one, values, table)):
+            return [], question
         if not unknown and (is_called or len(values) > 1):
             return [one.name], guess_of("split", one, Outcome.SURE if is_called else Outcome.CHECK, table)
         if unknown and (closeness(one.name, SYNONYMS["split"]) == EXACT or values & set(table.splits)):
@@ -234,6 +148,29 @@ def _guess_split(table: InputTable, free: list[ColumnProfile]) -> Found:
             option = f"--split-name dev={unknown[0]} (or train, test), or --column split= to cut the rows anew"
             return [], Guess("split column", None, Outcome.UNSURE, 1.0, reason, tuple(unknown), option, table.where)
     return [], None
+
+
+def _like_split(profile: ColumnProfile, values: Collection[str], table: InputTable) -> Guess | None:
+    """A question where a flag is called after a split (`is_test`), or values hold such names (`training_set`)."""
+    called = sorted(words_of(profile.name) & set(table.splits))
+    named = {value: sorted(words_of(value) & set(table.splits)) for value in values}
+    if called and len(values) == 2 and not any(named.values()):
+        split = _split_of(called[0])
+        other = "test" if split == "train" else "train"
+        reason = f"the values of {profile.name!r} say which rows are {split}, but not as names of splits"
+        option = f"--column split={profile.name} --split-name {split}=VALUE --split-name {other}=VALUE"
+    elif len(values) > 1 and all(named.values()):
+        reason = f"the values of {profile.name!r} are no names in prepare.files.split.names, but hold some"
+        said = [f"--split-name {_split_of(words[0])}={value}" for value, words in sorted(named.items())]
+        option = " ".join([f"--column split={profile.name}", *said])
+    else:
+        return None
+    option += ", or --column split= to cut the rows anew"
+    return Guess("split column", None, Outcome.UNSURE, 1.0, reason, examples_of(profile), option, table.where)
+
+
+def _split_of(word: str) -> str:
+    return next((split for split in ("train", "test") if word.startswith(split)), "dev")
 
 
 def _guess_id(table: InputTable, free: list[ColumnProfile]) -> Found:
@@ -250,8 +187,8 @@ def _guess_id(table: InputTable, free: list[ColumnProfile]) -> Found:
 GUESSERS = {
     "split": _guess_split,
     "language": _guess_language,
-    "candidate": lambda table, free: _guess_text("candidate", table, free),
-    "query": lambda table, free: _guess_text("query", table, free),
+    "candidate": lambda table, free: guess_text("candidate", table, free),
+    "query": lambda table, free: guess_text("query", table, free),
     "label": guess_label,
     "id": _guess_id,
 }

@@ -15,19 +15,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.guesses import Guess, Outcome
+from babelshelf.pairs.header_row import are_names, check_given_names, check_header, lines_above
 from babelshelf.pairs.labels import MISSING_WORDS
 from babelshelf.pairs.text_stream import BLOCK, Dialect
 
 DELIMITERS = ("\t", ",", ";", "|", "\x01", "~", "::")
 ESCAPED = re.compile(r"\\(?:[\\\"'\t,;|\x01~]|::)")  # what may be an escape; before other letters, a backslash is text
-MOST_SKIPPED = 20  # lines above a header
+WRAPPED = 0.8  # of the cells of a column that are in quotes
 ENOUGH = 0.5  # of the records have as many cells as the header
 BETTER = 0.02  # by which a dialect without quotes must be better than one with quotes that are sound
-FEW_VALUES = 50  # of a column of classes
 LONGEST = 40  # characters of a cell that is shown
 
 
@@ -66,6 +64,11 @@ class Parse:
         """What a better dialect has more of."""
         return self.width > 1, self.sound, self.share if len(self.header) == self.width else self.share / 2
 
+    @property
+    def has_title(self) -> bool:
+        """Whether a line above the header has text: with another delimiter, it may be the header."""
+        return any(any(record) for record in self.records[: self.skipped])
+
 
 def detect_dialect(
     path: Path,
@@ -93,6 +96,8 @@ def detect_dialect(
     """
     text = text if whole else text[: text.rfind("\n") + 1]
     parses = [_best_quote(text, mark, escape, quote, whole=whole) for mark in DELIMITERS if mark in text]
+    has_plain = any(found.fits >= (True, True, ENOUGH) and not found.has_title for found in parses)
+    parses = [found for found in parses if not (has_plain and found.has_title)] or parses
     parse = max(parses, key=lambda found: (*found.fits, found.width), default=None)
     if parse is None or parse.width < 2:
         plain = {"delimiter": ",", "quote": '"' if quote is None else quote, "escape": escape or ""}
@@ -101,6 +106,8 @@ def detect_dialect(
     dialect = parse.dialect
     if quote is None and dialect.quote:
         guesses += _question_of_quotes(path, parse, _parse(text, replace(dialect, quote=""), whole=whole))
+    if quote is None:
+        guesses += _refused_quotes(path, parse)
     if escape is None and ESCAPED.search(text + later):
         start = "".join(text.splitlines(keepends=True)[: parse.skipped + 1])
         dialect, more = _detect_escape(path, start + later if later else text, dialect, whole=whole or bool(later))
@@ -111,8 +118,9 @@ def detect_dialect(
     if header:
         if len(header) != parse.width:
             raise InputError(f"{path}: --header has {len(header)} names, but the file {parse.width} columns")
+        check_given_names(path, parse.header, header)
         return how | {"skip_lines": parse.skipped, "header": list(header)}, guesses
-    _check_header(path, parse)
+    check_header(path, parse)
     return how | {"skip_lines": parse.skipped, "header": []}, guesses
 
 
@@ -148,6 +156,22 @@ def _question_of_quotes(path: Path, parse: Parse, plain: Parse) -> list[Guess]:
     reason = f"those of [{needless[0][:LONGEST]}], which needs none, may be part of the text"
     option = "--quote '\"' or --quote none" if quote == '"' else '--quote "\'" or --quote none'
     return [Guess("quotes", "around cells", Outcome.UNSURE, reason=reason, option=option, where=str(path))]
+
+
+def _refused_quotes(path: Path, parse: Parse) -> list[Guess]:
+    """A refusal where nearly all cells of a column still have quotes around them: these do not fit as quotes."""
+    for name, cells in zip(parse.header, zip(*parse.rows, strict=True), strict=False):
+        filled = [cell.strip() for cell in cells if cell.strip()]
+        for mark in ('"', "'"):
+            quoted = [cell for cell in filled if len(cell) > 1 and cell[0] == cell[-1] == mark]
+            if filled and len(quoted) >= WRAPPED * len(filled):
+                reason = (
+                    f"the cells of {name.strip()!r} are in quotes, but some quotes within cells are not doubled, or a "
+                    "space stands before an opening quote: write the file again with a CSV library"
+                )
+                option = "--quote none, or --quote '\"', if the quotes are part of the texts"
+                return [Guess("quotes", None, Outcome.UNSURE, 1.0, reason, tuple(quoted[:2]), option, str(path))]
+    return []
 
 
 def _detect_escape(path: Path, text: str, dialect: Dialect, *, whole: bool) -> tuple[Dialect, list[Guess]]:
@@ -198,7 +222,7 @@ def _parse(text: str, dialect: Dialect, *, whole: bool) -> Parse:
         csv.field_size_limit(before)
     widths = Counter(len(record) for record in records if len(record) > 1)
     width = max(widths, key=lambda size: (widths[size], size), default=1)
-    skipped = _lines_above(records, width)
+    skipped = lines_above(records, width)
     filled = [record for record in records[skipped + 1 :] if record]
     share = sum(len(record) == width for record in filled) / max(len(filled), 1)
     return Parse(dialect, records, sound, width, share if sound else share * len(records) / max(len(lines), 1), skipped)
@@ -207,19 +231,6 @@ def _parse(text: str, dialect: Dialect, *, whole: bool) -> Parse:
 def _lines(text: str) -> list[str]:
     """Lines with their ends, by the ends that CSV knows: str.splitlines knows more."""
     return [line + "\n" for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-
-
-def _lines_above(records: Sequence[Sequence[str]], width: int) -> int:
-    """How many records are above the header: blank ones, and titles, which are one cell."""
-    skipped = 0
-    for record in records[:MOST_SKIPPED]:
-        cells = sum(cell.strip() != "" for cell in record)
-        is_title = cells <= 1 and (len(record) != width or width > 2)
-        is_mark = len(record) == 2 and record[0].strip('"').lower() == "sep=" and not record[1]  # Excel's sep=;
-        if not (is_title or is_mark):
-            break
-        skipped += 1
-    return skipped if skipped < len(records) else 0
 
 
 def _is_wrapped(plain: Parse) -> bool:
@@ -259,41 +270,10 @@ def _guesses(path: Path, parse: Parse, parses: Sequence[Parse]) -> list[Guess]:
     if rivals:
         rows = tuple(parse.dialect.delimiter.join(row) for row in parse.rows[:2])
         reason = f"{rivals[0].dialect.delimiter!r} fits {rivals[0].share:.0%} of rows too"
+        is_open = any((r.fits, r.width) == (parse.fits, parse.width) for r in rivals) and not are_names(parse.header)
+        outcome = Outcome.UNSURE if is_open else Outcome.CHECK
+        reason += "; write the file again with quotes around cells that hold it" if is_open else ""
         guesses.append(
-            Guess("delimiter", repr(parse.dialect.delimiter), Outcome.CHECK, parse.share, reason, rows, "", str(path))
+            Guess("delimiter", repr(parse.dialect.delimiter), outcome, parse.share, reason, rows, "", str(path))
         )
     return guesses
-
-
-def _check_header(path: Path, parse: Parse) -> None:
-    """Raise InputError where the header is data, or where all rows have other numbers of cells."""
-    rows = parse.rows
-    if len(parse.header) != parse.width:
-        record = next((record for record in parse.records[parse.skipped + 1 :] if len(record) == parse.width), [])
-        shown = parse.dialect.delimiter.join(record)[:200]
-        ends = "; each row ends with a delimiter: take it away, or add one to the header" if not record[-1:][0] else ""
-        raise InputError(
-            f"{path}: the header has {len(parse.header)} names, but {parse.share:.0%} of the rows have {parse.width} "
-            f"cells; the first bad row: {shown!r}{ends}"
-        )
-    for place, name in enumerate(parse.header):
-        values = pl.Series([row[place].strip() for row in rows], dtype=pl.String)
-        if name.strip() and _is_data(name.strip(), values, place, parse.header):
-            count = parse.width
-            names = ",".join(["query", "candidate", "label", "language", "id"][:count])
-            raise InputError(
-                f"{path}: the first row looks like data and not like names of columns: {name.strip()!r} is a value of "
-                f"column {place + 1}, as in {parse.dialect.delimiter.join(rows[0])[:100]!r}: if there is no header, "
-                f"say --header with the names of all {count} columns, such as --header {names}"
-            )
-
-
-def _is_data(name: str, values: pl.Series, place: int, header: Sequence[str]) -> bool:
-    if [cell.strip() for cell in header] == [str(number) for number in range(len(header))]:
-        return False  # as pandas names columns without names
-    numbers = values.cast(pl.Float64, strict=False)
-    is_number = pl.Series([name]).cast(pl.Float64, strict=False).is_not_null().all()
-    if is_number and len(values) and numbers.is_not_null().mean() > 0.9:  # type: ignore[operator]
-        return True
-    few = values.n_unique() <= min(FEW_VALUES, max(len(values) / 2, 1))
-    return few and values.is_in([name]).any()

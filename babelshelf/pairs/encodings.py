@@ -1,7 +1,7 @@
 """The encoding of a text file, told from all of its bytes; for `babelshelf init` and `babelshelf score`.
 
-UTF-8, UTF-16 and UTF-32 can be told for certain. What is none of them is ranked by charset-normalizer, among the
-encodings that its languages are written in where cells hold language codes; the guess is shown with two rows.
+UTF-8, UTF-16 and UTF-32 can be told for certain. What is none of them is told by the alphabets of the languages that
+the rows are said to be in (`pairs.alphabets`), or else ranked by charset-normalizer. The guess is shown with two rows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import polars as pl
 from charset_normalizer import CharsetMatch, from_bytes
 
 from babelshelf.core.errors import InputError
+from babelshelf.pairs.alphabets import ENCODINGS, fit
 from babelshelf.pairs.guesses import Guess, Outcome
 from babelshelf.pairs.text_stream import BROKEN, unpacked
 
@@ -38,25 +39,14 @@ LEGACY = [
     *("cp1252", "cp932", "gb18030", "cp949", "big5hkscs", "euc_jp", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255"),
     *("cp1256", "cp874", "cp1257", "cp1258", "koi8_r", "koi8_u", "iso8859_2", "mac_roman", "cp850"),
 ]
-OF_LANGUAGES = {
+WIDE: Mapping[str, tuple[str, ...]] = {
     "ja": ("cp932", "euc_jp"),
     "ko": ("cp949",),
     "zh": ("gb18030", "big5hkscs"),
-    "th": ("cp874",),
-    "vi": ("cp1258",),
-    "el": ("cp1253",),
-    "tr": ("cp1254",),
-    "he": ("cp1255",),
-    **dict.fromkeys(("ar", "fa", "ur"), ("cp1256",)),
-    **dict.fromkeys(("ru", "uk", "bg", "be", "mk"), ("cp1251", "koi8_r", "koi8_u")),
-    **dict.fromkeys(("pl", "cs", "sk", "hu", "hr", "sl", "ro", "sq", "bs"), ("cp1250", "iso8859_2")),
-    **dict.fromkeys(("lt", "lv", "et"), ("cp1257",)),
-    **dict.fromkeys(
-        ("de", "fr", "es", "pt", "it", "nl", "sv", "da", "no", "nb", "fi", "en", "id", "is", "ca"),
-        ("cp1252", "mac_roman", "cp850"),
-    ),
 }
-CODE = re.compile(rb"(?:^|[,;\t|~:\x01\"'])([a-z]{2})(?:[-_][A-Za-z]{2,4})?(?=[,;\t|~:\x01\"'\r]|$)", re.MULTILINE)
+OF_LANGUAGES = {**WIDE, **ENCODINGS}
+GOOD = 0.9  # of the letters beyond ASCII belong to the languages
+CODE = re.compile(rb"(?:^|[,;\t|~:\x01\"'])([A-Za-z]{2})(?:[-_][A-Za-z]{2,4})?(?=[,;\t|~:\x01\"'\r]|$)", re.MULTILINE)
 SCRIPTS = {
     "ja": r"[\p{Hiragana}\p{Katakana}\p{Han}]",
     "ko": r"\p{Hangul}",
@@ -95,8 +85,13 @@ class _Bytes:
     lines: list[bytes] = field(default_factory=list)
 
 
-def detect_encoding(path: Path) -> tuple[str, list[Guess]]:
-    """The encoding of a text file, and what to say of it: nothing where it is certain."""
+def detect_encoding(path: Path, language: str = "") -> tuple[str, list[Guess]]:
+    """The encoding of a text file, and what to say of it: nothing where it is certain.
+
+    Args:
+        path: the file.
+        language: of all rows (ISO 639-1), where the user said it.
+    """
     found = _bytes_of(path)
     mark = next((name for start, name in MARKS.items() if found.start.startswith(start)), None)
     if mark is None:
@@ -111,7 +106,7 @@ def detect_encoding(path: Path) -> tuple[str, list[Guess]]:
             return "utf-8", []
         reason = f"{found.broken:,} places are not UTF-8, their rows are left out"
         return "utf-8", [_guess(path, "utf-8", Outcome.CHECK, reason, found.lines)]
-    return _legacy(path, found.lines)
+    return _legacy(path, found.lines, language)
 
 
 def is_ascii(path: Path) -> bool:
@@ -168,8 +163,9 @@ def _wide(start: bytes) -> str | None:
     """UTF-16 or UTF-32 without a mark: text has delimiters and line ends, of which all bytes but one are zero."""
     start = start[: len(start) // 4 * 4]
     zeros = [start[place::4].count(0) for place in range(4)]
-    if not any(zeros) or b"\n" not in start:
-        return None
+    ends = start.count(b"\n")
+    if not any(zeros) or not ends or start.count(b"\0\n") + start.count(b"\n\0") < ends / 2:
+        return None  # a stray zero within text is no sign of UTF-16, in which line ends have one
     share = [count / (len(start) / 4) for count in zeros]
     if min(share[2], share[3]) > 0.9:
         names = ["utf-32-le"]
@@ -184,14 +180,19 @@ def _wide(start: bytes) -> str | None:
     return None
 
 
-def _legacy(path: Path, lines: list[bytes]) -> tuple[str, list[Guess]]:
+def _legacy(path: Path, lines: list[bytes], language: str) -> tuple[str, list[Guess]]:
     sample = b"\n".join(lines)[: 2 * SAMPLE]
+    counted = _languages(sample)
+    languages = [language] if language else [code for code, _ in counted.most_common(3)]
+    if name := _by_alphabet(sample, languages):
+        reason = f"neither UTF-8 nor UTF-16; the letters are those of {', '.join(languages)}"
+        return name, [_guess(path, name, Outcome.CHECK, reason, lines)]
     matches = [
         match for match in from_bytes(sample, cp_isolation=LEGACY, threshold=MOST_CHAOS) if match.encoding in LEGACY
     ]
     if not matches:
         raise InputError(f"{path}: the encoding can't be told; for example {lines[0][:60]!r}: say --encoding NAME")
-    best = _likeliest(matches, _languages(sample))
+    best = _likeliest(matches, languages)
     text = sample.decode(best.encoding)
     name = next(name for name in LEGACY if _decoded(sample, name) == text)
     rivals = [match.encoding for match in matches if str(match) != str(best)]
@@ -199,9 +200,19 @@ def _legacy(path: Path, lines: list[bytes]) -> tuple[str, list[Guess]]:
     return name, [_guess(path, name, Outcome.CHECK, reason, lines)]
 
 
-def _likeliest(matches: list[CharsetMatch], languages: Counter[str]) -> CharsetMatch:
+def _by_alphabet(sample: bytes, languages: Sequence[str]) -> str | None:
+    """The encoding of one byte a letter in which the sample fits the languages best; None where it fits in none."""
+    if not languages or WIDE.keys() & set(languages):
+        return None
+    names = dict.fromkeys(name for language in languages for name in ENCODINGS.get(language, ()))
+    fits = {name: fit(text, languages) for name in names if (text := _decoded(sample, name)) is not None}
+    best = max(fits, key=lambda name: fits[name], default=None)
+    return best if best is not None and fits[best] >= GOOD else None
+
+
+def _likeliest(matches: list[CharsetMatch], languages: Sequence[str]) -> CharsetMatch:
     """The best of the encodings that the languages are written in, or of all."""
-    usual = {name for language, _ in languages.most_common(3) for name in OF_LANGUAGES.get(language, ())}
+    usual = {name for language in languages for name in OF_LANGUAGES.get(language, ())}
     fitting = [match for match in matches if usual & {match.encoding, *match.could_be_from_charset}]
     ranked = fitting or matches
     least = min(match.chaos for match in ranked)
@@ -217,7 +228,7 @@ def _rank(match: CharsetMatch) -> int:
 
 def _languages(sample: bytes) -> Counter[str]:
     """Cells that are language codes."""
-    codes = Counter(code.decode() for code in CODE.findall(sample))
+    codes = Counter(code.decode().lower() for code in CODE.findall(sample))
     return Counter({code: count for code, count in codes.items() if code in OF_LANGUAGES})
 
 

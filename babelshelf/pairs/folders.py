@@ -28,7 +28,34 @@ FORMATS = {
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
 }
+OTHER_DATA = (
+    ".xlsx",
+    ".xls",
+    ".ods",
+    ".avro",
+    ".orc",
+    ".feather",
+    ".arrow",
+    ".zip",
+    ".bz2",
+    ".xz",
+    ".7z",
+    ".tar",
+    ".db",
+)
 PACKED = (".gz", ".zst", ".zstd")
+DATA_WORDS = (
+    "part",
+    "data",
+    "pair",
+    "train",
+    "dev",
+    "test",
+    "valid",
+    "query",
+    "label",
+    "00",
+)  # of files without a suffix
 SPLITS = ("train", "dev", "test")
 PARTITION = re.compile(r"([^=/]+)=(.*)")  # a folder of Hive: NAME=VALUE
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -100,9 +127,14 @@ def files_passed_over(folder: Path, taken: Collection[Path]) -> dict[Path, str]:
     kinds = {FORMATS.get(suffix(file)) for file in taken}
     found = {}
     for file in _walk(folder, None):
-        if file in taken or suffix(file) not in FORMATS:
+        if file in taken:
             continue
-        if FORMATS[suffix(file)] not in kinds:
+        if suffix(file) not in FORMATS:
+            if suffix(file) in OTHER_DATA:
+                found[file] = "this format is not read"
+            elif not suffix(file) and any(word in file.name.lower() for word in DATA_WORDS):
+                found[file] = "its name has no suffix of a format"
+        elif FORMATS[suffix(file)] not in kinds:
             found[file] = "another format than the files that are read"
         elif _ending(file) not in endings:
             found[file] = "another suffix than the files that are read"

@@ -18,6 +18,7 @@ from babelshelf.pairs.encodings import detect_encoding, is_ascii
 from babelshelf.pairs.folders import FORMATS, suffix
 from babelshelf.pairs.guesses import Guess
 from babelshelf.pairs.hints import DETECTED, Hints
+from babelshelf.pairs.json_reader import is_by_column
 from babelshelf.pairs.params import FileParams
 from babelshelf.pairs.readers import read_sample
 from babelshelf.pairs.text_stream import BLOCK, TextStream, head
@@ -43,10 +44,12 @@ class Detected:
 
 def detect(
     file: Path,
+    *,
     encoding: str = "",
     header: Sequence[str] = (),
     escape: str | None = None,
     quote: str | None = None,
+    language: str = "",
 ) -> Detected:
     """How a file is written.
 
@@ -56,6 +59,7 @@ def detect(
         header: names of the columns of a file that has no header, as the user said them.
         escape: a backslash, or "" for none, as the user said it; None where it is detected.
         quote: around cells, or "" for none, as `escape`.
+        language: of all rows (ISO 639-1), as the user said it; it helps to tell the encoding.
 
     Raises:
         InputError: the file can't be unpacked, its encoding can't be told, or it has no header and `header` is empty.
@@ -63,7 +67,7 @@ def detect(
     how: dict[str, Any] = {"format": FORMATS.get(suffix(file), "csv"), **PLAIN}
     if head(file, START).startswith(b"PAR1"):
         return Detected(how | {"format": "parquet"}, [])
-    how["encoding"], guesses = (_known(encoding), []) if encoding else detect_encoding(file)
+    how["encoding"], guesses = (_known(encoding), []) if encoding else detect_encoding(file, language)
     text, whole = _start(file, how["encoding"])
     begin = text.lstrip()
     if (begin.startswith(("{", "[{", "[\n", "[\r", "[ ", "[]")) and how["format"] != "csv") or _is_json(begin):
@@ -90,16 +94,19 @@ def _check_readable(file: Path, how: Mapping[str, Any]) -> None:
 
 def detect_all(
     files: Sequence[Path],
+    *,
     encoding: str = "",
     header: Sequence[str] = (),
     escape: str | None = None,
     quote: str | None = None,
+    language: str = "",
 ) -> Detected:
     """How several files are written; raise InputError as `detect` does, or where they are written in different ways."""
-    first = detect(files[0], encoding, header, escape, quote)
+    said: dict[str, Any] = {"encoding": encoding, "header": header, "escape": escape, "quote": quote}
+    first = detect(files[0], **said, language=language)
     how, guesses = first.how, list(first.guesses)
     for file in files[1:]:
-        other = detect(file, encoding, header, escape, quote)
+        other = detect(file, **said, language=language)
         guesses += other.guesses
         for key, value in other.how.items():
             if how[key] == value or (key == "format" and file.stat().st_size == 0):
@@ -168,6 +175,8 @@ def _json_format(begin: str, *, whole: bool) -> str:
     if not isinstance(value, dict):
         return "json"
     alone = whole and not rest.strip()
+    if alone and is_by_column(value):
+        return "json"  # which says what is wrong
     holds_rows = any(isinstance(part, list) and part and isinstance(part[0], dict) for part in value.values())
     return "json" if alone and holds_rows else "jsonl"
 

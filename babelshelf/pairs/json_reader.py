@@ -152,6 +152,12 @@ def _keys(records: pl.DataFrame) -> list[str]:
     return list(found)
 
 
+def is_by_column(value: Mapping[str, Any]) -> bool:
+    """Whether an object holds columns: each value a list, or an object, of as many cells; or names apart from rows."""
+    sizes = {len(part) if isinstance(part, list | dict) else 0 for part in value.values()}
+    return (len(value) > 1 and len(sizes) == 1 and min(sizes) > 1) or {"columns", "data"} <= value.keys()
+
+
 def _json_path(name: str) -> str:
     if "\\" in name:  # which polars' JSON paths cannot name
         raise InputError(f"the key {name!r} holds a backslash: rename it")
@@ -226,10 +232,12 @@ class Elements:
         lists = {
             key: part for key, part in value.items() if isinstance(part, list) and part and isinstance(part[0], dict)
         }
-        if len(lists) > 1 or (not lists and any(isinstance(part, dict) for part in value.values())):
+        if len(lists) > 1 or (
+            not lists and (is_by_column(value) or any(isinstance(part, dict) for part in value.values()))
+        ):
             raise InputError(
                 f"{self._path}: a JSON object with the keys {', '.join(value)}: write the rows as one array, or one "
-                "object a line"
+                "object a line (pandas: df.to_json(orient='records', lines=True))"
             )
         if not lists:
             yield first

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from babelshelf.pairs import column_names
-from babelshelf.pairs.column_names import CLOSE, OTHER_NOUNS, SYNONYMS, closeness, words_of
+from babelshelf.pairs import column_names, label_names
+from babelshelf.pairs.column_names import CLOSE, SYNONYMS, closeness, words_of
 from babelshelf.pairs.column_profiles import ColumnProfile
 from babelshelf.pairs.column_table import Found, InputTable, examples_of, guess_of, is_text
 from babelshelf.pairs.guesses import Guess, Outcome
@@ -20,11 +20,11 @@ def guess_label(table: InputTable, free: list[ColumnProfile]) -> Found:
         for one in free
         if closeness(one.name, SYNONYMS["label"]) >= CLOSE
         and not column_names.is_id_name(one.name)
-        and (kinds[one.name] == Kind.WORDS or not words_of(one.name) & OTHER_NOUNS)
+        and (kinds[one.name] == Kind.WORDS or not words_of(one.name) & label_names.OTHER_NOUNS)
         and (kinds[one.name] > Kind.OTHER or one.counts is not None)
     ]
     good = [one for one in fits if kinds[one.name] >= Kind.FEW_NUMBERS]
-    inverse = [one for one in free if column_names.is_negated(one.name) or column_names.is_rank(one.name)]
+    inverse = [one for one in free if label_names.is_negated(one.name) or label_names.is_rank(one.name)]
     plain = [one for one in good if one not in inverse]
     plain.sort(key=lambda one: closeness(one.name, SYNONYMS["label"]), reverse=True)
     if len(plain) > 1:
@@ -33,10 +33,13 @@ def guess_label(table: InputTable, free: list[ColumnProfile]) -> Found:
             "label", plain[0], Outcome.UNSURE, table, f"which is the label? {names} could be"
         )
     if plain:
-        return [plain[0].name], guess_of("label", plain[0], Outcome.SURE, table)
+        is_predicted = label_names.is_prediction(plain[0].name)
+        reason = "its name says that a model gave the labels" if is_predicted else ""
+        outcome = Outcome.CHECK if is_predicted else Outcome.SURE
+        return [plain[0].name], guess_of("label", plain[0], outcome, table, reason)
     if inverse:
         one = inverse[0]
-        what = "a rank" if column_names.is_rank(one.name) else "the opposite of relevance"
+        what = "a rank" if label_names.is_rank(one.name) else "the opposite of relevance"
         reason = f"the name {one.name!r} says {what}: if it is the label, name it, and the values that mean relevant"
         option = f"--column label={one.name} --positive VALUE"
         return [], Guess("label column", None, Outcome.UNSURE, 1.0, reason, examples_of(one), option, table.where)
@@ -45,7 +48,7 @@ def guess_label(table: InputTable, free: list[ColumnProfile]) -> Found:
         return [one.name], guess_of("label", one, Outcome.SURE, table)
     looks = [one for one in free if kinds[one.name] == Kind.WORDS and not _are_languages_only(one)]
     looks = looks or [one for one in free if kinds[one.name] == Kind.TWO_VALUES and not is_text(one)]
-    if len(looks) == 1 and not words_of(looks[0].name) & OTHER_NOUNS:
+    if len(looks) == 1 and not words_of(looks[0].name) & label_names.OTHER_NOUNS:
         return [looks[0].name], guess_of(
             "label", looks[0], Outcome.CHECK, table, "by its values; its name doesn't tell"
         )

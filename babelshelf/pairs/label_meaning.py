@@ -14,8 +14,9 @@ from typing import Any
 import polars as pl
 
 from babelshelf.core.errors import InputError
-from babelshelf.pairs.column_names import is_negated, is_rank, words_of
+from babelshelf.pairs.column_names import words_of
 from babelshelf.pairs.guesses import Guess, Outcome, percent
+from babelshelf.pairs.label_names import is_negated, is_rank
 from babelshelf.pairs.labels import MISSING_WORDS, label_keys
 
 POSITIVE = ("1", "true", "yes", "y", "t", "relevant", "positive", "pos", "exact", "e", "match", "good")
@@ -137,7 +138,10 @@ def meaning_said(counts: pl.DataFrame, positive: Sequence[str], missing: str, na
         return _positives_alone(counts, missing, name, where)
     params = {"positive": yes, "negative": no, "positive_from": "none", "missing": missing, "random_negatives": 0}
     answer = f"{', '.join(yes)} relevant; {', '.join(no) or 'nothing'} irrelevant"
-    return Meaning(params, Guess("label values", answer, Outcome.SURE, where=where))
+    odd = [value for value in no if value not in {*NEGATIVE, *GRADES} and _number(value) is None]
+    outcome = Outcome.CHECK if odd else Outcome.SURE
+    reason = f"{', '.join(odd[:SHOWN])} count as irrelevant" if odd else ""
+    return Meaning(params, Guess("label values", answer, outcome, reason=reason, where=where))
 
 
 def guess_meaning(counts: pl.DataFrame, missing: str, name: str, where: str) -> Meaning:
@@ -185,6 +189,10 @@ def _graded(numbers: pl.Series, name: str) -> tuple[str, Outcome, str, float]:
     """What grades mean: the answer, how sure it is, the reason, and the lowest number that means relevant."""
     low, high = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
     different = numbers.n_unique()
+    if words_of(name) & EVENTS and low == 0 and different > 2:
+        least = float(numbers.filter(numbers > 0).min())  # type: ignore[arg-type]
+        reason = f"the numbers of {name!r} begin at 0: {least:g} and more may mean relevant"
+        return f"relevant from {least:g} on", Outcome.UNSURE, reason, least
     outcome, reason = Outcome.CHECK, f"grades from {low:g} to {high:g}; labels.positive_from is the middle"
     if words_of(name) & EVENTS and low > 0:
         outcome = Outcome.UNSURE
@@ -197,6 +205,13 @@ def _graded(numbers: pl.Series, name: str) -> tuple[str, Outcome, str, float]:
         reason = f"the two values {low:g} and {high:g} don't say which of them means relevant"
     middle = (low + high) / 2
     return f"relevant from {middle:g} on", outcome, reason, middle
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _positives_alone(counts: pl.DataFrame, missing: str, name: str, where: str) -> Meaning:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Of labels, in lower case, unless labels.positive or labels.negative has the word: as programs write a missing value.
 MISSING_WORDS = ["null", "nan", "-nan", "n/a", "na", "none", "nil", "\\n", "#n/a", "#na", "<na>", "(null)", "<null>"]
+MISSING_WORDS += ["pd.na", "nat", "n.a.", "#value!", "#ref!", "undefined", "missing", "-", "--", "?", "."]
+MISSING_WORDS += ["unlabeled", "unlabelled", "unjudged", "not judged", "no label", "pending", "tbd", "todo"]
 
 
 def read_labels(labels: pl.Series, own: FileParams) -> pl.Series:

@@ -179,3 +179,4 @@ class FilesParams(Section):
     missing_candidate: Literal["bad", "drop"]
     conflicts: Literal["keep", "drop", "majority"]  # a pair with both labels
     long: CharactersPerText  # longer texts are counted
+    longest_query: int = Field(gt=0)  # characters; a longer one is a bad row, as no prompt could hold it

@@ -44,9 +44,6 @@ CONTROL = r"[\p{Cc}\x{FEFF}]"  # tabs and line breaks among them, which are whit
 STRANGE = r"[\x{0}-\x{8}\x{E}-\x{1F}\x{7F}-\x{84}\x{86}-\x{9F}\x{FEFF}]"
 # UTF-8 that was read as Windows-1252 or Latin-1, and what stands where a character was lost
 MOJIBAKE = r"[ÂÃ][\x{80}-\x{BF}€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|ï»¿|ï¿½|\x{FFFD}|(?:[ÐÑ][\x{80}-\x{BF}€-™]){2}"
-# Characters of a query. The tokenizer does not exist yet when `prepare` runs, so this stands for the prompts of 512
-# tokens that the profiles have: in scripts with an alphabet, a character is a quarter to half a token.
-MAX_QUERY = 1000
 
 
 def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
@@ -87,7 +84,7 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
 def _read_coded(file: Path, own: FileParams, wanted: Mapping[str, Sequence[str]], task: str) -> pl.DataFrame:
     """The records of a file, texts `CODED`."""
     tables = []
-    columns = single_columns(wanted)
+    columns = single_columns(wanted, task)
     with progress(total=None, desc=f"read {file.name}", unit="row") as bar:
         for block in read_blocks(file, own, columns):
             tables.append(coded(joined_columns(block, wanted, task)))
@@ -180,12 +177,12 @@ def _texts(column: pl.Series, text: str, separator: str, settings: FilesParams) 
         plain = values.select(unwrapped(_plain(pl.col("raw").cast(pl.String)))).to_series()
         paths = rebuild(plain.filter(plain != "").unique().sort().to_list()).texts
     slices = values.iter_slices(SLICE) if values.height else [values]
-    parts = [_clean(part, separator, paths, longest) for part in slices]
+    parts = [_clean(part, separator, paths, longest, settings.longest_query) for part in slices]
     names = {"raw": f"raw_{text}", "plain": text, "key": "key" if text == "query" else f"{text}_key"}
     return pl.concat(parts, rechunk=True).rename(names | {flag: f"{text}_{flag}" for flag in FLAGS})
 
 
-def _clean(texts: pl.DataFrame, separator: str, paths: Mapping[str, str], longest: int) -> pl.DataFrame:
+def _clean(texts: pl.DataFrame, separator: str, paths: Mapping[str, str], longest: int, limit: int) -> pl.DataFrame:
     """Column `raw`, and of each `plain` (in NFC, without control characters), `key`, and whether it has a flag."""
     raw, plain = pl.col("raw"), pl.col("plain")
     known = texts.select(raw.cast(pl.String)).with_columns(plain=_plain(raw)).with_columns(cleaned=raw != plain)
@@ -202,7 +199,7 @@ def _clean(texts: pl.DataFrame, separator: str, paths: Mapping[str, str], longes
         control=raw.str.contains(STRANGE),
         mojibake=raw.str.contains(MOJIBAKE),
         long=plain.str.len_chars() > longest,
-        too_long=plain.str.len_chars() > MAX_QUERY,
+        too_long=plain.str.len_chars() > limit,
     )
     return flagged.with_columns(texts["raw"], plain=plain.cast(CODED))
 

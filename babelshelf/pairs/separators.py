@@ -22,10 +22,12 @@ ENTITIES = r"&(?:gt|raquo|rsaquo|rarr|#62|#187|#8250|#8594|#x3[eE]);"
 # comma, or a dot, dash or underscore that each path has may separate levels.
 NAME_MARKS = "&'’‘`´.,()\\-–—+%\"“”!?#*°®™_@\\[\\]{}"
 DASHES = "-–—"
+RARE_MARKS = "#+*@%"  # in names too; of which a run that all paths have may separate levels, as two dashes may
 # Vowel signs and other combining characters, which Python's \w leaves out.
 COMBINING = "".join(char for char in map(chr, range(0x10000)) if unicodedata.category(char).startswith("M"))
 MARK = re.compile(
-    rf"\s*(?:(?:{ENTITIES})+|[-=]+>|[^\w\s{COMBINING}{NAME_MARKS}]+)\s*|\s+[{DASHES}]+\s+|\s*,\s*|(?<=\w)[._-](?=\w)"
+    rf"\s*(?:(?:{ENTITIES})+|[-=]+>|[^\w\s{COMBINING}{NAME_MARKS}]+)\s*|\s+[{DASHES}]+\s+|\s*,\s*"
+    rf"|(?<=\w)(?:[{DASHES}_]+|\.)(?=\w)|\s*[{RARE_MARKS}]+\s*"
 )
 SPACED, TIGHT, AFTER, OTHER = "spaced", "tight", "after", "other"  # spaces on both sides, on none, after it alone
 WEIGHTS = {SPACED: 1.0, TIGHT: 0.8, AFTER: 0.7, OTHER: 0.5}
@@ -37,6 +39,9 @@ FEW = 0.05  # of rows: a mark with spaces on both sides that so many have is wor
 MARGIN = 1.2  # by which a mark has to win
 SAMPLED = 200_000  # different paths that are looked at; each counts with all of its rows
 LIST = r"^\[\s*(.*?)\s*\]$"
+TUPLE = r"""^\(\s*(["'].*["'])\s*,?\s*\)$"""
+ARRAY = r"^\{([^{}]*)\}$"  # of PostgreSQL: elements that hold a comma are in double quotes
+ELEMENT = r"""("[^"]*"|[^",]+),"""
 LIST_COMMA = r"""["']\s*,\s*["']"""
 OPTION = "--path-separator MARK"
 
@@ -62,7 +67,8 @@ class Structure:
     @property
     def weight(self) -> float:
         """How well the mark serves as a separator, by what it is and the spaces around it; 0 if it does not."""
-        if self.mark in {".", "-", "_"} and self.style == TIGHT:
+        is_slug = (set(self.mark) <= set("._" + DASHES) and self.style == TIGHT) or set(self.mark) <= set(RARE_MARKS)
+        if is_slug:
             return SLUG_WEIGHT if self.share >= SLUG_SHARE else 0.0
         if set(self.mark) <= set(DASHES):
             return DASH_WEIGHT
@@ -145,10 +151,14 @@ def structures(paths: pl.DataFrame) -> list[Structure]:
 
 
 def unwrapped(text: pl.Expr) -> pl.Expr:
-    """Paths written as a list in text (`["Home >> Lamps"]`, `["Home", "Lamps"]`) without brackets and quotes."""
-    inner = text.str.replace(LIST, "$1")
+    """Paths written as a list in text (`["Home >> Lamps"]`, `["Home", "Lamps"]`, `{Home,Lamps}`) without its marks."""
+    inner = text.str.replace(LIST, "$1").str.replace(TUPLE, "$1")
     listed = inner.str.replace_all(LIST_COMMA, LEVEL).str.strip_chars("\"'")
-    return pl.when(text.str.contains(LIST)).then(listed).otherwise(text)
+    array = (
+        text.str.replace(ARRAY, "$1").str.replace_all(ELEMENT, f"${{1}}{LEVEL}").str.replace_all('"', "", literal=True)
+    )
+    is_list = text.str.contains(f"{LIST}|{TUPLE}")
+    return pl.when(is_list).then(listed).when(text.str.contains(ARRAY)).then(array).otherwise(text)
 
 
 def _is_enough(structure: Structure) -> bool:

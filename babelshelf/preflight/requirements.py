@@ -16,6 +16,7 @@ from babelshelf.base_model.params import BaseModelParams
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, read, section
 from babelshelf.core.plugins import PluginSection
+from babelshelf.core.variants import methods
 from babelshelf.dpo.params import DpoParams
 from babelshelf.llm.requirements import Requirement, Scoring
 from babelshelf.preflight import backends, prompts, training
@@ -24,6 +25,9 @@ from babelshelf.preflight.machine import Machine
 from babelshelf.score.params import ScoreParams
 from babelshelf.sft.params import SftParams
 from babelshelf.translate.params import TranslateParams
+
+# The stages that score, and the param of a task's recipe that names the method of their model.
+SCORING = {"score": "method", "score_train": "filter_method", "predict": "method", "predict_final": "method"}
 
 
 def require(stage: str, task: str | None = None, accelerate: Path | None = None, files: Sequence[Path] = ()) -> None:
@@ -45,11 +49,14 @@ def require(stage: str, task: str | None = None, accelerate: Path | None = None,
 def require_all() -> None:
     """Like `require`, for all stages with heavy work."""
     values, machine = read(PARAMS_FILE), Machine()
-    problems = [*lacking(values, "base_model", None, machine), *lacking(values, "score", None, machine)]
+    trains_an_lm = any(methods(recipe) != {"classifier"} for recipe in values["tasks"].values())
+    problems = lacking(values, "base_model", None if trains_an_lm else "embedder", machine)
+    problems += lacking(values, "score", None, machine)
     for task, recipe in values["tasks"].items():
         problems += lacking(values, "translate", task, machine)
-        problems += lacking(values, "sft", task, machine)
-        problems += lacking(values, "dpo", task, machine) if recipe["method"] == "dpo" else []
+        trained = methods(recipe)
+        problems += lacking(values, "sft", task, machine) if trained & {"sft", "dpo"} else []
+        problems += lacking(values, "dpo", task, machine) if "dpo" in trained else []
     _refuse(problems)
 
 
@@ -93,7 +100,9 @@ def lacking(
     template = prompts.PROMPTS / tuning.template / f"{task or tasks[0]}.txt"
     read_files = files or _recipe_files(values["tasks"], stage, task)
     longest = partial(prompts.longest, read_files, template, base.lm, tuning.max_length)
-    if stage in {"score", "score_train", "predict", "predict_final"}:
+    if stage in SCORING:
+        if not _scores_with_an_lm(values["tasks"], stage, task):
+            return []
         scoring = section(ScoreParams, values, "score", None)
         adapted = tuning.adapter == "lora"
         needs = list(_requirements(scoring, tuning.max_length, adapted=adapted))
@@ -106,6 +115,14 @@ def lacking(
     named = training.ACCELERATE / f"{schedule.accelerate}.yaml"
     launch = training.Launch(stage, task, accelerate or named, named)
     return list(training.lacking(launch, schedule, tuning, shape, machine, longest=longest))
+
+
+def _scores_with_an_lm(tasks: dict[str, Any], stage: str, task: str | None) -> bool:
+    """Whether a stage scores with a fine-tuned LM: a classifier needs nothing that a machine may lack."""
+    recipes = [tasks[task]] if task else list(tasks.values())
+    if task is None:
+        return any(methods(recipe) != {"classifier"} for recipe in recipes)
+    return any(recipe[SCORING[stage]] != "classifier" for recipe in recipes)
 
 
 def _recipe_files(tasks: dict[str, Any], stage: str, task: str | None) -> list[Path]:

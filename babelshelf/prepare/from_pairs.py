@@ -21,6 +21,7 @@ from babelshelf.pairs.folders import SPLITS
 from babelshelf.pairs.rows import CODED, as_texts, read_task
 from babelshelf.pairs.splits import KEPT, PAIR, both_labels, settle
 from babelshelf.prepare import random_negatives
+from babelshelf.prepare.input_files import with_sizes
 from babelshelf.prepare.marketplace import Inputs, Marketplace, TaskData
 from babelshelf.tables.prediction_sets import UNLABELLED_SCHEMA
 from babelshelf.tables.truth import no_truth
@@ -41,12 +42,14 @@ class Pairs:
         settings: splits, policies, and what the columns are called.
         unlabelled: rows to predict by task, with the columns of `UNLABELLED_SCHEMA` and maybe others.
         counts: what else was counted, by task.
+        inputs: of `input_files`, by task; none where a source has no files to count.
     """
 
     rows: pl.DataFrame
     settings: FilesParams
     unlabelled: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     counts: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    inputs: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def of_pairs(pairs: Pairs, seed: int) -> Marketplace:
@@ -61,7 +64,9 @@ def with_extras(market: Marketplace, pairs: Pairs) -> Marketplace:
         for task, table in pairs.unlabelled.items()
     }
     counts = {task: market.counts[task] | more for task, more in pairs.counts.items()}
-    return replace(market, tasks=market.tasks | tasks, counts=market.counts | counts)
+    counts = market.counts | counts
+    sizes = {task: with_sizes(task, counts[task], found) for task, found in pairs.inputs.items()}
+    return replace(market, tasks=market.tasks | tasks, counts=counts | sizes)
 
 
 def marketplace(rows: pl.DataFrame, settings: FilesParams, seed: int) -> Marketplace:
@@ -79,14 +84,14 @@ def marketplace(rows: pl.DataFrame, settings: FilesParams, seed: int) -> Marketp
         InputError: more rows are bad than `max_bad_share` allows (the first of them and their count), a query is in two
             splits, or a split lacks a class.
     """
-    rejects = bad_rows(rows, settings)
-    check_share(rows, rejects, settings)
+    dropped = bad_rows(rows, settings)
+    check_share(rows, dropped, settings)
     pairs = both_labels_by_task(rows)
-    return assembled(settle(rows, settings, seed), settings.tasks, pairs, rejects, seed)
+    return assembled(settle(rows, settings, seed), settings.tasks, pairs, dropped, seed)
 
 
 def assembled(
-    settled: pl.DataFrame, names: Sequence[str], pairs: Mapping[str, int], rejects: pl.DataFrame, seed: int
+    settled: pl.DataFrame, names: Sequence[str], pairs: Mapping[str, int], dropped: pl.DataFrame, seed: int
 ) -> Marketplace:
     """The marketplace of rows that have their splits.
 
@@ -94,7 +99,7 @@ def assembled(
         settled: as `splits.settle` gives them.
         names: of the tasks.
         pairs: with both labels, by task.
-        rejects: the bad rows.
+        dropped: the bad rows.
         seed: of random negatives.
 
     Raises:
@@ -114,7 +119,7 @@ def assembled(
         tasks=tasks,
         texts=_texts(settled.filter(KEPT, split="train")),
         counts=counted_rows,
-        rejects=rejects,
+        dropped=dropped,
     )
 
 
@@ -132,31 +137,53 @@ def read_rows(inputs: Inputs, settings: FilesParams) -> pl.DataFrame:
     return pl.concat(tables, rechunk=True).with_row_index("order")
 
 
-def check_share(rows: pl.DataFrame, rejects: pl.DataFrame, settings: FilesParams) -> None:
+def check_share(rows: pl.DataFrame, dropped: pl.DataFrame, settings: FilesParams) -> None:
     """Raise InputError with the first bad rows and their count if a task has more than `max_bad_share`, or no rows."""
     for task in settings.tasks:
-        read, bad = rows.filter(task=task).height, rejects.filter(task=task).height
+        read, bad = rows.filter(task=task).height, dropped.filter(task=task).height
         if not read:
             raise InputError(f"{task}: no rows: give a file that has some")
         if bad > settings.max_bad_share * read:
-            lines = described(rejects.head(SHOWN))
+            lines = described(dropped.head(SHOWN))
             most = f"max_bad_share allows {settings.max_bad_share:.2%}"
             total = (
-                f"{bad} of {read} {task} rows are bad ({bad / read:.2%}), {most}; in all {rejects.height}, the first:"
+                f"{bad} of {read} {task} rows are bad ({bad / read:.2%}), {most}; in all {dropped.height}, the first:"
             )
             raise InputError("\n".join([total, *lines]))
 
 
 def counts(rows: pl.DataFrame) -> dict[str, Any]:
-    """`read`, `kept`, `dropped` by reason, and `noticed`, of the rows of one task."""
+    """`read`, `kept`, `dropped` by reason, and `noticed`, of the rows of one task, and the first three by file.
+
+    Raises:
+        InputError: the rows that were read are not those that are kept and dropped.
+    """
     kept = rows.select("drop", *NOTICED).filter(KEPT)
+    files = _by_file(rows)
+    for of_file in files.values():
+        if of_file["read"] != of_file["kept"] + sum(of_file["dropped"].values()):
+            raise InputError(f"the rows that were read, kept and dropped do not tally: {files}")
+    if rows.height != sum(of_file["read"] for of_file in files.values()):
+        raise InputError(f"{rows.height:,} rows were read, but the files have others: {files}")
     return {
         "read": rows.height,
         "kept": kept.height,
         "bad": rows.filter(pl.col("drop").is_in(list(PROBLEMS))).height,
         "dropped": dict(counted(rows)),
         "noticed": {name: int(kept[name].sum()) for name in NOTICED},
+        "files": files,
     }
+
+
+def _by_file(rows: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    sizes = rows.group_by("file").len().sort(pl.col("file").cast(pl.String))
+    dropped = rows.filter(~KEPT).group_by("file", "drop").len().with_columns(pl.col("file", "drop").cast(pl.String))
+    kept = dict(rows.filter(KEPT).group_by(pl.col("file").cast(pl.String)).len().iter_rows())
+    for file, read in sizes.with_columns(pl.col("file").cast(pl.String)).iter_rows():
+        reasons = dict(dropped.filter(pl.col("file") == file).sort("drop").select("drop", "len").iter_rows())
+        found[file] = {"read": read, "kept": kept.get(file, 0), "dropped": reasons}
+    return found
 
 
 def both_labels_by_task(rows: pl.DataFrame) -> dict[str, int]:

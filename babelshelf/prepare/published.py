@@ -29,6 +29,7 @@ class PublishedParams(Section):
     max_bad_share: float = Field(ge=0, lt=1)  # of rows; up to it, bad rows are dropped and written to a table
     conflicts: Literal["keep", "drop", "majority"]  # a pair with both labels
     long: CharactersPerText  # longer texts are counted
+    longest_query: int = Field(gt=0)  # characters; a longer one is a bad row
 
 
 class PublishedFile(FileParams):
@@ -95,4 +96,5 @@ def as_files(
         missing_candidate="drop",
         conflicts=settings.conflicts,
         long=settings.long,
+        longest_query=settings.longest_query,
     )

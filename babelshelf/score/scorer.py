@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
+from babelshelf.classifier.model_folder import RECORD, is_classifier
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, replacing
 from babelshelf.core.partial_work import partial_work
 from babelshelf.core.variants import FINAL
 from babelshelf.llm.base_model import check_base
 from babelshelf.runtime.screen import progress
+from babelshelf.score import classifier_scorer
 from babelshelf.score.params import BACKENDS, ScoreParams
 
 CHUNK = 1024  # pairs: what a kill loses at most, where a scorer has no reason for more
 
 
 class Scorer(Protocol):
-    """A model that answers "yes" or "no" to the prompt of a pair.
+    """A model that answers "yes" or "no" to the prompt of a pair; a classifier's prompt is the pair itself.
 
     Attributes:
         chunk: how many prompts it is best given at once; what a kill loses at most, unless it keeps more itself.
@@ -31,7 +33,7 @@ class Scorer(Protocol):
     chunk: int
 
     def encode(self, rows: pl.DataFrame) -> pl.Series:
-        """Token ids of the rows' prompts, `List(Int32)`, shape (rows,)."""
+        """The rows' prompts, shape (rows,): token ids, `List(Int32)`; of a classifier, the pairs."""
         ...
 
     def order(self, prompts: pl.Series) -> np.ndarray:
@@ -44,19 +46,45 @@ class Scorer(Protocol):
 
 
 def load_scorer(base: Path, model: Path, settings: ScoreParams) -> AbstractContextManager[Scorer]:
-    """The scorer of `settings.backend`, a module of `babelshelf.score.backends`, for the model in the folder `model`.
+    """The scorer for the model in the folder `model`.
+
+    Args:
+        base: `models/base`, with the folders `lm` and `embedder`; for a fine-tuned LM also the base LM's own folder.
+        model: a classifier; or a fine-tuned LM, whose scorer is that of `settings.backend`, a module of
+            `babelshelf.score.backends`.
+        settings: the section `score`.
 
     Raises:
-        InputError: the model was trained on another base.
+        InputError: the model was trained on another base, or with another encoder.
     """
-    check_base(base, model)
-    scorer: AbstractContextManager[Scorer] = BACKENDS.load(settings.backend).load(base, model, settings)
+    if is_classifier(model):
+        return classifier_scorer.load(base, model)
+    lm = base_lm(base)
+    check_base(lm, model)
+    scorer: AbstractContextManager[Scorer] = BACKENDS.load(settings.backend).load(lm, model, settings)
     return scorer
+
+
+def base_lm(base: Path) -> Path:
+    """The base LM's folder in `models/base`; `base` itself, if it has no folder `lm`."""
+    return base / "lm" if (base / "lm").is_dir() else base
+
+
+def read_record(model: Path) -> dict[str, Any]:
+    """What a model says of itself: its `variant`, and the `path_share` of its training rows.
+
+    Raises:
+        InputError: the folder has no model.
+    """
+    file = model / (RECORD if is_classifier(model) else "prompt.json")
+    if not file.is_file():
+        raise InputError(f"{model}: no model (neither prompt.json nor {RECORD} in it): run the stage that trains it")
+    return read_json(file)
 
 
 def refuse_final(model: Path) -> None:
     """Raise InputError for a model of the variant `final`: it was trained on the very rows that are to be scored."""
-    if read_json(model / "prompt.json").get("variant") == FINAL:
+    if read_record(model).get("variant") == FINAL:
         raise InputError(
             f"{model}: it was trained on dev and test, so that scores on them measure nothing: set train_on to the "
             "variant of the recipe; the stage predict_final alone uses this model"
@@ -77,7 +105,7 @@ def score_tables(
     Args:
         tables: rows of `ROW_SCHEMA`, by the file that they were read from.
         write: called with the file and its rows with the column `p_yes`; a table's partial work is kept until then.
-        base: folder of the base model.
+        base: see `load_scorer`.
         model: folder of the trained model.
         settings: backend, batch size, precision.
         key: what else tells this partial work from another, see `partial_work`.

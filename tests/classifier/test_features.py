@@ -31,7 +31,16 @@ def test_a_row_has_the_vectors_combined_the_cosines_and_the_lexical_features(tmp
     encoder = HashEncoder()
     row = pair_features(ROWS, encoder, tmp_path)[0:1][0]
     u, v, w = encoder.encode(["red shoes", "Shoes > Red", "Red"])
-    assert np.allclose(row[: -len(NAMES)], [*(u * v), *np.abs(u - v), *v, u @ v, u @ w], atol=1e-6)
+    assert np.allclose(row[: -len(NAMES)], [*(u * v), *np.abs(u - v), *v, *(u * w), u @ v, u @ w], atol=1e-6)
+
+
+def test_titles_have_no_features_of_a_last_level_unless_the_model_was_fitted_on_paths(tmp_path: Path) -> None:
+    titles, dimension = ROWS[1:3], HashEncoder().dimension
+    of_titles = pair_features(titles, HashEncoder(), tmp_path)
+    of_paths = pair_features(titles, HashEncoder(), tmp_path, levels=True)
+    assert of_paths.shape[1] - of_titles.shape[1] == dimension
+    assert of_paths.prior.tolist() == [1] * 4 * dimension + [module.SINGLE] * (2 + len(NAMES))
+    assert np.array_equal(of_paths[:][:, 3 * dimension : 4 * dimension], of_paths[:][:, :dimension])
 
 
 def test_each_distinct_text_is_embedded_once_and_again_only_by_another_encoder(tmp_path: Path) -> None:

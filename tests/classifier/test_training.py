@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from babelshelf.classifier import features as features_module
 from babelshelf.classifier import logistic
 from babelshelf.classifier.model import load_classifier
-from babelshelf.classifier.params import ClassifierParams
+from babelshelf.classifier.params import HeadParams
 from babelshelf.classifier.training import fit, fit_with_folds, out_of_fold
 from babelshelf.core.errors import InputError
 
@@ -21,9 +21,9 @@ Array = npt.NDArray[Any]
 ROWS, WIDTH = 600, 5
 
 
-def settings(**changes: object) -> ClassifierParams:
+def settings(**changes: object) -> HeadParams:
     values: dict[str, object] = {"penalties": [0.01], "folds": 3, "penalty_rows": 100_000}
-    return ClassifierParams.model_validate(values | changes)
+    return HeadParams.model_validate(values | changes)
 
 
 def planted(seed: int = 1) -> tuple[Array, Array, Array]:

@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from babelshelf.commands import profile
-from babelshelf.commands.check import check, unmeasured_translation
+from babelshelf.commands.check import (
+    check,
+    languages_without_encoder,
+    unmeasured_translation,
+    unused_scoring_backend,
+)
 from babelshelf.commands.ladder.rows import read_ladder
 from babelshelf.core.files import write_json
 from babelshelf.core.params import read
@@ -166,6 +171,22 @@ def test_check_warns_where_dev_and_test_cannot_show_what_translation_gains(param
     assert unmeasured_translation(values, prepared(["en"], ["en"])) == []
 
 
+def test_check_names_languages_that_the_encoder_was_not_trained_for(params: Path, tmp_path: Path) -> None:
+    values, prepared = read(params), tmp_path / "prepare.json"
+    assert languages_without_encoder(values, prepared) == []
+    write_json(prepared, {"qi": {"train": {"languages": {"en": {}, "vi": {}}}, "test": {"languages": {"id": {}}}}})
+    (line,) = languages_without_encoder(values, prepared)
+    assert line.startswith("check: base_model.embedder.model: use_multilingual was not trained for id, vi: ")
+    assert line.endswith("e5_small knows more of them")
+    values["translate"]["languages"] = ["de", "tlh"]
+    values["base_model"]["embedder"]["model"] = "use_multilingual+e5_small"
+    (line,) = languages_without_encoder(values, prepared)
+    assert "not trained for tlh: " in line
+    assert line.endswith("are worse")
+    values["base_model"]["embedder"]["model"] = "intfloat/multilingual-e5-base"
+    assert languages_without_encoder(values, prepared) == []
+
+
 @pytest.mark.parametrize("models", ["small", "paper"])
 @pytest.mark.parametrize("data", ["taxonomy", "esci"])
 def test_models_may_come_before_or_after_data_of_one_task(root: Path, tmp_path: Path, data: str, models: str) -> None:
@@ -189,10 +210,36 @@ def test_the_papers_ladder_differs_from_the_nano_one_in_the_bases_alone(root: Pa
         assert theirs.model_copy(update={"set": {}}) == ours.model_copy(update={"set": {}})
         assert _without_base(theirs.set) == _without_base(ours.set)
     base = {row.name: row.set["base_model.lm.model"] for row in paper}
-    assert {name for name in base if base[name] == "Qwen/Qwen3-8B-Base"} == {"small-sft", "small-dpo"}
+    assert {name for name in base if base[name] == "Qwen/Qwen3-8B-Base"} == {"baseline", "small-sft", "small-dpo"}
     assert set(base.values()) == {"Qwen/Qwen3-8B-Base", PAPER["base_model.lm.model"]}
     assert all(COMMIT.fullmatch(row.set["base_model.lm.revision"]) for row in paper)
 
 
 def _without_base(values: dict[str, Any]) -> dict[str, Any]:
     return {path: value for path, value in values.items() if not path.startswith("base_model.lm.")}
+
+
+def test_check_says_that_a_classifier_is_not_scored_by_the_backend(root: Path, params: Path) -> None:
+    values = read(params)
+    for task in ("qc", "qi"):
+        values["tasks"][task]["method"] = "sft"
+    assert unused_scoring_backend(values) == []
+    values["tasks"]["qc"]["method"] = "classifier"
+    assert unused_scoring_backend(values) == []
+    values["score"]["backend"] = "vllm"
+    assert [line.split(" fine-tuned")[0] for line in unused_scoring_backend(values)] == [
+        "check: score.backend: vllm serves"
+    ]
+    assert "qc (method: classifier)" in unused_scoring_backend(values)[0]
+
+
+@pytest.mark.parametrize("first", ["esci", "taxonomy"])
+@pytest.mark.parametrize("second", ["cikm2025", "esci", "nano"])
+def test_a_profile_of_data_brings_back_the_tasks_that_another_took_away(params: Path, first: str, second: str) -> None:
+    profile.apply(second, params)
+    expected = read(params)["tasks"]
+    shutil.copy(NANO, params)
+    profile.apply(first, params)
+    assert len(read(params)["tasks"]) == 1
+    profile.apply(second, params)
+    assert read(params)["tasks"] == expected

@@ -25,6 +25,6 @@ def test_a_recipe_names_its_variants(train_on: str, filter_on: str, negatives_on
 
 def test_dvc_yaml_has_the_variants_and_their_stages(root: Path) -> None:
     stages = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
-    assert [stages[method]["matrix"]["variant"] for method in ("sft", "dpo")] == [[*VARIANTS, FINAL]] * 2
+    assert [stages[method]["matrix"]["variant"] for method in ("sft", "dpo", "classifier")] == [[*VARIANTS, FINAL]] * 3
     outputs = {variant: stages[stage]["do"]["outs"] for variant, stage in STAGES.items()}
     assert outputs == {variant: [f"data/{variant}/${{key}}"] for variant in STAGES}

@@ -28,9 +28,10 @@ from babelshelf.core.params import read
 from babelshelf.core.rows import check_rows, read_rows, read_table
 from babelshelf.prepare.params import PrepareParams
 from babelshelf.tables.predictions import read_predictions
+from tests.conftest import FirstRun
 from tests.helpers import esci_folder, tiny_lm
 from tests.helpers.cikm2025_folder import write_folder
-from tests.helpers.workspace import MINUTES, Workspace
+from tests.helpers.workspace import MINUTES, Workspace, stages_run
 
 pytestmark = pytest.mark.pipeline
 
@@ -55,9 +56,9 @@ def workspace(built: Workspace, tmp_path: Path) -> Workspace:
 # --- from nothing ---
 
 
-def test_the_first_run_runs_what_the_recipe_needs(first_run: tuple[Workspace, list[str]]) -> None:
-    workspace, ran = first_run
-    assert sorted(ran) == sorted(RECIPE)
+def test_the_first_run_runs_what_the_recipe_needs(first_run: FirstRun) -> None:
+    workspace = first_run.workspace
+    assert sorted(stages_run(first_run.output)) == sorted(RECIPE)
     assert workspace.lock().keys() == RECIPE
     assert [out for stage in sorted(RECIPE) for out in workspace.outs(stage) if not out.exists()] == []
 
@@ -210,6 +211,7 @@ def _kill_in_the_middle(workspace: Workspace, stage: str) -> None:
     process.communicate()
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["translate@qc", "sft@negatives-qc", "score@qc"])
 def test_a_killed_stage_goes_on_and_ends_as_if_undisturbed(built: Workspace, workspace: Workspace, stage: str) -> None:
@@ -222,6 +224,35 @@ def test_a_killed_stage_goes_on_and_ends_as_if_undisturbed(built: Workspace, wor
     assert workspace.repro("summarize") == [stage]
     assert workspace.lock() == built.lock()
     assert workspace.metrics() == built.metrics()
+
+
+# --- classifiers ---
+
+OF_CLASSIFIERS = {
+    *("prepare", "base_model@embedder", "translate@qc", "mine_negatives@qc", "classifier@negatives-qc"),
+    *("score_train@qc", "filter@qc", "classifier@filtered-qc", "classifier@original-qi", "summarize"),
+    *(f"{stage}@{task}" for stage in ("score", "calibrate", "evaluate") for task in ("qc", "qi")),
+}
+
+
+def test_a_recipe_of_classifiers_trains_no_lm(unbuilt: Workspace, tmp_path: Path) -> None:
+    workspace = unbuilt.copy(tmp_path / "repository")
+    workspace.set_params("""
+    tasks:
+      qc: {method: classifier, filter_method: classifier}
+      qi: {method: classifier, train_on: original}
+    """)
+    assert set(workspace.repro("summarize")) == OF_CLASSIFIERS
+    tasks = read_json(workspace.folder / "metrics" / "summarize.json")["tasks"]
+    assert all(task["f1"] > 0.6 for task in tasks.values())
+    held_out = read_table(workspace.folder / "data" / "predictions" / "held_out" / "qi" / "test.parquet")
+    pairs = held_out.select("id", "language", "query", "candidate", expected="p_yes")
+    pairs.write_csv(workspace.folder / "pairs.csv")
+    command = ("-m", "babelshelf.cli", "score", "pairs.csv", "out.csv", "--task", "qi", "--keep", "expected")
+    code, output = workspace.run(sys.executable, *command)
+    assert code == 0, output
+    scored = pl.read_csv(workspace.folder / "out.csv")
+    assert scored["p_yes"].to_numpy() == pytest.approx(scored["expected"].to_numpy(), abs=1e-6)
 
 
 # --- the other adapter ---
@@ -385,6 +416,7 @@ def climbed(built: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return before, after, *_ladder(after)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_a_failing_row_is_told_and_the_others_are_run(climbed: tuple[Workspace, Workspace, int, str]) -> None:
     _, after, status, output = climbed
@@ -401,6 +433,7 @@ def test_a_failing_row_is_told_and_the_others_are_run(climbed: tuple[Workspace, 
         assert '"f1_average"' in summary
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_an_experiment_holds_the_users_changes_and_no_others_metrics(
     climbed: tuple[Workspace, Workspace, int, str],
@@ -414,6 +447,7 @@ def test_an_experiment_holds_the_users_changes_and_no_others_metrics(
     assert _git(after, "show", f"refs/exps/{_baseline(after)}/fixed:README.md").endswith("staged\nnot staged\n")
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_the_ladder_changes_no_file_of_the_user(climbed: tuple[Workspace, Workspace, int, str]) -> None:
     before, after, _, _ = climbed
@@ -421,6 +455,7 @@ def test_the_ladder_changes_no_file_of_the_user(climbed: tuple[Workspace, Worksp
     assert not (after.folder / ".dvc" / "tmp" / "ladder").exists()
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_only_what_changed_is_run_again(climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path) -> None:
     workspace = climbed[1].copy(tmp_path / "repository")
@@ -434,6 +469,7 @@ def test_only_what_changed_is_run_again(climbed: tuple[Workspace, Workspace, int
     assert sorted(ran) == ["calibrate@qc", "calibrate@qi"]  # DVC may take either first
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_two_jobs_make_the_same_experiments(climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path) -> None:
     before, after, _, _ = climbed
@@ -445,6 +481,7 @@ def test_two_jobs_make_the_same_experiments(climbed: tuple[Workspace, Workspace,
     assert _files(workspace) == _files(before)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_a_killed_ladder_goes_on_to_the_same_numbers(
     climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path
@@ -484,10 +521,10 @@ def test_own_pairs_with_bad_rows_from_init_to_metrics(unbuilt: Workspace, tmp_pa
     (folder / "pairs.csv").write_text("\n".join(["serach_term,catgory,ok,lang", *pairs, *bad]), encoding="utf-8")
     init = [sys.executable, "-m", "babelshelf.cli", "init", "--qc", str(folder / "pairs.csv"), "--column", "label=ok"]
     subprocess.run(init, cwd=workspace.folder, env=workspace.environment, check=True, timeout=MINUTES)
-    assert workspace.repro("summarize") == [
+    assert set(workspace.repro("summarize")) == {
         *("prepare", "base_model@lm", "base_model@embedder", "mine_negatives@qc", "sft@negatives-qc"),
         *("score@qc", "calibrate@qc", "evaluate@qc", "summarize"),
-    ]
+    }
     metrics = workspace.folder / "metrics"
     left_out = read_json(metrics / "prepare.json")["left_out"]["qc"]
     assert left_out["bad"] == 3

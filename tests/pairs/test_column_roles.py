@@ -15,7 +15,7 @@ from babelshelf.pairs.column_roles import Roles, guess_language_values, guess_ro
 from babelshelf.pairs.column_table import InputTable
 from babelshelf.pairs.formats import detect
 from babelshelf.pairs.guesses import Outcome, resolve
-from babelshelf.pairs.label_meaning import guess_meaning
+from babelshelf.pairs.label_meaning import guess_meaning, meaning_said
 from babelshelf.pairs.rows import ROLES
 
 ROWS = 240
@@ -327,3 +327,120 @@ def test_two_texts_without_known_names_are_a_question(guess: Guess) -> None:
 def test_locations_are_no_texts(guess: Guess, values: list[str]) -> None:
     roles = guess(table(query=PLAIN["query"], x=column(values), label=PLAIN["label"], lang=PLAIN["lang"]))
     assert "candidate" not in roles.columns
+
+
+# --- more of the same kinds ---
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["offtopic", "off_topic", "unrelated", "mismatched", "nonrelevant", "hors_sujet", "irrelevância", "disliked"],
+)
+def test_a_negated_name_of_a_label_is_refused(guess: Guess, name: str) -> None:
+    with pytest.raises(InputError, match="says the opposite of relevance"):
+        resolve(guess(pl.DataFrame(PLAIN).rename({"label": name})).guesses, accept=True)
+
+
+@pytest.mark.parametrize("name", ["in_stock", "interesting", "note_1"])
+def test_other_names_are_not_negated(guess: Guess, name: str) -> None:
+    roles = guess(pl.DataFrame(PLAIN | {name: column([0, 1], block=3)}))
+    assert roles.columns["label"] == ["label"]
+    assert not any("opposite" in found.reason for found in guess(table(**{name: column([0, 1])})).guesses)
+
+
+@pytest.mark.parametrize("name", ["predicted_label", "model_relevance", "gpt_label"])
+def test_labels_of_a_model_are_to_be_checked(guess: Guess, name: str) -> None:
+    lines = resolve(guess(pl.DataFrame(PLAIN).rename({"label": name})).guesses)
+    assert any(line.startswith("check: label column") and "a model gave the labels" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        (['{"text": "red shoes"}', '{"text": "tent"}'], "objects"),
+        (["{'en': 'tent'}", "{'en': 'kettle'}"], "objects"),
+        (['[{"name": "tent"}]', '[{"name": "lamp"}]'], "objects"),
+        (["https://x.com/a", "https://x.com/b"], "URLs"),
+        (["www.x.com/a", "http://x.com/b?c=1"], "URLs"),
+    ],
+)
+@pytest.mark.parametrize("role", ["query", "title"])
+@pytest.mark.parametrize("named", [False, True])
+def test_texts_that_are_objects_or_urls_are_refused(
+    guess: Guess,
+    values: list[str],
+    what: str,
+    role: str,
+    named: bool,
+) -> None:
+    columns = {"candidate" if role == "title" else role: [role]} if named else {}
+    with pytest.raises(InputError, match=f"holds {what}, not texts"):
+        resolve(guess(pl.DataFrame(PLAIN | {role: column(values)}), **columns).guesses, accept=True)
+
+
+@pytest.mark.parametrize(
+    "values", [["A01.02", "B10.33", "A01.04"], ["10-20-30", "10-21-1"], ["1/2/3", "4/5"], ["MX-100-B", "MX-200-C"]]
+)
+def test_codes_of_several_numbers_are_ids(guess: Guess, values: list[str]) -> None:
+    with pytest.raises(InputError, match="holds ids, not texts"):
+        resolve(guess(pl.DataFrame(PLAIN | {"title": column(values)})).guesses, accept=True)
+
+
+@pytest.mark.parametrize("values", [["靴 27", "鞋", "袋", "傘12"], ["ps5", "lego 75192", "iphone"], ["สี2", "เสื้อ 3"]])
+def test_short_queries_with_numbers_are_texts(guess: Guess, values: list[str]) -> None:
+    assert guess(pl.DataFrame(PLAIN | {"query": column(values)})).columns["query"] == ["query"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "option"),
+    [
+        ("is_test", [0, 0, 0, 1], "--column split=is_test --split-name test=VALUE --split-name train=VALUE"),
+        ("in_train", ["yes", "no"], "--column split=in_train --split-name train=VALUE --split-name test=VALUE"),
+        ("dataset", ["training_set", "test_set"], "--split-name test=test_set --split-name train=training_set"),
+        ("part", ["my-train", "my-dev"], "--split-name dev=my-dev --split-name train=my-train"),
+    ],
+)
+def test_flags_and_phrases_of_splits_are_asked(guess: Guess, name: str, values: list[Any], option: str) -> None:
+    rows = pl.DataFrame(PLAIN).with_columns(pl.Series(name, column(values, block=4)))
+    with pytest.raises(InputError) as refused:
+        resolve(guess(rows).guesses, accept=True)
+    assert option in str(refused.value)
+    assert guess(rows, split=[]).columns["label"] == ["label"]
+
+
+def test_columns_that_are_nested_are_asked_as_levels(guess: Guess) -> None:
+    paths = [
+        ("Home", "Kitchen", "Kettles"),
+        ("Home", "Bath", "Towels"),
+        ("Sport", "Gym", "Mats"),
+        ("Toys", "Cars", "Red"),
+    ]
+    levels = {name: column([path[place] for path in paths]) for place, name in enumerate(["top", "mid", "lowest"])}
+    levels["lowest"] = [f"{leaf} {n % 20}" for n, leaf in enumerate(levels["lowest"])]
+    rows = pl.DataFrame({name: PLAIN[name] for name in ("query", "label", "lang")} | levels)
+    found = guess(rows, "qc")
+    with pytest.raises(InputError, match="--column candidate=top,mid,lowest"):
+        resolve(found.guesses)
+    assert found.columns["candidate"] == ["top", "mid", "lowest"]
+    shuffled = rows.with_columns(mid=pl.Series(column(["a", "b", "c", "d", "e", "f", "g"])))
+    assert guess(shuffled, "qc").columns["candidate"] != ["top", "mid", "lowest"]
+
+
+@pytest.mark.parametrize("word", ["-", "?", "N.A.", "missing", "Unlabeled", "pd.NA", "#VALUE!"])
+def test_words_for_no_label_are_neither_class(word: str) -> None:
+    counts = pl.DataFrame({"value": ["1", "0", word], "count": [10, 8, 6]})
+    meaning = meaning_said(counts, ["1"], "drop", "label", "")
+    assert (meaning.params["positive"], meaning.params["negative"]) == (["1"], ["0"])
+
+
+def test_other_words_that_become_irrelevant_are_to_be_checked() -> None:
+    counts = pl.DataFrame({"value": ["1", "0", "unsure"], "count": [10, 8, 6]})
+    meaning = meaning_said(counts, ["1"], "drop", "label", "")
+    assert (meaning.guess.outcome, meaning.guess.reason) == (Outcome.CHECK, "unsure count as irrelevant")
+
+
+@pytest.mark.parametrize("name", ["clicks", "orders", "purchases"])
+def test_counts_of_events_from_zero_on_are_relevant_from_one(name: str) -> None:
+    counts = pl.DataFrame({"value": [str(n) for n in range(30)], "count": [9] * 30})
+    meaning = guess_meaning(counts, "bad", name, "")
+    assert (meaning.guess.outcome, meaning.params["positive_from"]) == (Outcome.UNSURE, 1)

@@ -102,4 +102,5 @@ def test_known_rows_come_back_or_an_error(tmp_path: Path, written: Written) -> N
     path = tmp_path / "pairs.csv"
     path.write_bytes(written.content)
     assert read_back(path, written.header) in (None, written.rows)
-    assert read_back(path, written.header, written.escape) in (None, written.rows)
+    if written.escape:  # else saying so changes nothing that is read
+        assert read_back(path, written.header, written.escape) in (None, written.rows)

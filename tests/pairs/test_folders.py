@@ -110,3 +110,10 @@ def test_hive_partitions_and_suffixes() -> None:
     }
     assert partitions(Path("mine/a=b.csv")) == {}
     assert [suffix(Path(name)) for name in ("A.CSV.gz", "b.Parquet", "c")] == [".csv", ".parquet", ""]
+
+
+@pytest.mark.parametrize("name", ["b.xlsx", "b.AVRO", "b.zip", "part-00001", "train_data"])
+def test_files_of_other_formats_are_named(tmp_path: Path, name: str) -> None:
+    for file in ("a.csv", name, "README", "_SUCCESS", "notes.md"):
+        (tmp_path / file).write_text("x")
+    assert list(files_passed_over(tmp_path, [tmp_path / "a.csv"])) == [tmp_path / name]

@@ -15,7 +15,7 @@ import pytest
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.encodings import check_scripts
 from babelshelf.pairs.formats import as_params, detect, detect_all
-from babelshelf.pairs.guesses import Outcome
+from babelshelf.pairs.guesses import Outcome, resolve
 from babelshelf.pairs.readers import read_file
 
 QUOTE = '"'
@@ -409,3 +409,96 @@ def test_binary_columns_nan_and_hive_partitions(tmp_path: Path) -> None:
     (folder / "a.csv").write_text("query,label\nx,0\n", encoding="utf-8")  # a column goes before a folder
     csv_rows = read_file(folder / "a.csv", as_params({"format": "csv"}, {}), {"language": "language", "label": "label"})
     assert csv_rows.select("language", "label").rows() == [("pt-BR", "0")]
+
+
+# --- more of the same kinds ---
+
+ALPHABETS = {  # encoding: language, texts; each pair of encodings shares most of its bytes
+    "iso8859_2": ("pl", ["żółta sukienka", "świąteczne ozdoby", "źródło światła", "ćwiczenia"]),
+    "cp1250": ("cs", ["žlutá bunda", "červené boty", "šátek", "křeslo"]),
+    "cp1257": ("lt", ["šilta striukė", "žieminė kepurė", "ąžuolinis stalas"]),
+    "cp866": ("ru", ["красные туфли", "наушники", "Кофеварка"]),
+    "iso8859_5": ("ru", ["красные туфли", "наушники", "Кофеварка"]),
+    "mac_cyrillic": ("ru", ["красные туфли", "наушники", "Одежда и Обувь"]),
+    "koi8_r": ("bg", ["червени обувки", "слушалки", "Кафе машина"]),
+    "iso8859_6": ("ar", ["حذاء أحمر", "سماعات لاسلكية", "يوم جديد"]),
+    "iso8859_8": ("he", ["נעליים אדומות", "אוזניות"]),
+    "mac_roman": ("fr", ["chaussures d'été", "Vêtements", "cœur à gâteau"]),
+}
+
+
+@pytest.mark.parametrize("encoding", ALPHABETS)
+@pytest.mark.parametrize("said", [False, True])
+def test_the_alphabet_of_the_language_tells_the_encoding(tmp_path: Path, encoding: str, said: bool) -> None:
+    language, texts = ALPHABETS[encoding]
+    cell = "" if said else language.upper()
+    rows = [(f"{text} {n}", text, str(n % 2), cell) for n in range(20) for text in texts]
+    (tmp_path / "a.csv").write_bytes(as_csv(rows).encode(encoding))
+    expected = [(*row[:3], cell or None) for row in rows]
+    assert load(tmp_path / "a.csv", language=language if said else "") == expected
+
+
+def test_stray_zero_bytes_are_no_utf_16(tmp_path: Path) -> None:
+    lines = as_csv(ROWS).splitlines()
+    (tmp_path / "a.csv").write_text("\n".join(line + "\0" * (n % 9 == 3) for n, line in enumerate(lines)) + "\n")
+    assert detect(tmp_path / "a.csv").how["encoding"] == "utf-8"
+
+
+@pytest.mark.parametrize("mark", ["|", "||", "::", "~", ";"])
+def test_the_mark_between_levels_is_not_taken_for_the_delimiter(tmp_path: Path, mark: str) -> None:
+    rows = [(row[0], mark.join(["Home", "Kitchen", "Tea", "Sets", row[1][-4:]]), *row[2:]) for row in ROWS]
+    (tmp_path / "a.csv").write_text(as_csv(rows, quoting=csv.QUOTE_NONNUMERIC))
+    assert load(tmp_path / "a.csv") == rows
+
+
+@pytest.mark.parametrize("title", ["Export, May", "Export, May 2024, by hand", "a,b\nc", "# made by,a tool"])
+def test_lines_above_the_header_may_hold_the_delimiter(tmp_path: Path, title: str) -> None:
+    (tmp_path / "a.csv").write_text(f"{title}\n{as_csv(ROWS)}")
+    assert load(tmp_path / "a.csv") == ROWS
+
+
+@pytest.mark.parametrize("cell", ['"steel 12" pan"', "'it's steel'", ' "steel pan"'])
+def test_quotes_that_do_not_fit_are_refused(tmp_path: Path, cell: str) -> None:
+    lines = [f"{cell},{row[1]},{row[2]},{row[3]}" for row in ROWS]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(NAMES), *lines]) + "\n")
+    with pytest.raises(InputError, match=r"cells of 'query' are in quotes, but some quotes .* are not doubled"):
+        resolve(detect(tmp_path / "a.csv").guesses, accept=True)
+    assert load(tmp_path / "a.csv", quote="")[0][0] == cell
+
+
+@pytest.mark.parametrize("header", [NAMES, ["Query", "TITLE", "relevance", "x"], ["search term", "path", "y", "z"]])
+def test_names_for_a_file_that_has_some_are_refused(tmp_path: Path, header: list[str]) -> None:
+    (tmp_path / "a.csv").write_text(as_csv(ROWS, header))
+    with pytest.raises(InputError, match="leave --header out"):
+        detect(tmp_path / "a.csv", header=NAMES)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {name: [row[place] for row in ROWS] for place, name in enumerate(NAMES)},
+        {name: {str(n): row[place] for n, row in enumerate(ROWS)} for place, name in enumerate(NAMES)},
+        {"columns": NAMES, "data": [list(row) for row in ROWS]},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_json_by_columns_is_refused(tmp_path: Path, value: object, indent: int | None) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(value, indent=indent))
+    with pytest.raises(InputError, match=r"orient='records'"):
+        load(tmp_path / "a.json")
+
+
+def test_one_row_of_json_with_the_levels_of_a_path_is_a_row(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(dict(zip(NAMES, ROWS[0], strict=True)) | {"candidate": ["a", "b"]}))
+    assert detect(tmp_path / "a.jsonl").how["format"] == "jsonl"
+
+
+def test_two_delimiters_that_fit_as_well_are_a_question_where_no_name_of_a_column_decides(tmp_path: Path) -> None:
+    lines = [f"red;shoe{n}~big;shoe~{n % 2};~en" for n in range(20)]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match="';' fits 100% of rows too; write the file again with quotes"):
+        resolve(detect(tmp_path / "a.csv", header=NAMES).guesses)
+    (tmp_path / "b.csv").write_text("\n".join(["query;x~candidate;y~label;z~lang", *lines]) + "\n")
+    assert detect(tmp_path / "b.csv").how["delimiter"] in "~;"
+    (tmp_path / "c.csv").write_text("\n".join(["query~candidate~label~lang", *lines]) + "\n")
+    assert detect(tmp_path / "c.csv").how["delimiter"] == "~"

@@ -77,3 +77,33 @@ def test_marks_of_dotted_and_dashed_slugs_are_to_be_checked() -> None:
             pl.DataFrame({"value": [f"home{mark}lamps", f"home{mark}chairs{mark}red"], "count": [1, 1]})
         )
         assert (guess.value, guess.outcome) == (mark, Outcome.CHECK)
+
+
+@pytest.mark.parametrize("mark", ["--", "__", "#", " # ", " + ", " -- ", "*"])
+def test_marks_that_names_may_hold_are_separators_where_all_paths_have_them(mark: str) -> None:
+    paths = pl.DataFrame({"value": [f"Home{mark}Lamps{mark}Red Lamps {n}" for n in range(20)]})
+    guess = guess_separator(paths.with_columns(count=pl.lit(1)))
+    assert guess.outcome is Outcome.CHECK
+    assert guess.value is not None
+    assert guess.value.strip() == mark.strip()
+    some = paths.with_columns(
+        value=pl.when(pl.int_range(20) < 5).then(pl.lit("Home")).otherwise("value"), count=pl.lit(1)
+    )
+    assert mark.strip() in {"-", "--"} or guess_separator(some).value == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{Home,Lamps}", "Home > Lamps"),
+        ('{Home,"Dining, Bar",Cups}', "Home > Dining, Bar > Cups"),
+        ('{"Home",Kids\' Wear}', "Home > Kids' Wear"),
+        ("('Home', 'Red Lamps')", "Home > Red Lamps"),
+        ("('Home',)", "Home"),
+        ('("Home", "Kids\' Wear", "Cups")', "Home > Kids' Wear > Cups"),
+        ("(used) phones", "(used) phones"),
+        ("Home {new} > Lamps", "Home {new} > Lamps"),
+    ],
+)
+def test_arrays_and_tuples_in_text_are_paths(text: str, expected: str) -> None:
+    assert pl.DataFrame({"value": [text]}).select(unwrapped(pl.col("value"))).item() == expected

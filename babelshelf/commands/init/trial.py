@@ -15,12 +15,15 @@ from babelshelf.core.params import section
 from babelshelf.pairs.dropped_rows import bad_rows, described
 from babelshelf.pairs.folders import SPLITS
 from babelshelf.pairs.formats import PROPOSED
+from babelshelf.pairs.labels import MISSING_WORDS
 from babelshelf.pairs.params import FilesParams
+from babelshelf.pairs.rows import TEXTS
 from babelshelf.pairs.splits import KEPT, both_labels, settle
 from babelshelf.prepare import random_negatives
 from babelshelf.prepare.from_pairs import SHOWN, check_splits, counts, read_rows, with_negatives
 
 MOST_BAD = 0.02  # of rows: with more, something is wrong with the mapping or the file
+WORDS_FOR_NONE = [word for word in MISSING_WORDS if any(letter.isalpha() for letter in word)]
 FEW, MANY = 20, 1000  # candidates: with fewer none are mined, with more the window is the paper's
 
 
@@ -83,15 +86,15 @@ def tried(
 
 def _check_bad(rows: pl.DataFrame, settings: FilesParams) -> float:
     """The largest share of bad rows; raise InputError if it is too large to be an accident."""
-    rejects = bad_rows(rows, settings)
+    dropped = bad_rows(rows, settings)
     worst = 0.0
     for task in settings.tasks:
-        read, bad = rows.filter(task=task).height, rejects.filter(task=task).height
+        read, bad = rows.filter(task=task).height, dropped.filter(task=task).height
         if not read:
             raise InputError(f"{task}: no rows: give a file that has some")
         worst = max(worst, bad / read)
         if bad > MOST_BAD * read:
-            lines = described(rejects.filter(task=task).head(SHOWN))
+            lines = described(dropped.filter(task=task).head(SHOWN))
             total = f"{bad} of {read} {task} rows are bad ({bad / read:.2%}): is the mapping right? The first of them:"
             raise InputError("\n".join([total, *lines]))
     return worst
@@ -125,6 +128,14 @@ def _drawn(task: str, numbers: Mapping[str, int]) -> list[str]:
 
 def _notes(rows: pl.DataFrame, files: dict[str, Any]) -> list[str]:
     notes = []
+    for text in TEXTS:
+        words = rows.filter(KEPT & pl.col(text).cast(pl.String).str.to_lowercase().is_in(WORDS_FOR_NONE))
+        if words.height:
+            shown = words[text].cast(pl.String).value_counts(sort=True)[text].head(3).to_list()
+            notes.append(
+                f"check: in {words.height:,} rows the {text} is {' or '.join(map(repr, shown))}: if that stands for a "
+                "missing text, empty those cells"
+            )
     if files["max_bad_share"]:
         notes.append(f"bad rows, at most {MOST_BAD:.0%}, will be written to data/original/dropped.csv")
     pairs = both_labels(rows)

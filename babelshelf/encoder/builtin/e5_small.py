@@ -1,4 +1,4 @@
-"""Multilingual E5, small: 94 languages, 384 dimensions, in C with weights in 4 bit.
+"""Multilingual E5, small: 93 languages, 384 dimensions, in C with weights in 4 bit.
 
 Wang et al., "Multilingual E5 Text Embeddings: A Technical Report", arXiv 2402.05672. Its texts begin with `query: ` or
 `passage: `. Licence and origin: NOTICE.
@@ -23,11 +23,12 @@ WEIGHTS = PackagedWeights(
     sha256={"e5-small-q4.bin": "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"},
 )
 PROMPTS = ("", "query: ", "passage: ")
-LANGUAGES = (  # of XLM-RoBERTa's list (arXiv 1911.02116, appendix A), with which E5 was initialized, by ISO 639-1
+CODES = (  # its model card's, those of XLM-RoBERTa (arXiv 1911.02116, appendix A)
     "af am ar as az be bg bn br bs ca cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu ha he hi hr hu hy id is it "
     "ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my ne nl no om or pa pl ps pt ro ru sa sd si sk sl so sq "
     "sr su sv sw ta te th tl tr ug uk ur uz vi xh yi zh"
 )
+LANGUAGES = frozenset(CODES.split())
 
 
 class E5Small:
@@ -43,7 +44,7 @@ class E5Small:
     name = WEIGHTS.encoder
     dimension = 384
     identity = fingerprint(name, sorted(WEIGHTS.sha256.items()))
-    languages: frozenset[str] | None = frozenset(LANGUAGES.split())
+    languages: frozenset[str] | None = LANGUAGES
 
     def __init__(self) -> None:
         WEIGHTS.check()

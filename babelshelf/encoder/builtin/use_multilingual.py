@@ -26,7 +26,8 @@ WEIGHTS = PackagedWeights(
         "resources/weights.npz": "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
     },
 )
-LANGUAGES = "ar de en es fr it ja ko nl pl pt ru th tr zh"
+CODES = "ar de en es fr it ja ko nl pl pt ru th tr zh"  # zh simplified and traditional
+LANGUAGES = frozenset(CODES.split())
 
 
 class UseMultilingual:
@@ -39,7 +40,7 @@ class UseMultilingual:
     name = WEIGHTS.encoder
     dimension = 512
     identity = fingerprint(name, sorted(WEIGHTS.sha256.items()))
-    languages: frozenset[str] | None = frozenset(LANGUAGES.split())
+    languages: frozenset[str] | None = LANGUAGES
 
     def __init__(self) -> None:
         WEIGHTS.check()

@@ -55,7 +55,11 @@ def folder(made: Path, tmp_path: Path) -> Path:
 def params(split: Row | None = None, **changes: Any) -> Params:  # noqa: ANN401
     values: Row = {
         **{"version": "large", "locales": ["us", "es", "jp"], "max_bad_share": 0.0, "conflicts": "keep"},
-        **{"grades": {"substitute": "negative", "complement": "negative"}, "long": {"query": 200, "candidate": 500}},
+        **{
+            "grades": {"substitute": "negative", "complement": "negative"},
+            "long": {"query": 200, "candidate": 500},
+            "longest_query": 1000,
+        },
         "split": {"dev_share": 0.1, "holdout_languages": [], "leaks": "drop"} | (split or {}),
     }
     return section(Params, {"esci": values | changes}, "esci", None)
@@ -259,9 +263,9 @@ def test_a_broken_row_is_an_error_or_counted(folder: Path, problem: str) -> None
         read(folder)
     market = read(folder, max_bad_share=0.01)
     assert market.counts["qi"]["dropped"][problem] == market.counts["qi"]["bad"] == 1
-    assert market.rejects is not None
-    assert market.rejects.select("reason", "column", "value").rows() == [(problem, column, value)]
-    fix = market.rejects["fix"].item()
+    assert market.dropped is not None
+    assert market.dropped.select("reason", "column", "value").rows() == [(problem, column, value)]
+    fix = market.dropped["fix"].item()
     assert not any(param in fix for param in ("labels.", "columns.", "split.names", "encoding"))
 
 

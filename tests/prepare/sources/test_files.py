@@ -28,6 +28,7 @@ from babelshelf.pairs.formats import as_params
 from babelshelf.pairs.params import FilesParams
 from babelshelf.pairs.readers import read_file
 from babelshelf.prepare.from_pairs import read_rows
+from babelshelf.prepare.input_files import input_files, not_read, with_sizes
 from babelshelf.prepare.leak_checks import check
 from babelshelf.prepare.marketplace import Marketplace
 from babelshelf.prepare.sources import files
@@ -62,7 +63,12 @@ def params(task: dict[str, Any] | None = None, split: dict[str, Any] | None = No
     own["labels"] = LABELS | own["labels"]
     values = {
         **{"tasks": ["qc"], "qc": own, "qi": own, "split": SPLIT | (split or {}), "max_bad_share": 0.5},
-        **{"missing_candidate": "drop", "conflicts": "keep", "long": {"query": 200, "candidate": 500}},
+        **{
+            "missing_candidate": "drop",
+            "conflicts": "keep",
+            "long": {"query": 200, "candidate": 500},
+            "longest_query": 1000,
+        },
     }
     return section(FilesParams, {"files": values | changes}, "files", None)
 
@@ -331,9 +337,9 @@ def test_within_the_allowed_share_a_broken_row_is_counted_and_handed_back(tmp_pa
     file = write(tmp_path / "a.csv", [*full(many(40)), {"id": "odd", "split": "train"} | row])
     market = read(file, params(FULL, max_bad_share=0.03))
     assert market.counts["qc"]["dropped"] == {problem: 1}
-    assert market.rejects is not None
-    rejects = market.rejects.select("task", "file", "row", "line", "reason", "column", "value").rows()
-    assert rejects == [("qc", "a.csv", 41, 42, problem, column, value)]
+    assert market.dropped is not None
+    dropped = market.dropped.select("task", "file", "row", "line", "reason", "column", "value").rows()
+    assert dropped == [("qc", "a.csv", 41, 42, problem, column, value)]
     assert everything(market).height == 40
 
 
@@ -457,8 +463,8 @@ def test_all_overlong_queries_are_found_with_the_other_bad_rows(tmp_path: Path, 
     long = [extra(query=f"{n} " + f"{word} " * 300) for n in range(5)]
     market = read(write(tmp_path / "a.csv", [*many(), *long]), params())
     assert market.counts["qc"]["dropped"] == {"long_query": 5}
-    assert market.rejects is not None
-    assert market.rejects["reason"].to_list() == ["long_query"] * 5
+    assert market.dropped is not None
+    assert market.dropped["reason"].to_list() == ["long_query"] * 5
     with pytest.raises(InputError, match="longer than the model's prompt can hold: shorten the query"):
         read(tmp_path / "a.csv", params(max_bad_share=0.0))
 
@@ -718,8 +724,8 @@ def test_no_row_is_lost_without_being_counted(tmp_path: Path) -> None:
         "duplicate",
         "leak",
     }
-    assert market.rejects is not None
-    assert market.rejects.height == found["bad"] == len(BROKEN_ROWS) + 1
+    assert market.dropped is not None
+    assert market.dropped.height == found["bad"] == len(BROKEN_ROWS) + 1
     assert statistics(market)["left_out"]["qc"] == found
 
 
@@ -792,11 +798,11 @@ def prepare(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     return run
 
 
-def test_the_stage_writes_the_contract_and_the_rejects(prepare: Callable[..., Any]) -> None:
+def test_the_stage_writes_the_contract_and_the_dropped_rows(prepare: Callable[..., Any]) -> None:
     result = prepare([*many(), extra(label="maybe")], max_bad_share=0.01)
     assert result.exit_code == 0, result.output
-    rejects = pl.read_csv("data/original/dropped.csv")
-    assert rejects.select("file", "row", "line", "column", "value").rows() == [
+    dropped = pl.read_csv("data/original/dropped.csv")
+    assert dropped.select("file", "row", "line", "column", "value").rows() == [
         ("pairs.csv", 401, 402, "label", "maybe")
     ]
     metrics = read_json(Path("metrics.json"))
@@ -835,3 +841,45 @@ def test_params_have_just_the_tasks_of_the_files(root: Path, tmp_path: Path) -> 
 def test_params_that_cannot_be_meant(change: dict[str, Any], expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         params(change)
+
+
+def test_rows_are_counted_by_file_and_files_not_read_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "input"
+    folder.mkdir()
+    rows = many()
+    write(folder / "a.csv", [*rows, extra(label="maybe")])
+    write(folder / "b.csv", [extra(query=f"tent {n}", label=n % 2) for n in range(5)])
+    (folder / "c.xlsx").write_bytes(b"PK")
+    counts = read(folder, params({"rows": "*.csv"})).counts["qc"]
+    assert counts["files"] == {
+        "a.csv": {"lines": len(rows) + 2, "read": len(rows) + 1, "kept": len(rows), "dropped": {"bad_label": 1}},
+        "b.csv": {"lines": 6, "read": 5, "kept": 5, "dropped": {}},
+    }
+    assert counts["not_read"] == {"c.xlsx": "this format is not read"}
+    assert list(not_read({"qc": counts})) == ["qc: c.xlsx is not read: this format is not read"]
+    assert counts["read"] == sum(file["read"] for file in counts["files"].values())
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("last", [True, False])
+def test_physical_lines_are_counted(tmp_path: Path, end: str, encoding: str, last: bool) -> None:
+    lines = ["query,candidate,label,language", '"red', 'lamp",b,1,en', "", "c,d,0,en"]
+    (tmp_path / "a.csv").write_bytes((end.join(lines) + (end if last else "")).encode(encoding))
+    found = input_files({"qc": tmp_path / "a.csv"}, params({"encoding": encoding}))
+    assert found["qc"]["files"] == {"a.csv": {"lines": 5}}
+
+
+@pytest.mark.parametrize("size", [{"records": 11}, {"records": 9}, {"lines": 9}])
+def test_files_that_do_not_tally_are_refused(size: dict[str, int]) -> None:
+    counts = {"files": {"a.csv": {"read": 10, "kept": 10, "dropped": {}}}}
+    with pytest.raises(InputError, match=r"a\.csv: .* but 10 rows were read"):
+        with_sizes("qc", counts, {"files": {"a.csv": size}, "not_read": {}})
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(10, {"long_query": 1}), (11, {})])
+def test_the_longest_query_is_a_param(tmp_path: Path, limit: int, expected: dict[str, int]) -> None:
+    file = write(
+        tmp_path / "a.csv", [*(row | {"query": f"q {n // 2}"} for n, row in enumerate(many())), extra(query="a" * 11)]
+    )
+    assert read(file, params(longest_query=limit)).counts["qc"]["dropped"] == expected

@@ -17,6 +17,7 @@ from babelshelf.pairs.dropped_rows import MISSING_CANDIDATE, bad_rows, described
 from babelshelf.pairs.readers import ENCODING, NOT_JSON, RAGGED, read_file
 from babelshelf.pairs.rows import CODED, CONTROL, as_texts, understood
 from babelshelf.prepare.from_pairs import SHOWN, Pairs, of_pairs, read_rows
+from babelshelf.prepare.input_files import input_files
 from babelshelf.prepare.marketplace import Inputs, Marketplace
 from babelshelf.prepare.published import PublishedFile, as_files, published_file
 from babelshelf.prepare.sources.cikm2025.params import SECTION, Params
@@ -71,7 +72,7 @@ def read_pairs(inputs: Inputs, settings: Params) -> Pairs:
         wanted["qc"] = wanted["qc"].with_columns(pl.col("candidate").replace(levels.texts))
         with_levels = each_once(rows["candidate"], lambda texts: texts.replace(levels.texts).cast(CODED))
         rows = rows.with_columns(candidate=pl.when(task="qc").then(with_levels).otherwise("candidate"))
-    return Pairs(rows, files, wanted, counts)
+    return Pairs(rows, files, wanted, counts, input_files(inputs, files))
 
 
 def file_of(folder: Path, task: str, split: str) -> Path:

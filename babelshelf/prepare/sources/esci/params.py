@@ -21,6 +21,7 @@ split: # test is the data set's own
 max_bad_share: 0.01 # of rows; up to it, bad rows are dropped and written to data/original/dropped.csv
 conflicts: keep # drop or majority: what becomes of a pair with both labels
 long: {query: 200, candidate: 500} # characters; longer texts are counted
+longest_query: 1000 # characters; a longer one is a bad row
 """
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from babelshelf.core.params import section
 from babelshelf.pairs.params import FilesParams
 from babelshelf.prepare.from_pairs import Pairs, of_pairs, read_rows
+from babelshelf.prepare.input_files import input_files
 from babelshelf.prepare.marketplace import Inputs, Marketplace
 from babelshelf.prepare.params import SOURCES
 
@@ -68,6 +69,7 @@ max_bad_share: 0.0 # of rows; up to it, bad rows are dropped and written to data
 missing_candidate: drop # or bad
 conflicts: keep # drop or majority: what becomes of a pair with both labels
 long: {query: 200, candidate: 500} # characters; longer texts are counted
+longest_query: 1000 # characters; a longer one is a bad row: lower it where sft.max_length is below 512
 """
 Params = FilesParams
 
@@ -93,4 +95,4 @@ def read(inputs: Inputs, settings: FilesParams, seed: int) -> Marketplace:
 
 def read_pairs(inputs: Inputs, settings: FilesParams) -> Pairs:
     """Read the files of each task; raises InputError where files are missing or can't be read."""
-    return Pairs(read_rows(inputs, settings), settings)
+    return Pairs(read_rows(inputs, settings), settings, inputs=input_files(inputs, settings))

@@ -1,0 +1,122 @@
+"""The folder that the stage `classifier` writes: the head, what it belongs to, and the scores of its training rows.
+
+classifier.npz       the head: `Classifier.save`
+classifier.json      variant, encoder, settings; read like the `prompt.json` of a fine-tuned LM
+scores.parquet       `id` and `p_yes` of all training rows: out of fold, where a row has a label
+embedder/            the encoder's pointer, if `models/base/embedder` is one
+versions.json
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from babelshelf.classifier.features import pair_features
+from babelshelf.classifier.model import Classifier, load_classifier
+from babelshelf.core.errors import InputError
+from babelshelf.core.files import read_json, write_json
+from babelshelf.core.rows import read_table
+from babelshelf.encoder.embedder import load_embedder
+from babelshelf.encoder.encoder import Encoder
+from babelshelf.encoder.params import EncoderParams
+from babelshelf.llm.base_model import POINTER
+from babelshelf.llm.versions import write_versions
+
+RECORD = "classifier.json"
+SCORES = "scores.parquet"
+EMBEDDER = "embedder"
+PACKAGES = ("numpy", "scipy", "scikit-learn", "polars")
+
+
+@dataclass(frozen=True)
+class PairClassifier:
+    """A classifier with all that it needs to score pairs.
+
+    Attributes:
+        classifier: the head.
+        encoder: the one that it was fitted with.
+        levels: whether its training rows had category paths, see `PairFeatures`.
+    """
+
+    classifier: Classifier
+    encoder: Encoder
+    levels: bool
+
+    def p_yes(self, rows: pl.DataFrame, cache: Path) -> npt.NDArray[np.float64]:
+        """p(yes) of rows with the columns `query` and `candidate`, shape (n_rows,); `cache`: see `cached_vectors`."""
+        return self.classifier.predict(pair_features(rows, self.encoder, cache, levels=self.levels))
+
+
+def is_classifier(folder: Path) -> bool:
+    """Whether a model's folder has a classifier, rather than a language model."""
+    return (folder / RECORD).is_file()
+
+
+def write_model(
+    folder: Path, classifier: Classifier, record: dict[str, Any], scores: pl.DataFrame, embedder: Path
+) -> None:
+    """Write a model's folder.
+
+    Args:
+        folder: must not exist.
+        classifier: the head.
+        record: `encoder` (see `encoder_record`) and `levels`; `variant` and `path_share` as in an LM's `prompt.json`.
+        scores: `id` and `p_yes` of the training rows.
+        embedder: `models/base/embedder`.
+    """
+    classifier.save(folder)
+    scores.write_parquet(folder / SCORES)
+    write_json(folder / RECORD, record)
+    write_versions(folder, PACKAGES)
+    if (embedder / POINTER).is_file():
+        (folder / EMBEDDER).mkdir()
+        shutil.copy(embedder / POINTER, folder / EMBEDDER / POINTER)
+
+
+def encoder_record(encoder: Encoder, settings: EncoderParams) -> dict[str, Any]:
+    """What a model's record says of its encoder: its name and identity, and the settings that it was loaded with."""
+    own = settings.model_dump(include=set(EncoderParams.model_fields))
+    return {"name": encoder.name, "identity": encoder.identity, "settings": own | {"devices": ["auto"]}}
+
+
+def load_model(base: Path, folder: Path) -> PairClassifier:
+    """The head in a model's folder, and its encoder.
+
+    Args:
+        base: `models/base`; where it has no embedder, the folder's own pointer serves.
+        folder: of the model.
+
+    Raises:
+        InputError: the encoder is missing, or is another than the one that the classifier was fitted with.
+    """
+    whole = read_json(folder / RECORD)
+    record = whole["encoder"]
+    embedder = base / EMBEDDER if (base / EMBEDDER).is_dir() else folder / EMBEDDER
+    if not embedder.is_dir():
+        raise InputError(f"{base / EMBEDDER}: no such folder: run `dvc repro base_model`, or give --base")
+    encoder = load_embedder(embedder, EncoderParams.model_validate(record["settings"]))
+    if encoder.identity != record["identity"]:
+        raise InputError(
+            f"{folder}: was fitted with another encoder than {embedder}: with {record['name']}, not {encoder.name}; "
+            "run `dvc repro` for it, or put base_model.embedder in params.yaml back"
+        )
+    return PairClassifier(load_classifier(folder), encoder, whole["levels"])
+
+
+def read_scores(folder: Path, rows: pl.DataFrame) -> pl.DataFrame:
+    """`id` and `p_yes` of the rows that a model was fitted on, in their order; out of fold, where a row has a label.
+
+    Raises:
+        InputError: the rows are not those of the model.
+    """
+    scores = read_table(folder / SCORES)
+    if not scores["id"].equals(rows["id"]):
+        raise InputError(f"{folder / SCORES}: has the scores of other rows: run the stage classifier again")
+    return scores

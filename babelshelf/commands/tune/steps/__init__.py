@@ -1,0 +1,1 @@
+"""The data steps that `babelshelf tune` tries: a file each, found by its name; see `recipe.DataStep`."""

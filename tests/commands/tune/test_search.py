@@ -1,0 +1,118 @@
+"""A search finds what was built into the data, reads no test rows, and goes on where a killed one stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from babelshelf.commands.tune import evaluation, gains, thresholds
+from babelshelf.commands.tune.gains import TOGETHER
+from babelshelf.commands.tune.report import lines, write_page
+from babelshelf.commands.tune.run import Result, search_recipe
+from babelshelf.core.errors import InputError
+from tests.helpers import tune_data
+from tests.helpers.tune_data import TEXTS, TopicEncoder, pairs, params
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_resamples() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gains, "RESAMPLES", 100)
+        patch.setattr(thresholds, "RESAMPLES", 100)
+        yield
+
+
+def search(folder: Path, queries: int = 300, **options: float) -> Result:
+    files = tune_data.write(pairs(queries, **options), folder / "data")
+    return search_recipe("qi", files, params(), TopicEncoder(), minutes=10, seed=1)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A search on pairs without label noise, whose nearest candidates are relevant to the same queries."""
+    folder = tmp_path_factory.mktemp("clean")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BABELSHELF_ROOT", str(folder))
+        return search(folder)
+
+
+def test_the_window_moves_out_where_near_candidates_are_relevant(clean: Result) -> None:
+    by_window: dict[int, list[float]] = {}
+    for option, value in clean.grid:
+        if option is not None and option.step == "negatives":
+            by_window.setdefault(option.values["window"][0], []).append(value)
+    assert max(by_window[1]) < max(by_window[20])
+    assert clean.search.best["negatives"].values["window"][0] >= TEXTS - 1
+
+
+def test_without_label_noise_no_filter_is_recommended(clean: Result) -> None:
+    assert "filter" not in {option.step for option in clean.recommended}
+    gain = next(gain for gain in clean.gains if gain.name == "filter")
+    assert not gain.is_evident
+
+
+def test_with_much_label_noise_some_filter_gains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BABELSHELF_ROOT", str(tmp_path))
+    result = search(tmp_path, 400, noise=0.3)
+    before = next(value for option, value in result.grid if option is None)
+    assert max(value for option, value in result.grid if option is not None and option.step == "filter") > before
+
+
+def test_the_report_names_each_step_and_what_was_left_out(clean: Result, tmp_path: Path) -> None:
+    text = "\n".join(lines("qi", clean))
+    assert "translation: left out: translate.languages is []" in text
+    for name in ("negatives", "filter", TOGETHER, "no evidence", "Test was not read"):
+        assert name in text
+    page = write_page({"qi": clean}, tmp_path / "out")
+    assert "<svg" in page.read_text(encoding="utf-8")
+    assert (tmp_path / "out" / "window-qi.svg").is_file()
+
+
+def test_a_killed_search_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BABELSHELF_ROOT", str(tmp_path))
+    fits: list[int] = []
+    fit = evaluation.Evaluator._fit
+
+    def counted(*args: object, **options: object) -> object:
+        fits.append(1)
+        if len(fits) == limit:
+            raise KeyboardInterrupt
+        return fit(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(evaluation.Evaluator, "_fit", counted)
+    limit = 12
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path, 100)
+    done, limit = len(fits) - 1, -1
+    fits.clear()
+    first = search(tmp_path, 100)
+    rest = len(fits)
+    fits.clear()
+    assert search(tmp_path, 100).gains == first.gains
+    assert not fits
+    other = tmp_path / "other"
+    monkeypatch.setenv("BABELSHELF_ROOT", str(other))
+    assert search(other, 100).gains == first.gains
+    assert len(fits) == done + rest
+
+
+def test_nothing_but_train_dev_and_the_catalogue_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BABELSHELF_ROOT", str(tmp_path))
+    opened: list[Path] = []
+    read = tune_data.pl.read_parquet
+
+    def recorded(source: Path, *args: object, **options: object) -> object:
+        opened.append(Path(source))
+        return read(source, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("polars.read_parquet", recorded)
+    search(tmp_path, 100)
+    assert {file.name for file in opened} == {"train.parquet", "dev.parquet", "catalogue.parquet"}
+
+
+def test_too_few_rows_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BABELSHELF_ROOT", str(tmp_path))
+    with pytest.raises(InputError, match="query groups"):
+        search(tmp_path, 20)
