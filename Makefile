@@ -35,7 +35,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --override re
 # Commits of the hub that models are pinned to are no secrets.
 SECRETS := detect-secrets-hook --exclude-lines 'revision: .?[0-9a-f]{40}'
 
-.PHONY: repro ladder data-report report test test-slow test-all test-vllm lint check lock
+.PHONY: repro ladder data-report report test test-slow test-all test-ci test-vllm lint check lock
 
 repro: $(VENV)/installed
 	$(BIN)/babelshelf check
@@ -53,8 +53,14 @@ test-slow: $(VENV)/installed-dev # what `test` leaves out, the benchmarks' tests
 
 test-all: test test-slow
 
-test-vllm: $(VLLM_VENV)/installed # one at a time: an engine takes all cores
-	PATH="$(CURDIR)/$(VLLM_VENV)/bin:$$PATH" $(VLLM_VENV)/bin/python -m pytest -m vllm tests
+test-ci: $(VENV)/installed-dev # the slow tests that CI runs on each change: kills, the ladder, a remote
+	$(PYTEST) -m "slow and ci"
+
+# One at a time: an engine takes all cores. `make test-vllm VLLM_TESTS="vllm and ci"` compares p(yes) with transformers'.
+VLLM_TESTS ?= vllm
+
+test-vllm: $(VLLM_VENV)/installed
+	PATH="$(CURDIR)/$(VLLM_VENV)/bin:$$PATH" $(VLLM_VENV)/bin/python -m pytest -m "$(VLLM_TESTS)" tests
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check

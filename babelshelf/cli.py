@@ -199,8 +199,9 @@ def score(
     from babelshelf.classifier.model_folder import is_classifier  # noqa: PLC0415
     from babelshelf.commands.init.options import parsed_columns, parsed_language_map  # noqa: PLC0415
     from babelshelf.commands.score.final_model import final_model  # noqa: PLC0415
-    from babelshelf.commands.score.pairs_to_score import ROLES, Asked, find  # noqa: PLC0415
-    from babelshelf.commands.score.scoring import ModelFiles, check_output, run  # noqa: PLC0415
+    from babelshelf.commands.score.output import check_output  # noqa: PLC0415
+    from babelshelf.commands.score.pairs_to_score import ROLES, ScoreOptions, find  # noqa: PLC0415
+    from babelshelf.commands.score.scoring import ModelFiles, run  # noqa: PLC0415
     from babelshelf.core.params import load  # noqa: PLC0415
     from babelshelf.preflight import requirements  # noqa: PLC0415
     from babelshelf.prepare.params import PrepareParams  # noqa: PLC0415
@@ -221,7 +222,7 @@ def score(
     prepare = load(PrepareParams, "prepare")
     files = prepare.chosen() if prepare.source == "files" else usual()
     own = getattr(files, task).path_separator if prepare.source == "files" else ""
-    asked = Asked(
+    options = ScoreOptions(
         columns=parsed_columns(columns, ROLES),
         language=language,
         language_map=parsed_language_map(language_map),
@@ -233,7 +234,7 @@ def score(
         path_separator=path_separator,
         trained_separator=own,
     )
-    for line in run(find(pairs, task, asked, files), out, trained, max_bad_share):
+    for line in run(find(pairs, task, options, files), out, trained, max_bad_share):
         click.echo(line, err=True)
 
 

@@ -4,7 +4,6 @@ r"""The classifier: what it learns from real pairs, the time and memory of many 
     OMP_NUM_THREADS=1 python -m benchmarks.classifier quality --pairs pairs.csv --rows 9000
     OMP_NUM_THREADS=1 python -m benchmarks.classifier rows --pairs pairs.csv --rows 50000
     OMP_NUM_THREADS=1 python -m benchmarks.classifier memory --rows 10000000 --texts 100000
-    OMP_NUM_THREADS=1 python -m benchmarks.classifier beside --pairs pairs.csv
 
 `--pairs` is a CSV file with the columns query, candidate, label, language and split (train, dev, test). The threshold
 of F1 and of the Matthews correlation is tuned on dev; all else is of test. Seconds are CPU time. docs/benchmarks.md has
@@ -24,6 +23,7 @@ import numpy as np
 import polars as pl
 from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef
 
+from babelshelf.classifier import logistic
 from babelshelf.classifier.features import PairFeatures, pair_features
 from babelshelf.classifier.lexical import NAMES
 from babelshelf.classifier.params import ClassifierParams
@@ -134,16 +134,18 @@ def _many(table: pl.DataFrame, rows: int) -> pl.DataFrame:
 @click.option("--texts", default=100_000)
 @click.option("--dimension", default=512)
 @click.option("--penalty", default=0.1, help="one, so that none has to be chosen")
-def memory(*, rows: int, texts: int, dimension: int, penalty: float) -> None:
+@click.option("--passes", default=logistic.MAX_PASSES, help="of the fit at most; 1 for the memory alone")
+def memory(*, rows: int, texts: int, dimension: int, penalty: float, passes: int) -> None:
     """Seconds and the peak of memory of a fit with folds and of scoring, on random vectors and a planted rule."""
-    run = alone(fitted_at_random, rows, texts, dimension, penalty)
+    run = alone(fitted_at_random, rows, texts, dimension, penalty, passes)
     click.echo(f"{rows:,} rows, {texts:,} texts of {dimension} dimensions")
     for name, value in run.items():
         click.echo(f"{name}: {value:,.3f}")
 
 
-def fitted_at_random(rows: int, texts: int, dimension: int, penalty: float) -> dict[str, Any]:
+def fitted_at_random(rows: int, texts: int, dimension: int, penalty: float, passes: int) -> dict[str, Any]:
     """What `memory` prints."""
+    logistic.MAX_PASSES = passes
     random = np.random.default_rng(1)
     vectors = random.normal(size=(texts, dimension)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -1,6 +1,7 @@
 """How many of the demo's wrong language codes the data report finds: precision and recall on train.
 
     python -m benchmarks.wrong_languages
+    python -m benchmarks.wrong_languages --rows 2000    # half a minute
 
 The demo declares a share of its train queries as another language; the truth is the same demo without that.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import polars as pl
 
 from babelshelf.core.languages import LATIN, NAMES, scripts
@@ -56,10 +58,16 @@ def measured(queries: pl.DataFrame) -> dict[str, float]:
     }
 
 
-def main() -> None:
+@click.command(help=__doc__)
+@click.option("--rows", type=click.IntRange(min=200), help="of train, for each task; default: those of params.yaml")
+def main(*, rows: int | None) -> None:
     settings, report = load(PrepareParams, "prepare"), load(DataReportParams, "data_report")
+    demo_params = settings.own(Params)
+    if rows:
+        rows_train = demo_params.rows_train.model_copy(update={"qc": rows, "qi": rows})
+        demo_params = demo_params.model_copy(update={"rows_train": rows_train})
     tolerance = Tolerance(**report.tolerance.model_dump())
-    for task, queries in judged(settings.own(Params), Path(settings.input.qc), tolerance, load_seed()).items():
+    for task, queries in judged(demo_params, Path(settings.input.qc), tolerance, load_seed()).items():
         print(task, measured(queries))
 
 

@@ -15,21 +15,14 @@ import click
 from babelshelf.core.params import load
 from babelshelf.runtime.stage import stage
 from babelshelf.score.params import ScoreParams
-from babelshelf.score.predicting import predict
+from babelshelf.score.predicting import predict, prediction_options
 
 
 @click.command(help=__doc__)
-@click.argument("task")
-@click.option("--unlabelled", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--base", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--model", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--calibrated", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--out", type=click.Path(path_type=Path), required=True)
+@prediction_options
 @stage("predict", writes="out")
-def main(*, task: str, unlabelled: Path, base: Path, model: Path, calibrated: Path, out: Path) -> str:
-    settings = load(ScoreParams, "score")
-    key = f"predict@{task}"
-    return predict(unlabelled, base=base, model=model, calibrated=calibrated, out=out, settings=settings, key=key)
+def main(*, task: str, out: Path, **inputs: Path) -> str:
+    return predict(out=out, settings=load(ScoreParams, "score"), key=f"predict@{task}", **inputs)
 
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ def main(*, qc: Path, qi: Path, original: Path, catalogue: Path, metrics: Path) 
     for task, data in marketplace.tasks.items():
         write_task(original / task, data)
         write_table(catalogue / f"{task}.parquet", data.candidates)
-    if marketplace.rejects is not None:
-        write_csv(original / "dropped.csv", marketplace.rejects)
+    if marketplace.dropped is not None:
+        write_csv(original / "dropped.csv", marketplace.dropped)
     write_catalogue(catalogue, marketplace)
     write_json(metrics, statistics(marketplace))
     return "; ".join(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from tests.helpers.workspace import Workspace, copy_sources, score_in_small_chun
 
 HAS_VLLM = find_spec("vllm") is not None
 
-# `make test-slow` tries more examples: --hypothesis-profile thorough. A time limit would fail on a busy machine.
+# `make test-slow` tries more examples (thorough); `exhaustive` takes hours. A deadline would fail on a busy machine.
 RELAXED = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
-settings.register_profile("quick", max_examples=25, **RELAXED)
-settings.register_profile("thorough", max_examples=150, **RELAXED)
+settings.register_profile("quick", max_examples=15, **RELAXED)
+settings.register_profile("thorough", max_examples=50, **RELAXED)
+settings.register_profile("exhaustive", max_examples=2000, **RELAXED)
 settings.load_profile("quick")
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "DVC_NO_ANALYTICS": "1"}
@@ -72,20 +73,33 @@ def unbuilt(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
+@dataclass(frozen=True)
+class FirstRun:
+    """`dvc repro summarize` in the unbuilt clone; the clone is not to be changed.
+
+    Attributes:
+        workspace: the clone.
+        output: what the command printed.
+    """
+
+    workspace: Workspace
+    output: str
+
+
 @pytest.fixture(scope="session")
-def first_run(unbuilt: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, list[str]]:
-    """The clone after `dvc repro summarize`, and the stages that ran; not to be changed."""
+def first_run(unbuilt: Workspace, tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
+    """The clone after `dvc repro summarize`, and the output of the command."""
     with _made_once(tmp_path_factory, "built") as shared:
         workspace = Workspace(shared / "repository", Path(unbuilt.environment["DVC_SITE_CACHE_DIR"]))
         workspace.environment |= {"OMP_NUM_THREADS": "2"}  # which is not the param `threads`
-        ran = shared / "ran.json"
-        if not ran.exists():
+        output = shared / "output.txt"
+        if not output.exists():
             unbuilt.copy(workspace.folder)
-            ran.write_text(json.dumps(workspace.repro("summarize")), encoding="utf-8")
-        return workspace, json.loads(ran.read_text(encoding="utf-8"))
+            output.write_text(workspace.dvc("repro", "--no-run-cache", "summarize"), encoding="utf-8")
+        return FirstRun(workspace, output.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
-def built(first_run: tuple[Workspace, list[str]]) -> Workspace:
+def built(first_run: FirstRun) -> Workspace:
     """The clone after `dvc repro summarize`; not to be changed."""
-    return first_run[0]
+    return first_run.workspace

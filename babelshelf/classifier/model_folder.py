@@ -36,7 +36,7 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "polars")
 
 
 @dataclass(frozen=True)
-class Model:
+class PairClassifier:
     """A classifier with all that it needs to score pairs.
 
     Attributes:
@@ -86,7 +86,7 @@ def encoder_record(encoder: Encoder, settings: EncoderParams) -> dict[str, Any]:
     return {"name": encoder.name, "identity": encoder.identity, "settings": own | {"devices": ["auto"]}}
 
 
-def load_model(base: Path, folder: Path) -> Model:
+def load_model(base: Path, folder: Path) -> PairClassifier:
     """The head in a model's folder, and its encoder.
 
     Args:
@@ -107,7 +107,7 @@ def load_model(base: Path, folder: Path) -> Model:
             f"{folder}: was fitted with another encoder than {embedder}: with {record['name']}, not {encoder.name}; "
             "run `dvc repro` for it, or put base_model.embedder in params.yaml back"
         )
-    return Model(load_classifier(folder), encoder, whole["levels"])
+    return PairClassifier(load_classifier(folder), encoder, whole["levels"])
 
 
 def read_scores(folder: Path, rows: pl.DataFrame) -> pl.DataFrame:

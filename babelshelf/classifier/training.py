@@ -56,7 +56,7 @@ class RowsFit:
 
 
 @dataclass(frozen=True)
-class Examples:
+class LabelledFeatures:
     """Rows to fit: features, labels, weights, and the number of each row's group and fold."""
 
     features: FeatureMatrix
@@ -74,7 +74,7 @@ class Examples:
         """The features, standardized."""
         return Standardized(self.features)
 
-    def sample(self, most: int, seed: int) -> Examples:
+    def sample(self, most: int, seed: int) -> LabelledFeatures:
         """At most `most` rows, of whole query groups in a random order; all rows if they are no more."""
         if len(self.labels) <= most:
             return self
@@ -83,7 +83,7 @@ class Examples:
         last = order[by_group[most]]  # the first group that does not fit
         rows = np.flatnonzero(order < last)
         features = self.features.take(rows) if isinstance(self.features, PairFeatures) else self.features[rows]
-        return Examples(features, self.labels[rows], self.weights[rows], self.group[rows], self.fold[rows])
+        return LabelledFeatures(features, self.labels[rows], self.weights[rows], self.group[rows], self.fold[rows])
 
 
 def fit(
@@ -180,7 +180,7 @@ def _examples(
     seed: int,
     *,
     weights: Labels | None,
-) -> Examples:
+) -> LabelledFeatures:
     values = np.asarray(labels, np.float32)
     row_weights = np.ones(len(values), np.float32) if weights is None else np.asarray(weights, np.float32)
     if not ((values >= 0) & (values <= 1)).all():
@@ -194,10 +194,10 @@ def _examples(
     if group.max() < 1:
         raise InputError("all training rows are of one query group: cross-validation needs two or more")
     place = np.random.default_rng(seed).permutation(int(group.max()) + 1)  # groups are dealt to the folds in turn
-    return Examples(features, values, row_weights, group, (place % settings.folds).astype(np.int8)[group])
+    return LabelledFeatures(features, values, row_weights, group, (place % settings.folds).astype(np.int8)[group])
 
 
-def _choose_penalty(examples: Examples, settings: HeadParams, seed: int) -> tuple[float, dict[float, float]]:
+def _choose_penalty(examples: LabelledFeatures, settings: HeadParams, seed: int) -> tuple[float, dict[float, float]]:
     """The penalty with the least out-of-fold log loss, and that of each penalty; the larger one of equals."""
     penalties = sorted(settings.penalties, reverse=True)
     if len(penalties) == 1:
@@ -212,7 +212,9 @@ def _choose_penalty(examples: Examples, settings: HeadParams, seed: int) -> tupl
     return min(penalties, key=lambda penalty: losses[penalty]), losses
 
 
-def _fit_all(examples: Examples, penalty: float, folds: list[int]) -> tuple[Classifier, npt.NDArray[np.float64]]:
+def _fit_all(
+    examples: LabelledFeatures, penalty: float, folds: list[int]
+) -> tuple[Classifier, npt.NDArray[np.float64]]:
     """The classifier of all rows, and the weights of those that leave out one of `folds`."""
     problems = examples.problems([NO_FOLD, *folds], [penalty] * (1 + len(folds)))
     weights = solve(examples.standardized, problems)
@@ -220,7 +222,7 @@ def _fit_all(examples: Examples, penalty: float, folds: list[int]) -> tuple[Clas
     return Classifier(standardized.mean, standardized.scale, weights[:, 0], penalty), weights[:, 1:]
 
 
-def _scores(examples: Examples, weights: npt.NDArray[np.float64], folds: list[int]) -> Scores:
+def _scores(examples: LabelledFeatures, weights: npt.NDArray[np.float64], folds: list[int]) -> Scores:
     """p(yes) of each row by the weights, shape (width, n_folds), of its fold."""
     logits = np.empty(len(examples.labels))
     column = np.searchsorted(folds, examples.fold)
@@ -230,7 +232,7 @@ def _scores(examples: Examples, weights: npt.NDArray[np.float64], folds: list[in
     return probabilities(logits)
 
 
-def _log_loss(p_yes: Scores, examples: Examples) -> float:
+def _log_loss(p_yes: Scores, examples: LabelledFeatures) -> float:
     p_yes = np.clip(p_yes, 1e-7, 1 - 1e-7)
     losses = -(examples.labels * np.log(p_yes) + (1 - examples.labels) * np.log1p(-p_yes))
     return float(np.average(losses, weights=examples.weights))

@@ -43,7 +43,7 @@ def apply(name: str, params: Path = PARAMS_FILE, profiles: Path = PROFILES) -> l
     """Apply `<profiles>/<name>.yaml` to `params`; what changed.
 
     Of a task that params.yaml has not, what a profile of models says is left out: the data decide which tasks there
-    are, and `init`, `taxonomy` or `esci` may come before.
+    are, and `init`, `taxonomy` or `esci` may come before. A profile of data brings the task back, with nano's values.
 
     Raises:
         InputError: there is no such profile, or the result would not be valid, as when the profile has a key that
@@ -54,9 +54,15 @@ def apply(name: str, params: Path = PARAMS_FILE, profiles: Path = PROFILES) -> l
         known = ", ".join(sorted(file.stem for file in profiles.glob("*.yaml")))
         raise InputError(f"no profile {name!r}; there are {known or '(none)'}")
     changed = round_trip(profile)
-    if "source" not in changed.get("prepare", {}):
-        for task in set(changed.get("tasks", {})) - set(round_trip(params)["tasks"]):
+    absent = set(changed.get("tasks", {})) - set(round_trip(params)["tasks"])
+    has_source = "source" in changed.get("prepare", {})
+    for task in sorted(absent):
+        if not has_source:
             del changed["tasks"][task]
+        elif changed["tasks"][task] is not None:  # the source has a task again that an earlier one had not
+            whole = round_trip(profiles / "nano.yaml")["tasks"][task]
+            merge(whole, changed["tasks"][task])
+            changed["tasks"][task] = whole
     return overlay(changed, str(profile), params)
 
 

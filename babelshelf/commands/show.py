@@ -83,10 +83,15 @@ def _advice(task: str, behind: Sequence[str], params: dict[str, Any]) -> str:
             f" To improve on the absent languages, translate into them (translate.languages) and set tasks.{task}."
             "train_on to a variant with translations."
         )
-    if params.get("base_model", {}).get("lm", {}).get("model") == NANO:
+    if params["tasks"][task]["method"] == "classifier":
         return (
-            " The built-in base model knows only words of the catalogue: apply a profile with a pre-trained one "
-            "(`babelshelf profile small`)."
+            " The classifier has learned little: look at the labels (make data-report), add labelled pairs, or apply a "
+            "profile with a pre-trained LM (`babelshelf profile small`)."
+        )
+    if params["base_model"]["lm"]["model"] == NANO:
+        return (
+            f" The built-in LM knows only words of the catalogue: set tasks.{task}.method to classifier, or apply a "
+            "profile with a pre-trained LM (`babelshelf profile small`)."
         )
     return " The model has learned little: add labelled pairs, train longer, or set a larger base_model.lm."
 

@@ -29,7 +29,7 @@ class TaskTables:
         unlabelled: rows to predict, `prediction_sets.UNLABELLED_SCHEMA`.
         prepared: the task's part of metrics/prepare.json.
         left_out: counts of the input rows that `prepare` dropped or changed; empty if the source has none.
-        rejects: bad rows of the input, `pairs.dropped_rows.REJECTS`; None if the source has no such table.
+        dropped: bad rows of the input, `pairs.dropped_rows.DROPPED_SCHEMA`; None if the source has no such table.
     """
 
     task: str
@@ -37,7 +37,7 @@ class TaskTables:
     unlabelled: pl.DataFrame
     prepared: Mapping[str, Any]
     left_out: Mapping[str, Any]
-    rejects: pl.DataFrame | None
+    dropped: pl.DataFrame | None
 
     def split(self, name: str) -> pl.DataFrame:
         """Rows of train, dev or test."""
@@ -79,8 +79,8 @@ def read(original: Path, prepared: Mapping[str, Any]) -> list[TaskTables]:
     tasks = [task for task in ("qc", "qi") if (original / task).is_dir()]
     if not tasks:
         raise InputError(f"{original}: no data of any task; run `dvc repro prepare`")
-    rejects = original / "dropped.csv"
-    bad = pl.read_csv(rejects, infer_schema=False) if rejects.is_file() else None
+    dropped = original / "dropped.csv"
+    bad = pl.read_csv(dropped, infer_schema=False) if dropped.is_file() else None
     return [
         TaskTables(
             task=task,
@@ -88,7 +88,7 @@ def read(original: Path, prepared: Mapping[str, Any]) -> list[TaskTables]:
             unlabelled=read_unlabelled(original / task / "unlabelled.parquet"),
             prepared=prepared[task],
             left_out=prepared["left_out"].get(task, {}),
-            rejects=None if bad is None else bad.filter(pl.col("task") == task),
+            dropped=None if bad is None else bad.filter(pl.col("task") == task),
         )
         for task in tasks
     ]

@@ -107,10 +107,10 @@ def left_out(data: TaskTables) -> Finding:
     rows = [[reason, _meaning(reason), f"{n:,}", percent(n / counts["read"], 2)] for reason, n in _reasons(counts)]
     read = f"{data.task}: of {counts['read']:,} rows that were read, {counts['kept']:,} were kept"
     blocks: list[Block] = [Table(read, ["Reason", "Meaning", "Rows", "Of those read, %"], rows, text_columns=2)]
-    if data.rejects is not None and data.rejects.height:
+    if data.dropped is not None and data.dropped.height:
         columns = {"file": "File", "row": "Row", "column": "Column", "value": "Value", "fix": "Fix"}
-        for (reason,), rejects in data.rejects.group_by("reason", maintain_order=True):
-            blocks.append(examples_of(f"{data.task}: {reason}", rejects, columns))
+        for (reason,), dropped in data.dropped.group_by("reason", maintain_order=True):
+            blocks.append(examples_of(f"{data.task}: {reason}", dropped, columns))
     metrics = {name: counts[name] for name in ("read", "kept", "bad", "dropped", "noticed")}
     lost = Count("rows of the input that prepare dropped", counts["read"] - counts["kept"], counts["read"])
     return Finding("Left out by prepare", metrics, blocks, [lost])

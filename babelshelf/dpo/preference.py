@@ -24,7 +24,7 @@ from babelshelf.core.files import read_json
 from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import answer_ids, encode, parse
 from babelshelf.trainer.batches import IGNORED, Batch, Collator, Examples, answers_of, at_answer, collator, with_labels
-from babelshelf.trainer.models import load_model, trained_in_fp32
+from babelshelf.trainer.models import load_model, trained_in_fp32, without_input_casts
 from babelshelf.trainer.schedule import Schedule
 from babelshelf.trainer.trainers import ScheduledTrainer
 from babelshelf.trainer.training import CURVE, TrainedModel, TrainingResult, run, training_counts
@@ -214,6 +214,8 @@ def optimize(
     labels, (no, yes) = rows["label"].to_list(), answer_ids(prompt, tokenizer)
     pairs = PreferencePairs(with_labels(encoded.ids, labels, (no, yes)), [no if label else yes for label in labels])
     policy = load_tuned(base, model, settings.attention, settings.weights)
+    if settings.precision == "bf16":
+        without_input_casts(policy)
     adapted = hasattr(policy, "peft_config")
     reference = None if adapted else load_tuned(base, model, settings.attention, settings.weights)
     schedule = Schedule.of(settings, seed)

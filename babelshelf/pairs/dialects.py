@@ -17,7 +17,7 @@ from typing import Any
 
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.guesses import Guess, Outcome
-from babelshelf.pairs.header_row import check_given_names, check_header, lines_above
+from babelshelf.pairs.header_row import are_names, check_given_names, check_header, lines_above
 from babelshelf.pairs.labels import MISSING_WORDS
 from babelshelf.pairs.text_stream import BLOCK, Dialect
 
@@ -270,7 +270,10 @@ def _guesses(path: Path, parse: Parse, parses: Sequence[Parse]) -> list[Guess]:
     if rivals:
         rows = tuple(parse.dialect.delimiter.join(row) for row in parse.rows[:2])
         reason = f"{rivals[0].dialect.delimiter!r} fits {rivals[0].share:.0%} of rows too"
+        is_open = any((r.fits, r.width) == (parse.fits, parse.width) for r in rivals) and not are_names(parse.header)
+        outcome = Outcome.UNSURE if is_open else Outcome.CHECK
+        reason += "; write the file again with quotes around cells that hold it" if is_open else ""
         guesses.append(
-            Guess("delimiter", repr(parse.dialect.delimiter), Outcome.CHECK, parse.share, reason, rows, "", str(path))
+            Guess("delimiter", repr(parse.dialect.delimiter), outcome, parse.share, reason, rows, "", str(path))
         )
     return guesses

@@ -13,7 +13,7 @@ from babelshelf.pairs.readers import BROKEN, ENCODING, NOT_JSON, RAGGED
 if TYPE_CHECKING:
     from babelshelf.pairs.params import FilesParams
 
-LONGEST_VALUE = 200  # characters of a value that a message or the table of rejects shows
+LONGEST_VALUE = 200  # characters of a value that a message or the table of dropped shows
 TOO_LONG = "long_query"
 
 # Why a bad row is bad: what is wrong with the value, and the fix. Names of columns are put in for {braces}.
@@ -32,7 +32,7 @@ PROBLEMS = {
 }
 MISSING_CANDIDATE, MISSING_LABEL = "missing_candidate", "missing_label"
 
-REJECTS = pl.Schema(
+DROPPED_SCHEMA = pl.Schema(
     {
         "task": pl.String,
         "file": pl.String,
@@ -47,7 +47,7 @@ REJECTS = pl.Schema(
 
 
 def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
-    """The bad rows as the user gets them, `REJECTS`, in the order of the files."""
+    """The bad rows as the user gets them, `DROPPED_SCHEMA`, in the order of the files."""
     bad = rows.filter(pl.col("drop").is_in(list(PROBLEMS))).with_columns(cs.categorical().cast(pl.String))
     columns = {problem: role for problem, (role, _, _) in PROBLEMS.items() if role}
     names = [
@@ -68,15 +68,15 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
             reason="drop",
             value=pl.col("value").str.replace_all(BROKEN, "\ufffd", literal=True).str.slice(0, LONGEST_VALUE),
         )
-        .select(REJECTS.names())
-        .cast(dict(REJECTS))  # type: ignore[arg-type]
+        .select(DROPPED_SCHEMA.names())
+        .cast(dict(DROPPED_SCHEMA))  # type: ignore[arg-type]
     )
 
 
-def described(rejects: pl.DataFrame) -> list[str]:
+def described(dropped: pl.DataFrame) -> list[str]:
     """A line for each bad row, with file, row, column, value and the fix."""
     lines = []
-    for bad in rejects.iter_rows(named=True):
+    for bad in dropped.iter_rows(named=True):
         where = f"{bad['file']}, row {bad['row']}" + (f" (line {bad['line']})" if bad["line"] is not None else "")
         column = f", column {bad['column']!r}" if bad["column"] else ""
         lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['reason']][1]}: {bad['fix']}")

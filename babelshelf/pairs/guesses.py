@@ -93,12 +93,13 @@ class Guess:
         return f"; {self.option} changes it" if self.option else ""
 
 
-def resolve(guesses: Iterable[Guess], *, accept: bool = False) -> list[str]:
+def resolve(guesses: Iterable[Guess], *, accept: bool | None = False) -> list[str]:
     """The lines to print for some guesses, in their order.
 
     Args:
         guesses: of one file or several.
-        accept: take the likeliest answer where a guess is unsure (`--yes`); refusals stay errors.
+        accept: take the likeliest answer where a guess is unsure (`--yes`); refusals stay errors. None for a command
+            that has no such option.
 
     Raises:
         InputError: some guesses are unsure: all of their questions, a line each.
@@ -109,7 +110,7 @@ def resolve(guesses: Iterable[Guess], *, accept: bool = False) -> list[str]:
     ]
     if questions:
         hint = ["or give --yes to take the likeliest answers"] if any(guess.value for guess in questions) else []
-        refused = any(guess.value is None for guess in questions)
+        refused = accept is None or any(guess.value is None for guess in questions)
         raise InputError("\n".join([*(guess.question for guess in questions), *([] if refused else hint)]))
     return [guess.line for guess in guesses]
 

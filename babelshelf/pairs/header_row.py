@@ -21,7 +21,7 @@ FEW_VALUES = 50  # of a column of classes
 
 def lines_above(records: Sequence[Sequence[str]], width: int) -> int:
     """How many records are above the header: blank ones, and titles, which are one cell."""
-    named = next((n for n, record in enumerate(records[:MOST_SKIPPED]) if _are_names(record)), None)
+    named = next((n for n, record in enumerate(records[:MOST_SKIPPED]) if are_names(record)), None)
     if named is not None and len(records[named]) == width and all(len(record) != width for record in records[:named]):
         return named
     skipped = 0
@@ -37,7 +37,7 @@ def lines_above(records: Sequence[Sequence[str]], width: int) -> int:
 
 def check_given_names(path: Path, first: Sequence[str], names: Sequence[str]) -> None:
     """Raise InputError where the first row has names of columns, though the user said that the file has no header."""
-    if _are_names(first) or [plain(cell) for cell in first] == [plain(name) for name in names]:
+    if are_names(first) or [plain(cell) for cell in first] == [plain(name) for name in names]:
         shown = ", ".join(first)
         raise InputError(f"{path}: --header is for files without one, and this has {shown}: leave --header out")
 
@@ -81,6 +81,6 @@ def _known_names() -> frozenset[str]:
     return frozenset(plain(name) for names in SYNONYMS.values() for name in names)
 
 
-def _are_names(record: Sequence[str]) -> bool:
+def are_names(record: Sequence[str]) -> bool:
     """Whether a record has two cells at least that are usual names of columns."""
     return sum(plain(cell) in _known_names() for cell in record) >= 2

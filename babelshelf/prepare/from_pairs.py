@@ -84,14 +84,14 @@ def marketplace(rows: pl.DataFrame, settings: FilesParams, seed: int) -> Marketp
         InputError: more rows are bad than `max_bad_share` allows (the first of them and their count), a query is in two
             splits, or a split lacks a class.
     """
-    rejects = bad_rows(rows, settings)
-    check_share(rows, rejects, settings)
+    dropped = bad_rows(rows, settings)
+    check_share(rows, dropped, settings)
     pairs = both_labels_by_task(rows)
-    return assembled(settle(rows, settings, seed), settings.tasks, pairs, rejects, seed)
+    return assembled(settle(rows, settings, seed), settings.tasks, pairs, dropped, seed)
 
 
 def assembled(
-    settled: pl.DataFrame, names: Sequence[str], pairs: Mapping[str, int], rejects: pl.DataFrame, seed: int
+    settled: pl.DataFrame, names: Sequence[str], pairs: Mapping[str, int], dropped: pl.DataFrame, seed: int
 ) -> Marketplace:
     """The marketplace of rows that have their splits.
 
@@ -99,7 +99,7 @@ def assembled(
         settled: as `splits.settle` gives them.
         names: of the tasks.
         pairs: with both labels, by task.
-        rejects: the bad rows.
+        dropped: the bad rows.
         seed: of random negatives.
 
     Raises:
@@ -119,7 +119,7 @@ def assembled(
         tasks=tasks,
         texts=_texts(settled.filter(KEPT, split="train")),
         counts=counted_rows,
-        rejects=rejects,
+        dropped=dropped,
     )
 
 
@@ -137,17 +137,17 @@ def read_rows(inputs: Inputs, settings: FilesParams) -> pl.DataFrame:
     return pl.concat(tables, rechunk=True).with_row_index("order")
 
 
-def check_share(rows: pl.DataFrame, rejects: pl.DataFrame, settings: FilesParams) -> None:
+def check_share(rows: pl.DataFrame, dropped: pl.DataFrame, settings: FilesParams) -> None:
     """Raise InputError with the first bad rows and their count if a task has more than `max_bad_share`, or no rows."""
     for task in settings.tasks:
-        read, bad = rows.filter(task=task).height, rejects.filter(task=task).height
+        read, bad = rows.filter(task=task).height, dropped.filter(task=task).height
         if not read:
             raise InputError(f"{task}: no rows: give a file that has some")
         if bad > settings.max_bad_share * read:
-            lines = described(rejects.head(SHOWN))
+            lines = described(dropped.head(SHOWN))
             most = f"max_bad_share allows {settings.max_bad_share:.2%}"
             total = (
-                f"{bad} of {read} {task} rows are bad ({bad / read:.2%}), {most}; in all {rejects.height}, the first:"
+                f"{bad} of {read} {task} rows are bad ({bad / read:.2%}), {most}; in all {dropped.height}, the first:"
             )
             raise InputError("\n".join([total, *lines]))
 

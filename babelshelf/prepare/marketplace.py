@@ -58,7 +58,7 @@ class Marketplace:
         glossary: terms with one name a language (column `en`, then other languages), null where the source has none;
             made from the train side only.
         counts: what the source left out of its input and how much of it, for the metrics.
-        rejects: bad rows of the input, for the user to correct, null where the source has no such rows.
+        dropped: bad rows of the input, for the user to correct, null where the source has no such rows.
         parts: of a source that is made of several, what each gave, for the metrics.
     """
 
@@ -66,5 +66,5 @@ class Marketplace:
     texts: pl.DataFrame
     glossary: pl.DataFrame | None = None
     counts: dict[str, Any] = field(default_factory=dict)
-    rejects: pl.DataFrame | None = None
+    dropped: pl.DataFrame | None = None
     parts: dict[str, Any] = field(default_factory=dict)

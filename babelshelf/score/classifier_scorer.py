@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from babelshelf.classifier.model_folder import Model, load_model
+from babelshelf.classifier.model_folder import PairClassifier, load_model
 from babelshelf.core.files import work_dir
 
 CHUNK = 2**18  # pairs: the texts that they share are read from the cache of vectors once
@@ -25,7 +25,7 @@ class ClassifierScorer:
 
     chunk = CHUNK
 
-    def __init__(self, model: Model, cache: Path) -> None:
+    def __init__(self, model: PairClassifier, cache: Path) -> None:
         self._model, self._cache = model, cache
 
     def encode(self, rows: pl.DataFrame) -> pl.Series:

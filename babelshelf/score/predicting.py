@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+import click
 import polars as pl
 
 from babelshelf.core.files import read_json
@@ -12,6 +15,16 @@ from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import score_tables
 from babelshelf.tables.prediction_sets import SCORABLE, answers, read_unlabelled
 from babelshelf.tables.predictions import Thresholds
+
+INPUTS = ("unlabelled", "base", "model", "calibrated")
+CommandT = TypeVar("CommandT", bound=Callable[..., None])
+
+
+def prediction_options(main: CommandT) -> CommandT:
+    """Add the argument `task` and the options of `predict` that are paths to a command."""
+    for name in reversed(INPUTS):
+        main = click.option(f"--{name}", type=click.Path(path_type=Path, exists=True), required=True)(main)
+    return click.argument("task")(click.option("--out", type=click.Path(path_type=Path), required=True)(main))
 
 
 def predict(

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import Template, answer_ids, encode
 from babelshelf.trainer.batches import with_labels
-from babelshelf.trainer.models import load_model, trained_in_fp32
+from babelshelf.trainer.models import load_model, trained_in_fp32, without_input_casts
 from babelshelf.trainer.schedule import Schedule
 from babelshelf.trainer.trainers import AnswerTrainer
 from babelshelf.trainer.training import TrainedModel, Training, training_counts
@@ -68,4 +68,6 @@ def fine_tune(
     model = load_model(base, settings.attention, settings.weights)
     if settings.adapter == "lora":
         model = with_lora(model, settings.lora, seed)
+    if settings.precision == "bf16":
+        without_input_casts(model)
     return TrainedModel(model, training.fit(model, tokenizer), training_counts(encoded, schedule))

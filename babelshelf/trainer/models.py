@@ -45,6 +45,18 @@ def trained_in_fp32(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
+def without_input_casts(model: PreTrainedModel) -> PreTrainedModel:
+    """The model, its adapter's layers told to take their inputs as they come: for training by autocast.
+
+    PEFT casts each input to the adapter's fp32 before its dropout, and autocast casts it back before the product. The
+    products are the same without the two casts, and a step on an H200 takes 12 % less time (docs/benchmarks.md).
+    """
+    for layer in model.modules():
+        if hasattr(layer, "cast_input_dtype_enabled"):
+            layer.cast_input_dtype_enabled = False
+    return model
+
+
 def save(
     model: PreTrainedModel, folder: Path, prompt: dict[str, Any], state: dict[str, torch.Tensor] | None = None
 ) -> None:

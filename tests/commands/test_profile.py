@@ -221,6 +221,8 @@ def _without_base(values: dict[str, Any]) -> dict[str, Any]:
 
 def test_check_says_that_a_classifier_is_not_scored_by_the_backend(root: Path, params: Path) -> None:
     values = read(params)
+    for task in ("qc", "qi"):
+        values["tasks"][task]["method"] = "sft"
     assert unused_scoring_backend(values) == []
     values["tasks"]["qc"]["method"] = "classifier"
     assert unused_scoring_backend(values) == []
@@ -229,3 +231,15 @@ def test_check_says_that_a_classifier_is_not_scored_by_the_backend(root: Path, p
         "check: score.backend: vllm serves"
     ]
     assert "qc (method: classifier)" in unused_scoring_backend(values)[0]
+
+
+@pytest.mark.parametrize("first", ["esci", "taxonomy"])
+@pytest.mark.parametrize("second", ["cikm2025", "esci", "nano"])
+def test_a_profile_of_data_brings_back_the_tasks_that_another_took_away(params: Path, first: str, second: str) -> None:
+    profile.apply(second, params)
+    expected = read(params)["tasks"]
+    shutil.copy(NANO, params)
+    profile.apply(first, params)
+    assert len(read(params)["tasks"]) == 1
+    profile.apply(second, params)
+    assert read(params)["tasks"] == expected

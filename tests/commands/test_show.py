@@ -120,14 +120,15 @@ def test_a_task_that_was_not_evaluated_is_an_error(metrics: Path) -> None:
         lines(metrics)
 
 
-def params(model: str, train_on: str = "original") -> dict[str, Any]:
-    recipe = {"train_on": train_on, "filter_on": "negatives", "negatives_on": "translated"}
+def params(model: str, train_on: str = "original", method: str = "sft") -> dict[str, Any]:
+    recipe = {"method": method, "train_on": train_on, "filter_on": "negatives", "negatives_on": "translated"}
     return {"base_model": {"lm": {"model": model}}, "tasks": {"qc": recipe, "qi": recipe}}
 
 
 NANO = params("nano")
 LARGE = params("Qwen/Qwen3-14B-Base")
 TRANSLATED = params("nano", "negatives")
+CLASSIFIER = params("nano", method="classifier")
 
 
 def test_a_clear_gain_is_said_with_its_numbers_and_without_advice() -> None:
@@ -146,7 +147,8 @@ def test_an_interval_that_only_touches_all_yes_is_no_gain() -> None:
 @pytest.mark.parametrize(
     ("f1", "values", "advice"),
     [
-        (0.7, NANO, "babelshelf profile small"),
+        (0.7, NANO, "set tasks.qc.method to classifier"),
+        (0.7, CLASSIFIER, "make data-report"),
         (0.7, LARGE, "larger base_model.lm"),
         (0.8, NANO, "translate.languages"),
         (0.8, LARGE, "tasks.qc.train_on"),

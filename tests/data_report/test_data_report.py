@@ -19,7 +19,7 @@ from babelshelf.data_report import languages, pairs, queries, texts
 from babelshelf.data_report.tables import SPLITS, TaskTables
 from babelshelf.page.document import Table
 from babelshelf.pairs import splits
-from babelshelf.pairs.dropped_rows import MISSING_CANDIDATE, MISSING_LABEL, PROBLEMS, REJECTS
+from babelshelf.pairs.dropped_rows import DROPPED_SCHEMA, MISSING_CANDIDATE, MISSING_LABEL, PROBLEMS
 from babelshelf.pairs.params import CharactersPerText, FilesParams
 from babelshelf.prepare.from_pairs import NOTICED
 from babelshelf.prepare.params import SOURCES, PrepareParams
@@ -72,7 +72,7 @@ def table(rows: list[Row], task: str = "qc") -> pl.DataFrame:
 def task_data(rows: list[Row], task: str = "qc", **changes: Any) -> TaskTables:  # noqa: ANN401
     read = table(rows, task)
     prepared = {split: split_statistics(read.filter(pl.col("split") == split)) for split in SPLITS}
-    values: dict[str, Any] = {"unlabelled": no_unlabelled(), "prepared": prepared, "left_out": {}, "rejects": None}
+    values: dict[str, Any] = {"unlabelled": no_unlabelled(), "prepared": prepared, "left_out": {}, "dropped": None}
     return TaskTables(task=task, rows=read, **values | changes)
 
 
@@ -293,9 +293,9 @@ def test_rows_that_prepare_left_out_are_shown_with_their_reason(
     for split in SPLITS:
         write_rows(Path(f"original/qc/{split}.parquet"), getattr(data, split))
     write_table(Path("original/qc/unlabelled.parquet"), data.unlabelled)
-    assert market.rejects is not None
-    assert market.rejects.schema == REJECTS
-    write_csv(Path("original/dropped.csv"), market.rejects)
+    assert market.dropped is not None
+    assert market.dropped.schema == DROPPED_SCHEMA
+    write_csv(Path("original/dropped.csv"), market.dropped)
     write_json(Path("prepare.json"), statistics(market))
     page, metrics = stage()
     left_out = metrics["qc"]["left_out"]

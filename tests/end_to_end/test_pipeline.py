@@ -28,9 +28,10 @@ from babelshelf.core.params import read
 from babelshelf.core.rows import check_rows, read_rows, read_table
 from babelshelf.prepare.params import PrepareParams
 from babelshelf.tables.predictions import read_predictions
+from tests.conftest import FirstRun
 from tests.helpers import esci_folder, tiny_lm
 from tests.helpers.cikm2025_folder import write_folder
-from tests.helpers.workspace import MINUTES, Workspace
+from tests.helpers.workspace import MINUTES, Workspace, stages_run
 
 pytestmark = pytest.mark.pipeline
 
@@ -55,9 +56,9 @@ def workspace(built: Workspace, tmp_path: Path) -> Workspace:
 # --- from nothing ---
 
 
-def test_the_first_run_runs_what_the_recipe_needs(first_run: tuple[Workspace, list[str]]) -> None:
-    workspace, ran = first_run
-    assert sorted(ran) == sorted(RECIPE)
+def test_the_first_run_runs_what_the_recipe_needs(first_run: FirstRun) -> None:
+    workspace = first_run.workspace
+    assert sorted(stages_run(first_run.output)) == sorted(RECIPE)
     assert workspace.lock().keys() == RECIPE
     assert [out for stage in sorted(RECIPE) for out in workspace.outs(stage) if not out.exists()] == []
 
@@ -210,6 +211,7 @@ def _kill_in_the_middle(workspace: Workspace, stage: str) -> None:
     process.communicate()
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["translate@qc", "sft@negatives-qc", "score@qc"])
 def test_a_killed_stage_goes_on_and_ends_as_if_undisturbed(built: Workspace, workspace: Workspace, stage: str) -> None:
@@ -414,6 +416,7 @@ def climbed(built: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return before, after, *_ladder(after)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_a_failing_row_is_told_and_the_others_are_run(climbed: tuple[Workspace, Workspace, int, str]) -> None:
     _, after, status, output = climbed
@@ -430,6 +433,7 @@ def test_a_failing_row_is_told_and_the_others_are_run(climbed: tuple[Workspace, 
         assert '"f1_average"' in summary
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_an_experiment_holds_the_users_changes_and_no_others_metrics(
     climbed: tuple[Workspace, Workspace, int, str],
@@ -443,6 +447,7 @@ def test_an_experiment_holds_the_users_changes_and_no_others_metrics(
     assert _git(after, "show", f"refs/exps/{_baseline(after)}/fixed:README.md").endswith("staged\nnot staged\n")
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_the_ladder_changes_no_file_of_the_user(climbed: tuple[Workspace, Workspace, int, str]) -> None:
     before, after, _, _ = climbed
@@ -450,6 +455,7 @@ def test_the_ladder_changes_no_file_of_the_user(climbed: tuple[Workspace, Worksp
     assert not (after.folder / ".dvc" / "tmp" / "ladder").exists()
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_only_what_changed_is_run_again(climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path) -> None:
     workspace = climbed[1].copy(tmp_path / "repository")
@@ -463,6 +469,7 @@ def test_only_what_changed_is_run_again(climbed: tuple[Workspace, Workspace, int
     assert sorted(ran) == ["calibrate@qc", "calibrate@qi"]  # DVC may take either first
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_two_jobs_make_the_same_experiments(climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path) -> None:
     before, after, _, _ = climbed
@@ -474,6 +481,7 @@ def test_two_jobs_make_the_same_experiments(climbed: tuple[Workspace, Workspace,
     assert _files(workspace) == _files(before)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_a_killed_ladder_goes_on_to_the_same_numbers(
     climbed: tuple[Workspace, Workspace, int, str], tmp_path: Path

@@ -32,8 +32,9 @@ from tests.helpers.workspace import DVC, MINUTES, Workspace, stages_run
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 ALL = ("pull", "summarize", "--with-deps")
-KINDS = ["folder", "s3", "ssh"]
-ONE_KIND = pytest.mark.parametrize("published", ["folder"], indirect=True)  # what does not depend on the storage
+FOLDER = pytest.param("folder", marks=pytest.mark.ci)
+KINDS = [FOLDER, "s3", "ssh"]
+ONE_KIND = pytest.mark.parametrize("published", [FOLDER], indirect=True)  # what does not depend on the storage
 RESULTS = ["data", "models", "metrics"]
 UP_TO_DATE = "Data and pipelines are up to date."
 CHANGE = {  # of B, and what follows from it; the one that trains is tried on one remote

@@ -491,3 +491,14 @@ def test_json_by_columns_is_refused(tmp_path: Path, value: object, indent: int |
 def test_one_row_of_json_with_the_levels_of_a_path_is_a_row(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps(dict(zip(NAMES, ROWS[0], strict=True)) | {"candidate": ["a", "b"]}))
     assert detect(tmp_path / "a.jsonl").how["format"] == "jsonl"
+
+
+def test_two_delimiters_that_fit_as_well_are_a_question_where_no_name_of_a_column_decides(tmp_path: Path) -> None:
+    lines = [f"red;shoe{n}~big;shoe~{n % 2};~en" for n in range(20)]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match="fits 100% of rows too; write the file again with quotes"):
+        resolve(detect(tmp_path / "a.csv", header=NAMES).guesses)
+    (tmp_path / "b.csv").write_text("\n".join(["query;x~candidate;y~label;z~lang", *lines]) + "\n")
+    assert detect(tmp_path / "b.csv").how["delimiter"] in "~;"
+    (tmp_path / "c.csv").write_text("\n".join(["query~candidate~label~lang", *lines]) + "\n")
+    assert detect(tmp_path / "c.csv").how["delimiter"] == "~"

@@ -28,7 +28,7 @@ from babelshelf.score.backends.transformers.scorer import TransformersScorer
 from babelshelf.sft.fine_tuning import fine_tune, with_lora
 from babelshelf.sft.params import LoraParams, SftParams
 from babelshelf.trainer.batches import Examples, LeftPadding
-from babelshelf.trainer.models import load_model, save
+from babelshelf.trainer.models import load_model, save, without_input_casts
 from babelshelf.trainer.schedule import CHECKPOINTING, Schedule
 from babelshelf.trainer.trainers import AnswerTrainer, ScheduledTrainer
 from babelshelf.trainer.training import Training, last_checkpoint
@@ -374,6 +374,22 @@ def test_an_adapter_changes_nothing_before_training_and_is_all_that_is_trained()
     torch.testing.assert_close(adapted(prompt).logits, plain(prompt).logits)
     assert all(("lora_" in name) == weight.requires_grad for name, weight in adapted.named_parameters())
     assert sum("lora_A" in name for name, _ in adapted.named_parameters()) == 2 * 7  # layers, linear maps of each
+
+
+def test_an_adapter_under_autocast_computes_the_same_without_casts_of_its_inputs() -> None:
+    prompt = torch.tensor([examples().prompts[0]])
+    outputs, seen = [], []
+    for change in (lambda model: model, without_input_casts):
+        model = change(with_lora(tiny_lm.model().bfloat16(), lora(dropout=0.0), seed=1))
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(0))
+        layer = next(module for name, module in model.named_modules() if name.endswith("lora_A.default"))
+        layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            outputs.append(model(prompt).logits)
+    assert seen == [torch.float32, torch.bfloat16]
+    assert torch.equal(*outputs)
 
 
 def test_the_same_seed_makes_the_same_base_model() -> None:

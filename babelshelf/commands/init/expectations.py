@@ -124,19 +124,24 @@ def _profile(params: Mapping[str, Any], machine: Machine, rows: int) -> list[str
     has = f"{len(machine.gpus)} GPU with {memory / GIB:.0f} GiB" if machine.gpus else "no GPU"
     lines = []
     if params["base_model"]["lm"]["model"] == "nano":
+        trained = sorted(task for task, values in params["tasks"].items() if values["method"] != "classifier")
         lines = [
-            "check: the built-in base model knows no words but those of the demo and of your own rows: F1 will hardly "
-            f'clear the all-"yes" baseline. `babelshelf profile {suits}` has a pre-trained one',
+            f"check: {', '.join(trained)}: the built-in LM knows no words but those of your own rows: F1 will hardly "
+            'clear the all-"yes" baseline. Set tasks.<task>.method to classifier, whose encoder knows many languages, '
+            f"or apply `babelshelf profile {suits}`, which has a pre-trained LM"
+            if trained
+            else "  the recipe trains a classifier on a multilingual encoder (tasks.<task>.method: classifier); "
+            f"`babelshelf profile {suits}` fine-tunes a pre-trained LM (sft)"
         ]
     if not machine.gpus or memory < SMALL_GPU:
-        suits = "small, on a GPU with 12 GiB or more; with little patience, the built-in base model as a trial run"
+        suits = "small, on a GPU with 12 GiB or more; without one, the classifier"
     flops = measured_flops(int(params["threads"]))
     nano = _nano_seconds(params, rows)
     small = rows * TOKENS_PER_ROW * PASSES * FLOPS_PER_TOKEN * SMALL_PARAMETERS / flops
     return [
         *lines,
         f"  profile for this machine ({has}): {suits}",
-        f"  time here, from a short measurement: about {duration(nano)} with the built-in base model, "
+        f"  time here of an LM, from a short measurement: about {duration(nano)} with the built-in one, "
         f"{duration(small)} with profile small on the CPU",
     ]
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from babelshelf.commands import profile
 from babelshelf.commands.init.expectations import expectations
+from babelshelf.commands.init.first_result import first_result
 from babelshelf.commands.init.mapping import map_task
 from babelshelf.commands.init.options import InitOptions
 from babelshelf.commands.init.trial import tried
@@ -89,4 +90,5 @@ def write(options: InitOptions, params: Path = PARAMS_FILE, folder: Path = profi
     made = propose(replace(options, language=language), values["prepare"], tasks, load_seed(params))
     changes = profile.overlay(profile.commented(made.overlay), "what init proposes", params)
     written = f"{params}: {len(changes)} values changed; next: make repro"
-    return [*made.lines, *expectations(made.rows, read(params)), "", written]
+    lines = [*made.lines, *expectations(made.rows, read(params))]
+    return [*lines, *first_result(made.rows, read(params)), "", written]

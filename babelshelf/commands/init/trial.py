@@ -86,15 +86,15 @@ def tried(
 
 def _check_bad(rows: pl.DataFrame, settings: FilesParams) -> float:
     """The largest share of bad rows; raise InputError if it is too large to be an accident."""
-    rejects = bad_rows(rows, settings)
+    dropped = bad_rows(rows, settings)
     worst = 0.0
     for task in settings.tasks:
-        read, bad = rows.filter(task=task).height, rejects.filter(task=task).height
+        read, bad = rows.filter(task=task).height, dropped.filter(task=task).height
         if not read:
             raise InputError(f"{task}: no rows: give a file that has some")
         worst = max(worst, bad / read)
         if bad > MOST_BAD * read:
-            lines = described(rejects.filter(task=task).head(SHOWN))
+            lines = described(dropped.filter(task=task).head(SHOWN))
             total = f"{bad} of {read} {task} rows are bad ({bad / read:.2%}): is the mapping right? The first of them:"
             raise InputError("\n".join([total, *lines]))
     return worst

@@ -45,7 +45,7 @@ TooLong = Callable[[pl.DataFrame], pl.Series]  # of rows with language, query an
 
 
 @dataclass(frozen=True)
-class Asked:
+class ScoreOptions:
     """What the user said of a file.
 
     Attributes:
@@ -129,8 +129,8 @@ class PairFile:
         own = [rows[name] for name in ("language", "query", "candidate", "reason", "value")]
         return pl.DataFrame([rows["row"], rows["line"], *passed, *own])
 
-    def rejects(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Those of `understood` that can't be scored, as `prepare` reports bad rows (`dropped_rows.REJECTS`)."""
+    def dropped(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Those of `understood` that can't be scored, as `prepare` reports bad rows (`dropped_rows.DROPPED_SCHEMA`)."""
         named = rows.rename({"reason": "drop"}).with_columns(task=pl.lit(self.task), file=pl.lit(self.path.name))
         return bad_rows(named.select("task", "file", "row", "line", "drop", "value"), self.settings)
 
@@ -140,74 +140,74 @@ class PairFile:
         return [f"{self.task}: {self.path} ({form(how)})", *self.lines]
 
 
-def find(path: Path, task: str, asked: Asked, files: FilesParams) -> PairFile:
+def find(path: Path, task: str, options: ScoreOptions, files: FilesParams) -> PairFile:
     """Look at a file: how it is written, and which column is which, where the user did not say it.
 
     Args:
         path: CSV, JSON lines or Parquet, packed or not.
         task: `qc` or `qi`.
-        asked: what the user said.
+        options: what the user said.
         files: the section `prepare.files`: what splits are called, and which texts are long.
 
     Raises:
         InputError: the file can't be read, has no rows, or a column is not there or can't be told.
     """
-    language = normalize(asked.language, "--language") if asked.language else ""
+    language = normalize(options.language, "--language") if options.language else ""
     detected = detect(
         path,
-        encoding=asked.encoding,
-        header=asked.header,
-        escape=asked.escape,
-        quote=asked.quote,
+        encoding=options.encoding,
+        header=options.header,
+        escape=options.escape,
+        quote=options.quote,
         language=language,
     )
     how = detected.how
     profiles, rows = read_profiles([path], how)
     if rows.is_empty():
         raise InputError(f"{path}: no rows: give a file that has some")
-    _check_asked(path, asked, rows.columns)
+    _check_options(path, options, rows.columns)
     splits = {name.lower() for names in files.split.names.values() for name in names}
-    plain = {role: [role] for role in ROLES if role in rows.columns and role not in asked.keep}
-    named = plain | dict(asked.columns) | ({"language": []} if language else {})
+    plain = {role: [role] for role in ROLES if role in rows.columns and role not in options.keep}
+    named = plain | dict(options.columns) | ({"language": []} if language else {})
     table = InputTable(profiles, task, named, splits, str(path))
     roles = guess_roles(table, ROLES)
-    resolve(roles.guesses)  # as what follows needs the columns
-    languages, mapping = guess_language_values(table, roles, rows, language, asked.language_map)
+    resolve(roles.guesses, accept=None)  # as what follows needs the columns
+    languages, mapping = guess_language_values(table, roles, rows, language, options.language_map)
     columns = {role: names if len(names) > 1 else names[0] for role, names in roles.columns.items() if role != "id"}
-    ids = [name for name in roles.columns.get("id", []) if name not in asked.keep]
-    mark = _separator(path, task, how, roles, asked)
-    lines = resolve([*detected.guesses, *roles.guesses, *languages, *([mark] if task == "qc" else [])])
+    ids = [name for name in roles.columns.get("id", []) if name not in options.keep]
+    mark = _separator(path, task, how, roles, options)
+    lines = resolve([*detected.guesses, *roles.guesses, *languages, *([mark] if task == "qc" else [])], accept=None)
     params = {"language": language, "language_map": mapping, "path_separator": mark.value}
     settings = files.model_copy(
         update={"tasks": [task], task: as_params({**how, **params}, columns), "missing_candidate": "bad"}
     )
-    kept = dict(zip(["id"], ids, strict=False)) | {name: name for name in asked.keep}
+    kept = dict(zip(["id"], ids, strict=False)) | {name: name for name in options.keep}
     return PairFile(path, task, settings, kept, lines)
 
 
-def _separator(path: Path, task: str, how: Mapping[str, Any], roles: Roles, asked: Asked) -> Guess:
+def _separator(path: Path, task: str, how: Mapping[str, Any], roles: Roles, options: ScoreOptions) -> Guess:
     """The mark between levels: what the user says, or the file shows, or the params have."""
     subject = "separator between the levels of a path"
     candidate = roles.columns["candidate"]
     if task != "qc" or len(candidate) > 1:
         return Guess(subject, "", Outcome.SURE)
-    if asked.path_separator is not None:
-        return Guess(subject, asked.path_separator, Outcome.SURE)
+    if options.path_separator is not None:
+        return Guess(subject, options.path_separator, Outcome.SURE)
     guess = guess_separator(value_counts([path], how, candidate)[candidate[0]], str(path))
-    if guess.value == asked.trained_separator:
+    if guess.value == options.trained_separator:
         return replace(guess, outcome=Outcome.SURE)
     if guess.value == "":
-        return replace(guess, value=asked.trained_separator)
-    trained = f"the training data had {asked.trained_separator!r}" if asked.trained_separator else ""
+        return replace(guess, value=options.trained_separator)
+    trained = f"the training data had {options.trained_separator!r}" if options.trained_separator else ""
     return replace(guess, outcome=Outcome.CHECK, reason=trained or guess.reason)
 
 
-def _check_asked(path: Path, asked: Asked, names: Sequence[str]) -> None:
+def _check_options(path: Path, options: ScoreOptions, names: Sequence[str]) -> None:
     there = f"there are {', '.join(names)}"
-    for name in (name for columns in asked.columns.values() for name in columns):
+    for name in (name for columns in options.columns.values() for name in columns):
         if name not in names:
             raise InputError(f"{path}: --column: no column {name!r}; {there}")
-    for name in asked.keep:
+    for name in options.keep:
         if name not in names:
             raise InputError(f"{path}: --keep: no column {name!r}; {there}")
         if name in OWN:

@@ -6,22 +6,22 @@ block. What is finished is kept as Parquet, a file a block, until the output is 
 
 from __future__ import annotations
 
-import gzip
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from tqdm import tqdm
 
 from babelshelf.classifier.model_folder import is_classifier
-from babelshelf.commands.score.pairs_to_score import BLOCK, PairFile, TooLong
+from babelshelf.commands.score.output import write_answers
+from babelshelf.commands.score.pairs_to_score import PairFile, TooLong
 from babelshelf.core.errors import InputError
-from babelshelf.core.files import read_json, replacing
+from babelshelf.core.files import read_json
 from babelshelf.core.partial_work import partial_work
 from babelshelf.core.rows import LEVEL, write_table
 from babelshelf.llm.base_model import load_tokenizer
@@ -29,7 +29,7 @@ from babelshelf.llm.prompts import parse
 from babelshelf.pairs.dropped_rows import described
 from babelshelf.pairs.guesses import percent
 from babelshelf.score.scorer import Scorer, base_lm, load_scorer, read_record
-from babelshelf.tables.predictions import FrameT, Thresholds
+from babelshelf.tables.predictions import Thresholds
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from babelshelf.score.params import ScoreParams
 
 SHOWN = 20  # bad rows that a message shows
-SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
 LOST_LEVELS = 0.5  # of the share in training: with fewer paths, levels were probably lost
 MARGIN = 64  # tokens: for the name of the language, and what a tokenizer puts before and after
 
@@ -159,9 +158,9 @@ def look_through(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> Lo
             paths += int(
                 cleaned.filter(pl.col("reason").is_null())["candidate"].str.contains(LEVEL, literal=True).sum()
             )
-            rejects = pairs.rejects(cleaned)
-            problems.update(rejects["reason"].to_list())
-            lines += described(rejects.head(SHOWN - len(lines)))
+            dropped = pairs.dropped(cleaned)
+            problems.update(dropped["reason"].to_list())
+            lines += described(dropped.head(SHOWN - len(lines)))
             rows += records.height
             bar.update(records.height)
     looked = Looked(rows, problems, lines, paths)
@@ -229,41 +228,6 @@ def scored(rows: pl.DataFrame, task: str, scorer: Scorer) -> pl.DataFrame:
     return rows.with_columns(p_yes=pl.Series(found, dtype=pl.Float64).fill_nan(None))
 
 
-def write_answers(parts: Sequence[Path], thresholds: Thresholds, out: Path) -> None:
-    """Write p(yes) and `is_relevant`, true where it reaches the threshold, in the format of the name's suffix.
-
-    Args:
-        parts: as `score_file` returns them.
-        thresholds: of the task.
-        out: a file that ends in one of `SUFFIXES`; it is there when it is complete.
-    """
-    with replacing(out) as temporary:
-        if out.suffix == ".parquet":
-            _answered(pl.scan_parquet(list(parts)), thresholds).sink_parquet(temporary, row_group_size=BLOCK)
-            return
-        with _opened(temporary, packed=out.suffix == ".gz") as stream:
-            for part in parts:  # not sink_csv: into a stream, it reads ahead of what is written
-                table = _answered(pl.read_parquet(part), thresholds)
-                if out.name.removesuffix(".gz").endswith(".csv"):
-                    table.write_csv(stream, include_header=part == parts[0])
-                else:
-                    table.write_ndjson(stream)
-
-
-def _answered(scored: FrameT, thresholds: Thresholds) -> FrameT:
-    """The columns of the output."""
-    answered = thresholds.answer(scored).drop("line", "value")
-    return answered.select(pl.exclude("reason"), "reason")
-
-
-def check_output(out: Path, path: Path) -> None:
-    """Raise InputError if `out` has none of `SUFFIXES`, or is the input `path` itself, or a folder."""
-    if not out.name.endswith(SUFFIXES):
-        raise InputError(f"{out}: write Parquet, CSV or JSON lines: a name that ends in {', '.join(SUFFIXES)}")
-    if out.is_dir() or (out.exists() and out.samefile(path)):
-        raise InputError(f"{out}: is {'a folder' if out.is_dir() else 'the input'}: name another file")
-
-
 def too_long(base: Path, model: Path, task: str) -> TooLong:
     """Which rows no prompt of a model can hold, even with an empty candidate.
 
@@ -293,13 +257,3 @@ def too_long(base: Path, model: Path, task: str) -> TooLong:
 
 def _lengths(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
     return np.array([len(ids) for ids in tokenizer(texts)["input_ids"]] if texts else [], dtype=np.int64)
-
-
-@contextmanager
-def _opened(path: Path, *, packed: bool) -> Iterator[IO[bytes]]:
-    with path.open("wb") as plain:
-        if not packed:
-            yield plain
-            return
-        with gzip.GzipFile(fileobj=plain, mode="wb", mtime=0) as stream:
-            yield stream  # type: ignore[misc]

@@ -54,6 +54,7 @@ def tune(tasks: Sequence[str], *, minutes: float, yes: bool, out: Path) -> None:
 
 def _bring_up_to_date() -> None:
     """Run the stages whose outputs are read, where they are out of date."""
+    click.echo(f"dvc repro {' '.join(STAGES)} ...")
     done = subprocess.run(
         [*DVC, "repro", *STAGES], env={**os.environ, **NO_DAEMON}, capture_output=True, encoding="utf-8", check=False
     )

@@ -19,6 +19,7 @@ MIN_GROUPS = 60  # query groups below which the folds of the folds would be too 
 SETS = 3  # of languages that are left out in turn
 SET_SHARE = 4  # a set has at most one in so many of the train languages
 MAX_SET = 4  # languages of a set
+MOST_FURTHER = 10_000  # candidates of the catalogue that are in no row: they are embedded, too
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class SearchData:
         trainable: whether a row may be trained on, shape (n_rows,): rows of dev in languages that train lacks may not.
         languages: those of train, sorted.
         absent: those of dev that train lacks, sorted.
-        candidates: unique texts to mine negatives from.
+        candidates: unique texts to mine negatives from: those of the rows, and of the rest of the catalogue at most
+            `MOST_FURTHER` at random.
+        rank_scale: ranks in the whole catalogue for one in `candidates`.
     """
 
     task: str
@@ -60,6 +63,7 @@ class SearchData:
     languages: list[str]
     absent: list[str]
     candidates: list[str]
+    rank_scale: float = 1.0
 
     @property
     def positive_share(self) -> float:
@@ -91,9 +95,17 @@ def read_data(task: str, files: TaskFiles, in_train_share: float, most_rows: int
             f"{files.train}, {files.dev}: {groups} query groups: tune needs {MIN_GROUPS} or more, with both labels"
         )
     catalogue = read_table(files.catalogue).filter("in_train")["candidate"]
-    candidates = pl.concat([rows.filter(trainable)["candidate"], catalogue]).unique(maintain_order=True)
+    own = rows.filter(trainable)["candidate"].unique(maintain_order=True)
+    further = catalogue.filter(~catalogue.is_in(own.implode())).unique(maintain_order=True)
+    candidates = pl.concat([own, further.sample(min(MOST_FURTHER, len(further)), seed=seed)])
     return SearchData(
-        task, rows, trainable, languages, sorted(set(rows["language"]) - set(languages)), candidates.to_list()
+        task,
+        rows,
+        trainable,
+        languages,
+        sorted(set(rows["language"]) - set(languages)),
+        candidates.to_list(),
+        (len(own) + len(further)) / len(candidates),
     )
 
 

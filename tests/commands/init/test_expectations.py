@@ -84,8 +84,11 @@ def test_the_built_in_base_is_told_with_the_profile_that_suits(
     params: dict[str, Any], gpus: list[int], profile: str
 ) -> None:
     text = "\n".join(expectations(rows(20, split="train"), params, FakeMachine(gpus)))
-    assert "knows no words but those of the demo" in text
+    assert "knows no words" not in text
     assert f"`babelshelf profile {profile}`" in text
+    params["tasks"]["qi"]["method"] = "sft"
+    text = "\n".join(expectations(rows(20, split="train"), params, FakeMachine(gpus)))
+    assert "check: qi: the built-in LM knows no words but those of your own rows" in text
     params["base_model"]["lm"]["model"] = "Qwen/Qwen3-0.6B-Base"
     assert "knows no words" not in "\n".join(expectations(rows(20, split="train"), params, FakeMachine(gpus)))
 

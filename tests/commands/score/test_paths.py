@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from babelshelf.commands.score.pairs_to_score import Asked, find
+from babelshelf.commands.score.pairs_to_score import ScoreOptions, find
 from babelshelf.commands.score.scoring import Looked, look_through, path_warnings
 from babelshelf.prepare.sources.files import usual
 
@@ -23,7 +23,7 @@ def pair_file(folder: Path, paths: list[str], trained: str, said: str | None = N
     """The lines for the user, and what is found in a file of these candidates."""
     rows = pl.DataFrame({"query": [f"lamp {n}" for n in range(len(paths))], "candidate": paths})
     rows.write_csv(folder / "pairs.csv")
-    asked = Asked({}, "en", {}, (), said, trained)
+    asked = ScoreOptions({}, "en", {}, (), said, trained)
     found = find(folder / "pairs.csv", "qc", asked, usual())
     return found.told(), look_through(found, lambda rows: pl.Series([False] * rows.height), 0)
 

@@ -23,8 +23,8 @@ from ruamel.yaml import YAML
 
 from babelshelf.cli import main
 from babelshelf.commands.profile import commented, merge, round_trip
-from babelshelf.commands.score import pairs_to_score, scoring
-from babelshelf.commands.score.pairs_to_score import BLOCK, Asked, PairFile, find
+from babelshelf.commands.score import output, pairs_to_score, scoring
+from babelshelf.commands.score.pairs_to_score import BLOCK, PairFile, ScoreOptions, find
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import write_json
 from babelshelf.prepare.sources.files import usual
@@ -37,7 +37,7 @@ from tests.helpers.profiles import NANO
 MAX_LENGTH = 64
 ROWS = tiny_lm.rows()
 TASK = ("--task", "qi")
-PLAIN = Asked({}, "", {}, (), "")
+PLAIN = ScoreOptions({}, "", {}, (), "")
 THRESHOLD = 0.5
 
 
@@ -158,7 +158,7 @@ def test_a_language_for_all_rows(tmp_path: Path) -> None:
         (("--keep", "nothing"), "pairs.csv: --keep: no column 'nothing'; there are id, language, query, candidate"),
         (("--keep", "query"), "--keep 'query': the output has a column of that name"),
         (("--language", "xx"), "--language: unknown language code 'xx'"),
-        (("--model", "models/none"), "models/none/prompt.json: no such file or folder: run `dvc repro calibrate@qi`"),
+        (("--model", "models/none"), "models/none: no such file or folder: run `dvc repro calibrate@qi`"),
         (("--calibrated", "none.json"), "none.json: no such file or folder"),
     ],
 )
@@ -316,7 +316,7 @@ def test_a_file_of_many_blocks_comes_back_in_order(tmp_path: Path, rows: int, mo
     monkeypatch.setattr("babelshelf.pairs.text_stream.BLOCK", 500)  # bytes: the reader's blocks end elsewhere
     scripted = Scripted()
     parts = scoring.score_file(numbered(tmp_path / "p.csv", rows), rows, no_limit, scripted.loaded(), tmp_path / "done")
-    scoring.write_answers(parts, Thresholds(50 / 1_000_000), tmp_path / "s.csv")
+    output.write_answers(parts, Thresholds(50 / 1_000_000), tmp_path / "s.csv")
     found = pl.read_csv(tmp_path / "s.csv")
     assert found["p_yes"].to_list() == [n / 1_000_000 for n in range(rows)]
     assert found["is_relevant"].to_list() == [n >= 50 for n in range(rows)]
@@ -416,7 +416,7 @@ def test_the_command_goes_on_after_sigkill_to_the_same_file(repository: Path, ro
 PROGRAM = """
 import sys
 from pathlib import Path
-from babelshelf.commands.score import pairs_to_score, scoring
+from babelshelf.commands.score import output, pairs_to_score, scoring
 from babelshelf.commands.score.pairs_to_score import find
 from babelshelf.pairs import readers
 from babelshelf.prepare.sources.files import usual
@@ -429,7 +429,7 @@ pairs = find(path, "qi", PLAIN, usual())
 looked = scoring.look_through(pairs, no_limit, 0.0)
 assert looked.rows == rows
 parts = scoring.score_file(pairs, rows, no_limit, Scripted().loaded(), out.parent / "done")
-scoring.write_answers(parts, Thresholds(0.5), out)
+output.write_answers(parts, Thresholds(0.5), out)
 status = Path("/proc/self/status").read_text().splitlines()  # ru_maxrss would be that of the process that forked
 print(*[line.split()[1] for line in status if line.startswith("VmHWM")])
 """

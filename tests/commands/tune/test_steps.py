@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,11 +72,25 @@ def test_a_window_has_the_ranks_by_cosine(data: SearchData, tmp_path: Path, wind
     step = negatives.load(context(data, tmp_path))
     found = step._windows(window, tools(data, [], step, tmp_path).texts)
     vectors = TopicEncoder().encode(data.candidates)
-    for number in range(0, len(data.candidates), 17):
+    positive = set(data.rows.filter(label=1)["candidate"])
+    anchors = [number for number, text in enumerate(data.candidates) if text in positive]
+    for number in anchors[::9]:
         cosines = vectors @ vectors[number]
         cosines[number] = np.inf
         ranked = np.argsort(-cosines, kind="stable")[1:]
         assert set(found[number]) <= set(ranked[window[0] : window[1]])
+
+
+def test_windows_of_a_sampled_catalogue_are_those_of_the_whole_one(data: SearchData, tmp_path: Path) -> None:
+    step = negatives.load(context(replace(data, rank_scale=10.0), tmp_path))
+    windows = step.windows()
+    assert max(last for _, last in windows) == 10 * (TOPICS * TEXTS - 1)
+    assert (1, 5) not in windows  # no rank of the sample is in it
+    assert (200, 1000) in windows
+    found = step._windows((200, 1000), tools(data, [], step, tmp_path).texts)
+    plain = negatives.load(context(data, tmp_path))
+    assert step._sampled((200, 1000)) == (20, 100)
+    assert found.shape == plain._windows((50, 179), tools(data, [], plain, tmp_path).texts).shape
 
 
 def test_negatives_follow_their_parents_and_no_split_gets_a_candidate_that_only_its_test_rows_have(

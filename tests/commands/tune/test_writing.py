@@ -9,7 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from babelshelf.cli import main
 from babelshelf.commands.tune import command
 from babelshelf.commands.tune.gains import Estimate, StepGain
 from babelshelf.commands.tune.recipe import Option, Recipe
@@ -91,6 +93,13 @@ def gain(low: float, high: float, absent: tuple[float, float] | None = None) -> 
 def test_a_step_is_evident_if_it_gains_somewhere_and_loses_nowhere(found: StepGain, evident: bool) -> None:
     assert found.is_evident is evident
     assert replace(found, chosen=0).is_evident is evident
+
+
+def test_an_unknown_task_is_an_error_that_lists_the_tasks(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(params.parent)
+    result = CliRunner().invoke(main, ["tune", "qz"])
+    assert result.exit_code == 1
+    assert "qz: no such task in params.yaml; there are qc, qi" in result.output
 
 
 def test_without_a_terminal_nothing_is_written_unless_yes(

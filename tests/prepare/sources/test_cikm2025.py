@@ -90,8 +90,8 @@ def test_flaws_of_train_are_counted(folder: Path) -> None:
         **{"unknown_language": 1, "bad_label": 2, "empty_query": 1}
     }
     assert found["read"] == 1206 == found["kept"] + sum(found["dropped"].values())
-    assert market.rejects is not None
-    assert market.rejects.height == 4
+    assert market.dropped is not None
+    assert market.dropped.height == 4
 
 
 def test_no_mend_names_a_param_of_another_source(folder: Path) -> None:
@@ -99,9 +99,9 @@ def test_no_mend_names_a_param_of_another_source(folder: Path) -> None:
     rows = [json.loads(line) for line in train.read_text(encoding="utf-8").splitlines()]
     rows[3]["label"], rows[4]["id"], rows[5]["id"] = 7, None, rows[6]["id"]
     train.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    rejects = read(folder, max_bad_share=0.5).rejects
-    assert rejects is not None
-    fixes = dict(rejects.filter(task="qc").select("reason", "fix").iter_rows())
+    dropped = read(folder, max_bad_share=0.5).dropped
+    assert dropped is not None
+    fixes = dict(dropped.filter(task="qc").select("reason", "fix").iter_rows())
     assert {problem: fixes[problem] for problem in ("bad_label", "empty_id", "duplicate_id")} == {
         "bad_label": "correct it, or take the row out",
         "empty_id": "write one, or take the row out",

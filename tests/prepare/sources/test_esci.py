@@ -263,9 +263,9 @@ def test_a_broken_row_is_an_error_or_counted(folder: Path, problem: str) -> None
         read(folder)
     market = read(folder, max_bad_share=0.01)
     assert market.counts["qi"]["dropped"][problem] == market.counts["qi"]["bad"] == 1
-    assert market.rejects is not None
-    assert market.rejects.select("reason", "column", "value").rows() == [(problem, column, value)]
-    fix = market.rejects["fix"].item()
+    assert market.dropped is not None
+    assert market.dropped.select("reason", "column", "value").rows() == [(problem, column, value)]
+    fix = market.dropped["fix"].item()
     assert not any(param in fix for param in ("labels.", "columns.", "split.names", "encoding"))
 
 

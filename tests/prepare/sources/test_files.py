@@ -337,9 +337,9 @@ def test_within_the_allowed_share_a_broken_row_is_counted_and_handed_back(tmp_pa
     file = write(tmp_path / "a.csv", [*full(many(40)), {"id": "odd", "split": "train"} | row])
     market = read(file, params(FULL, max_bad_share=0.03))
     assert market.counts["qc"]["dropped"] == {problem: 1}
-    assert market.rejects is not None
-    rejects = market.rejects.select("task", "file", "row", "line", "reason", "column", "value").rows()
-    assert rejects == [("qc", "a.csv", 41, 42, problem, column, value)]
+    assert market.dropped is not None
+    dropped = market.dropped.select("task", "file", "row", "line", "reason", "column", "value").rows()
+    assert dropped == [("qc", "a.csv", 41, 42, problem, column, value)]
     assert everything(market).height == 40
 
 
@@ -463,8 +463,8 @@ def test_all_overlong_queries_are_found_with_the_other_bad_rows(tmp_path: Path, 
     long = [extra(query=f"{n} " + f"{word} " * 300) for n in range(5)]
     market = read(write(tmp_path / "a.csv", [*many(), *long]), params())
     assert market.counts["qc"]["dropped"] == {"long_query": 5}
-    assert market.rejects is not None
-    assert market.rejects["reason"].to_list() == ["long_query"] * 5
+    assert market.dropped is not None
+    assert market.dropped["reason"].to_list() == ["long_query"] * 5
     with pytest.raises(InputError, match="longer than the model's prompt can hold: shorten the query"):
         read(tmp_path / "a.csv", params(max_bad_share=0.0))
 
@@ -724,8 +724,8 @@ def test_no_row_is_lost_without_being_counted(tmp_path: Path) -> None:
         "duplicate",
         "leak",
     }
-    assert market.rejects is not None
-    assert market.rejects.height == found["bad"] == len(BROKEN_ROWS) + 1
+    assert market.dropped is not None
+    assert market.dropped.height == found["bad"] == len(BROKEN_ROWS) + 1
     assert statistics(market)["left_out"]["qc"] == found
 
 
@@ -798,11 +798,11 @@ def prepare(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     return run
 
 
-def test_the_stage_writes_the_contract_and_the_rejects(prepare: Callable[..., Any]) -> None:
+def test_the_stage_writes_the_contract_and_the_dropped_rows(prepare: Callable[..., Any]) -> None:
     result = prepare([*many(), extra(label="maybe")], max_bad_share=0.01)
     assert result.exit_code == 0, result.output
-    rejects = pl.read_csv("data/original/dropped.csv")
-    assert rejects.select("file", "row", "line", "column", "value").rows() == [
+    dropped = pl.read_csv("data/original/dropped.csv")
+    assert dropped.select("file", "row", "line", "column", "value").rows() == [
         ("pairs.csv", 401, 402, "label", "maybe")
     ]
     metrics = read_json(Path("metrics.json"))

@@ -322,8 +322,8 @@ def test_bad_rows_of_all_parts_come_with_the_part(base: Row, made: Path, tmp_pat
     parts[1] = part("again", "files", write(tmp_path / "again.csv", shop(100)))
     parts[0]["overlay"] = {"max_bad_share": 0.01}
     market = read(base, tmp_path, parts)
-    assert market.rejects is not None
-    assert market.rejects.select("task", "file", "row", "value").rows() == [("qi", "shop: shop.csv", 401, "7")]
+    assert market.dropped is not None
+    assert market.dropped.select("task", "file", "row", "value").rows() == [("qi", "shop: shop.csv", 401, "7")]
     assert market.parts["shop"]["qi"]["bad"] == market.counts["qi"]["bad"] == 1
 
 

@@ -157,6 +157,7 @@ def engine(models: tuple[Path, Path]) -> Iterator[vllm_serving.VllmScorer]:
         yield scorer
 
 
+@pytest.mark.ci
 @pytest.mark.vllm
 def test_fp32_agrees_with_transformers(engine: vllm_serving.VllmScorer, assert_agrees: Check, tmp_path: Path) -> None:
     assert_agrees(score_pairs(ROWS, engine, tmp_path), "fp32")

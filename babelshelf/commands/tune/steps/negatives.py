@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,7 @@ from babelshelf.commands.tune.recipe import Option, StepUnavailableError, Tools,
 from babelshelf.commands.tune.task_data import Mask
 from babelshelf.commands.tune.texts import PairTexts
 from babelshelf.core.rows import path_share
+from babelshelf.encoder.encoder import FloatArray
 from babelshelf.mine_negatives.mining import candidate_pool, draw_negatives, find_anchors, target_negatives
 from babelshelf.mine_negatives.params import MineNegativesParams
 
@@ -46,7 +47,7 @@ class Negatives:
     def __init__(self, context: Context, settings: MineNegativesParams) -> None:
         self._settings, self._seed, self._data = settings, context.seed, context.data
         self._pool = candidate_pool(context.data.candidates)
-        self._others = len(context.data.candidates) - 1
+        self._others = round(context.data.rank_scale * (len(context.data.candidates) - 1))
         self._drawn: dict[Window, IntArray] = {}
 
     def texts(self) -> Sequence[str]:
@@ -57,7 +58,16 @@ class Negatives:
         """Windows of ranks, near to far, and the one of the params."""
         edges = [edge for edge in EDGES if edge < self._others]
         windows = {*pairwise([*edges, self._others]), self._settings.rank_window}
-        return sorted((first, min(last, self._others)) for first, last in windows if first < self._others)
+        return [
+            (first, min(last, self._others))
+            for first, last in sorted(windows)
+            if first < self._others and self._sampled((first, last))[0] < self._sampled((first, last))[1]
+        ]
+
+    def _sampled(self, window: Window) -> Window:
+        """The ranks of a window among the step's candidates, which may be a sample of the catalogue."""
+        first, last = (int(rank / self._data.rank_scale) for rank in window)
+        return first, min(last, len(self._data.candidates) - 1)
 
     def options(self) -> list[Option]:
         """Each window with each share."""
@@ -109,10 +119,14 @@ class Negatives:
         return np.stack(known, axis=1)
 
     def _windows(self, window: Window, texts: PairTexts) -> IntArray:
-        """Numbers of candidates in a window of each candidate, shape (n_candidates, width)."""
+        """Numbers of candidates in a window of each positive candidate, shape (n_candidates, width)."""
         if not self._drawn:
-            self._drawn = _neighbours(texts, self._pool["candidate"], self.windows(), self._seed)
-        return self._drawn[window]
+            sampled = sorted({self._sampled(one) for one in self.windows()})
+            positive = self._data.rows.filter(pl.Series(self._data.trainable), label=1)["candidate"].unique()
+            anchors = self._pool.filter(pl.col("candidate").is_in(positive.implode()))["number"].to_numpy()
+            vectors = texts.vectors[texts.find(self._pool["candidate"])]
+            self._drawn = _neighbours(vectors, anchors, sampled, self._seed)
+        return self._drawn[self._sampled(window)]
 
     def params(self, option: Option) -> dict[tuple[str, ...], Any]:
         """Window, share and guards."""
@@ -157,20 +171,28 @@ def _option(window: Window, share: float, guards: Sequence[str]) -> Option:
 
 
 def _neighbours(
-    texts: PairTexts, candidates: pl.Series, windows: Sequence[Window], seed: int
+    vectors: FloatArray, anchors: IntArray, windows: Collection[Window], seed: int
 ) -> dict[Window, IntArray]:
-    """Candidates of each window of each candidate: all of a narrow window, `WIDTH` random ones of a wide one.
+    """Candidates of each window of some anchors: all of a narrow window, `WIDTH` random ones of a wide one.
 
     Ranks count the other candidates by cosine, as in `mine_negatives.mining.rank_windows`. Ranks from `NEAREST` on are
     not sorted, as only one window begins there.
+
+    Args:
+        vectors: of all candidates, shape (n_candidates, dimension).
+        anchors: numbers of candidates.
+        windows: of ranks.
+        seed: of the random ranks.
+
+    Returns:
+        By window, shape (n_candidates, width); rows of other candidates than the anchors are 0.
     """
-    vectors = texts.vectors[texts.find(candidates)]
     rng = np.random.default_rng([seed, STREAM])
-    others = len(candidates) - 1
-    top = min(max(NEAREST, *(last for _, last in windows if last < others)), others)
-    result = {window: np.empty((len(candidates), min(WIDTH, window[1] - window[0])), np.int64) for window in windows}
-    for start in range(0, len(candidates), SEARCH_BLOCK):
-        own = np.arange(start, min(start + SEARCH_BLOCK, len(candidates)))
+    others = len(vectors) - 1
+    top = min(max(NEAREST, *(last for _, last in windows if last < others), 1), others)
+    result = {(first, last): np.zeros((len(vectors), min(WIDTH, last - first)), np.int64) for first, last in windows}
+    for start in range(0, len(anchors), SEARCH_BLOCK):
+        own = anchors[start : start + SEARCH_BLOCK]
         ranked = _ranked(vectors[own] @ vectors.T, own, top)
         for (first, last), found in result.items():
             wide = last - first > WIDTH

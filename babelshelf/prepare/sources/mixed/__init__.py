@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
     params: PartParams
     pairs: Pairs
-    rejects: pl.DataFrame
+    dropped: pl.DataFrame
 
 
 def read(inputs: Inputs, settings: Parts, seed: int) -> Marketplace:
@@ -58,8 +58,8 @@ def read(inputs: Inputs, settings: Parts, seed: int) -> Marketplace:
     parts = _read_parts(inputs, settings)
     rows = pl.concat([part.pairs.rows for part in parts])
     settled = settle(_with_splits(parts, settings.mixed, seed), _with_policies(parts[0], settings.mixed), seed)
-    rejects = pl.concat([part.rejects for part in parts])
-    market = assembled(settled, settings.mixed.tasks, both_labels_by_task(rows), rejects, seed)
+    dropped = pl.concat([part.dropped for part in parts])
+    market = assembled(settled, settings.mixed.tasks, both_labels_by_task(rows), dropped, seed)
     for part in parts:
         market = with_extras(market, replace(part.pairs, counts={}, inputs={}))
     return replace(market, parts={part.params.name: _counted(part, settled) for part in parts})
@@ -78,19 +78,19 @@ def _read_parts(inputs: Inputs, settings: Parts) -> list[Part]:
 
 
 def _read_part(params: PartParams, inputs: Inputs, settings: Parts) -> Part:
-    """The pairs of a part; rejects and messages have files by the name of the part."""
+    """The pairs of a part; dropped and messages have files by the name of the part."""
     path = Path(params.path)
     _check_links(path, inputs)
     read_pairs = SOURCES.load(params.source).read_pairs
     pairs: Pairs = read_pairs(dict.fromkeys(TASKS, path), settings.settings[params.name])
-    rejects = bad_rows(pairs.rows, pairs.settings)
-    check_share(pairs.rows, rejects, pairs.settings)
+    dropped = bad_rows(pairs.rows, pairs.settings)
+    check_share(pairs.rows, dropped, pairs.settings)
     rows = pairs.rows.select(sorted(pairs.rows.columns)).with_columns(
         part=pl.lit(params.name, CODED),
         id=pl.format("{}-{}-{}", "task", pl.lit(params.name), pl.col("id").str.slice(len("qc-"))),
         file=_named(params).cast(CODED),
     )
-    return Part(params, replace(pairs, rows=rows), rejects.with_columns(file=_named(params)))
+    return Part(params, replace(pairs, rows=rows), dropped.with_columns(file=_named(params)))
 
 
 def _check_links(path: Path, inputs: Inputs) -> None:

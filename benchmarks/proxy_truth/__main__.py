@@ -1,0 +1,133 @@
+"""Does the classifier tell which data step gains, as a fine-tuned LM would?
+
+    python -m benchmarks.proxy_truth data --shops pairs.csv --taxonomy dist --out data/proxy
+    python -m benchmarks.proxy_truth run --data data/proxy --model classifier
+    python -m benchmarks.proxy_truth run --data data/proxy --model lm --base models/gemma-3-270m
+    python -m benchmarks.proxy_truth table
+
+`data` makes the training sets of all recipes on two real data sets (at most 1,500 rows before a recipe adds some) and
+dev and test. `run` trains and scores a model on each, every recipe for the same number of optimizer steps, and appends
+a line to the results' file for each run; runs that are in it are skipped, so that it can be killed and go on. `table`
+compares the two models: rank correlation of the recipes' average precision, and how often the signs of the gains agree.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import polars as pl
+
+from babelshelf.core.params import read
+from babelshelf.core.rows import read_rows, write_rows
+from babelshelf.encoder.builtin_encoders import load_builtin
+from benchmarks.proxy_truth import agreement, data_sets, models, results
+
+DATA_SETS = ("shops", "taxonomy")
+ZERO_SHOT = "zero-shot"
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command()
+@click.option("--shops", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--taxonomy", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option("--seeds", default="1,2,3")
+def data(*, shops: Path, taxonomy: Path, out: Path, seeds: str) -> None:
+    """Make the recipes' training sets."""
+    from benchmarks.proxy_truth import recipes  # noqa: PLC0415 - a machine that only trains needs no index and no lexicon
+
+    encoder = load_builtin(_embedder())
+    for name, path in zip(DATA_SETS, (shops, taxonomy), strict=True):
+        loaded = data_sets.load(name, path)
+        folder = out / name
+        write_rows(folder / "dev.parquet", loaded.dev)
+        write_rows(folder / "test.parquet", loaded.test)
+        for seed in _numbers(seeds):
+            kitchen = recipes.Kitchen(loaded, encoder, folder, seed)
+            for recipe, make in recipes.recipes(loaded).items():
+                rows = make(kitchen)
+                write_rows(folder / f"{recipe}-{seed}.parquet", rows)
+                share = float(rows["label"].cast(pl.Float64).mean())  # type: ignore[arg-type]
+                click.echo(f"{name} {recipe} seed {seed}: {rows.height} rows, positive share {share:.2f}")
+
+
+@main.command()
+@click.option("--data", "folder", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--model", type=click.Choice(["classifier", "lm"]), required=True)
+@click.option("--base", type=click.Path(path_type=Path, exists=True), help="folder of the LM")
+@click.option("--work", type=click.Path(path_type=Path), default=Path("/tmp"), help="for checkpoints")
+@click.option("--results", "file", type=click.Path(path_type=Path), default=results.RESULTS)
+@click.option("--data-sets", "names", default=",".join(DATA_SETS))
+@click.option("--seeds", default="1,2,3")
+@click.option("--recipes", "chosen", default=",".join([ZERO_SHOT, *data_sets.NAMES]))
+@click.option("--seconds", type=float, default=float("inf"), help="after which no run is begun")
+def run(
+    *,
+    folder: Path,
+    model: str,
+    base: Path | None,
+    work: Path,
+    file: Path,
+    names: str,
+    seeds: str,
+    chosen: str,
+    seconds: float,
+) -> None:
+    """Train and score, and append to the results."""
+    if model == "lm" and base is None:
+        raise click.UsageError("--model lm needs --base")
+    began = time.monotonic()
+    made: models.Model | None = None
+    for name in names.split(","):
+        for recipe in chosen.split(","):
+            for seed in _numbers(seeds):
+                if time.monotonic() - began > seconds:
+                    return
+                made = made or (models.LoraModel(base, work) if base else models.ClassifierModel(_embedder(), folder))
+                if (name, made.name, recipe, seed) not in results.finished(file):
+                    _one(folder / name, made, recipe, seed, file)
+
+
+def _one(folder: Path, model: models.Model, recipe: str, seed: int, file: Path) -> None:
+    """One run, unless there is nothing to run."""
+    train_file = folder / f"{recipe}-{seed}.parquet"
+    untrained = recipe == ZERO_SHOT
+    if (untrained and (seed != 1 or model.name == "classifier")) or not (untrained or train_file.is_file()):
+        return
+    dev, test = read_rows(folder / "dev.parquet"), read_rows(folder / "test.parquet")
+    train = None if untrained else read_rows(train_file)
+    p_yes, taken = models.timed_scores(model, train, pl.concat([dev, test]), seed)
+    scored = pl.concat([dev, test]).with_columns(p_yes=pl.Series(p_yes))
+    known = read_rows(folder / f"{data_sets.NONE}-1.parquet")["language"].unique().to_list()
+    found = results.Scored(scored.head(dev.height), scored.tail(test.height), known)
+    result = {"data": folder.name, "model": model.name, "recipe": recipe, "seed": seed}
+    result |= {"rows": 0 if train is None else train.height, "seconds": round(taken, 1)} | model.facts
+    result |= results.measured(found, seed=data_sets.SEED)
+    results.append(file, result)
+    click.echo(f"{folder.name} {model.name} {recipe} {seed}: AP {result['ap']:.3f}, {taken:.0f} s")
+
+
+@main.command()
+@click.option("--results", "file", type=click.Path(path_type=Path), default=results.RESULTS)
+def table(*, file: Path) -> None:
+    """Print the results and the agreement, as in docs/results.md."""
+    for line in agreement.lines(results.read_results(file)):
+        click.echo(line)
+
+
+def _embedder() -> str:
+    return str(read(Path("params.yaml"))["base_model"]["embedder"]["model"])
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+if __name__ == "__main__":
+    main()

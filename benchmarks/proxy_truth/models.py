@@ -1,0 +1,128 @@
+"""The two models: an LM with LoRA by the functions of `sft` and `score`, and the classifier on a frozen encoder."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+import torch
+
+from babelshelf.classifier.features import PairFeatures, pair_features
+from babelshelf.classifier.params import ClassifierParams
+from babelshelf.classifier.training import fit
+from babelshelf.core.params import load, read, section
+from babelshelf.encoder.builtin_encoders import load_builtin
+from babelshelf.encoder.encoder import Encoder
+from babelshelf.llm.prompts import load_template
+from babelshelf.score.params import ScoreParams
+from babelshelf.score.scorer import load_scorer, score_pairs
+from babelshelf.sft.fine_tuning import fine_tune
+from babelshelf.sft.params import SftParams
+from babelshelf.trainer.models import save
+from benchmarks.proxy_truth.data_sets import TASK
+
+STEPS = 94  # of the optimizer, for every recipe: two epochs of 1,500 rows
+BATCH = 32
+MAX_LENGTH = 256
+TEMPLATES = {"sft": "short", "zero-shot": "alpaca"}  # an instruction for a model that was not fine-tuned
+
+
+class Model(Protocol):
+    """A way to score rows after training on others.
+
+    Attributes:
+        name: in the results.
+        facts: what else the results say of it: device, precision, schedule.
+    """
+
+    name: str
+    facts: dict[str, object]
+
+    def scores(self, train: pl.DataFrame | None, rows: pl.DataFrame, seed: int) -> np.ndarray:
+        """p(yes) of `rows`, float64, shape (rows,), after training on `train`; None: without training."""
+        ...
+
+
+class LoraModel:
+    """The LM in a folder, fine-tuned with LoRA."""
+
+    def __init__(self, base: Path, work: Path) -> None:
+        self.name = base.name
+        self._base, self._work = base, work
+        self._settings = _sft_params()
+        self._scoring = load(ScoreParams, "score")
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+        self.facts: dict[str, object] = {"device": device, "precision": self._settings.precision, "steps": STEPS}
+
+    def scores(self, train: pl.DataFrame | None, rows: pl.DataFrame, seed: int) -> np.ndarray:
+        """See `Model`."""
+        if train is None:
+            return self._scored(self._zero_shot(), rows)
+        epochs = (STEPS - 0.5) / -(-train.height // BATCH)  # which is rounded up to whole steps
+        template = load_template(Path("prompts", TEMPLATES["sft"], f"{TASK}.txt"))
+        with tempfile.TemporaryDirectory(dir=self._work) as folder:
+            trained = fine_tune(
+                train,
+                self._base,
+                template,
+                settings=self._settings.model_copy(update={"epochs": epochs}),
+                seed=seed,
+                checkpoints=Path(folder, "checkpoints"),
+            )
+            save(trained.model, Path(folder, "model"), {"template": template.source, "max_length": MAX_LENGTH})
+            del trained
+            return self._scored(Path(folder, "model"), rows)
+
+    def _zero_shot(self) -> Path:
+        """The base itself as a model to score with."""
+        source = load_template(Path("prompts", TEMPLATES["zero-shot"], f"{TASK}.txt")).source
+        prompt = {"template": source, "max_length": MAX_LENGTH}
+        (self._base / "prompt.json").write_text(json.dumps(prompt), encoding="utf-8")
+        return self._base
+
+    def _scored(self, model: Path, rows: pl.DataFrame) -> np.ndarray:
+        with load_scorer(self._base, model, self._scoring) as scorer, tempfile.TemporaryDirectory() as done:
+            return score_pairs(rows, scorer, Path(done))
+
+
+class ClassifierModel:
+    """The classifier on a built-in encoder."""
+
+    def __init__(self, encoder: str, work: Path) -> None:
+        self.name = "classifier"
+        self._encoder, self._work = load_builtin(encoder), work
+        self._settings = load(ClassifierParams, "classifier", TASK)
+        self.facts: dict[str, object] = {"device": "cpu", "encoder": encoder}
+
+    def scores(self, train: pl.DataFrame | None, rows: pl.DataFrame, seed: int) -> np.ndarray:
+        """See `Model`."""
+        if train is None:
+            raise ValueError("a classifier has no answer before it is trained")
+        fitted = fit(features(train, self._encoder, self._work), train["label"], train["group"], self._settings, seed)
+        return fitted.predict(features(rows, self._encoder, self._work))
+
+
+def features(rows: pl.DataFrame, encoder: Encoder, work: Path) -> PairFeatures:
+    """The classifier's features of rows."""
+    return pair_features(rows, encoder, work / "vectors")
+
+
+def timed_scores(model: Model, train: pl.DataFrame | None, rows: pl.DataFrame, seed: int) -> tuple[np.ndarray, float]:
+    """Scores, and the seconds that training and scoring took together."""
+    began = time.perf_counter()
+    return model.scores(train, rows, seed), time.perf_counter() - began
+
+
+def _sft_params() -> SftParams:
+    values = read(Path("params.yaml"))
+    lora = {"r": 32, "alpha": 64, "dropout": 0.1, "target_modules": "all-linear", "modules_to_save": []}
+    values["sft"] |= {"adapter": "lora", "lora": lora, "template": TEMPLATES["sft"], "max_length": MAX_LENGTH}
+    values["sft"] |= {"micro_batch_size": BATCH, "attention": "sdpa"}
+    own = {"batch_size": BATCH, "learning_rate": 0.0003, "embedding_learning_rate": 0.0003, "epochs": 1.0}
+    values["tasks"][TASK]["sft"] = own
+    return section(SftParams, values, "sft", TASK)

@@ -1,0 +1,146 @@
+"""The recipes: training sets that differ by more than noise, made by the functions of the stages.
+
+All start with the same rows. Negatives are half as many as the positives, in each language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from babelshelf.classifier.params import ClassifierParams
+from babelshelf.classifier.training import out_of_fold
+from babelshelf.core.params import load, read, section
+from babelshelf.core.rows import concat
+from babelshelf.core.work_cache import WorkCache
+from babelshelf.encoder.encoder import Encoder
+from babelshelf.encoder.vector_cache import cached_vectors
+from babelshelf.filter.params import FilterParams
+from babelshelf.filter.self_validation import filter_rows
+from babelshelf.mine_negatives.mining import mine
+from babelshelf.mine_negatives.params import MineNegativesParams
+from babelshelf.tables.truth import no_truth
+from babelshelf.translate.backends import lexicon
+from babelshelf.translate.params import TranslateParams
+from babelshelf.translate.translation import translate_rows
+from benchmarks.proxy_truth import models
+from benchmarks.proxy_truth.data_sets import NONE, TASK, DataSet
+
+FLIPPED = 0.2  # of the labels
+TRANSLATED_ROWS = 250  # a language
+NEAR, USUAL = (0, 20), (20, 50)  # windows of ranks from 0; FAR begins at this share of the candidates
+FAR = 0.8
+SEED_TEXT = b"recipes"
+
+
+@dataclass(frozen=True)
+class Kitchen:
+    """What the recipes are made with.
+
+    Attributes:
+        data: the data set.
+        encoder: ranks candidates, and is the one of the classifier that filters.
+        work: folder of caches and of the glossary.
+        seed: of all that is drawn.
+    """
+
+    data: DataSet
+    encoder: Encoder
+    work: Path
+    seed: int
+
+    @property
+    def random(self) -> np.random.Generator:
+        """A fresh generator of this seed."""
+        return np.random.default_rng([self.seed, *SEED_TEXT])
+
+
+Recipe = Callable[[Kitchen], pl.DataFrame]
+
+
+def half(kitchen: Kitchen) -> pl.DataFrame:
+    """Half of the labels: of the query groups, at random."""
+    train = kitchen.data.train
+    groups = train["group"].unique().sort().to_numpy()
+    kept = kitchen.random.permutation(groups)[: len(groups) // 2]
+    return train.filter(pl.col("group").is_in(kept.tolist()))
+
+
+def flipped(kitchen: Kitchen) -> pl.DataFrame:
+    """A fifth of the labels turned around, at random."""
+    train = kitchen.data.train
+    wrong = kitchen.random.permutation(train.height) < round(FLIPPED * train.height)
+    return train.with_columns(label=pl.when(pl.Series(wrong)).then(1 - pl.col("label")).otherwise("label"))
+
+
+def translated(kitchen: Kitchen) -> pl.DataFrame:
+    """With queries translated by the data set's glossary."""
+    data = kitchen.data
+    values = read(Path("params.yaml"))
+    values["translate"] |= {"languages": data.translated, "sources": data.train["language"].unique().sort().to_list()}
+    values["tasks"][TASK]["translate"] = {"rows_per_language": TRANSLATED_ROWS}
+    settings = section(TranslateParams, values, "translate", TASK)
+    glossary = kitchen.work / "glossary.tsv"
+    data.glossary.write_csv(glossary, separator="\t", quote_style="never")
+    cache: WorkCache[str] = WorkCache(kitchen.work / "translations")
+    translator = lexicon.load(settings, glossary)
+    return translate_rows(
+        data.train, data.held_out, translator=translator, cache=cache, settings=settings, seed=kitchen.seed
+    ).rows
+
+
+def with_negatives(window: tuple[int, int], kitchen: Kitchen, rows: pl.DataFrame | None = None) -> pl.DataFrame:
+    """With negatives of a window of ranks, half as many as positives."""
+    rows = kitchen.data.train if rows is None else rows
+    share = float(rows["label"].cast(pl.Float64).mean())  # type: ignore[arg-type]
+    settings = load(MineNegativesParams, "mine_negatives", TASK).model_copy(
+        update={"rank_window": window, "positive_share": share / (1 + share / 2)}
+    )
+
+    def embed(texts: list[str], prompt: str) -> np.ndarray:
+        return cached_vectors(texts, kitchen.encoder, kitchen.work / "vectors", prompt)
+
+    return concat(rows, mine(rows, kitchen.data.candidates, embed, settings, kitchen.seed).rows)
+
+
+def far(kitchen: Kitchen) -> pl.DataFrame:
+    """With negatives of the farthest fifth of the candidates."""
+    count = len(kitchen.data.candidates)
+    return with_negatives((int(FAR * count), count), kitchen)
+
+
+def with_usual_negatives(kitchen: Kitchen) -> pl.DataFrame:
+    """Translations where there is a glossary, then negatives of the paper's window."""
+    return with_negatives(USUAL, kitchen, translated(kitchen) if kitchen.data.glossary is not None else None)
+
+
+def all_steps(kitchen: Kitchen) -> pl.DataFrame:
+    """Translations, negatives, and the filter by the classifier's out-of-fold scores."""
+    rows = with_usual_negatives(kitchen)
+    settings = load(ClassifierParams, "classifier", TASK)
+    features = models.features(rows, kitchen.encoder, kitchen.work)
+    p_yes = out_of_fold(features, rows["label"], rows["group"], settings, kitchen.seed)
+    scores = rows.select("id", p_yes=pl.Series(p_yes))
+    return filter_rows(rows, scores, no_truth(), load(FilterParams, "filter", TASK)).kept
+
+
+RECIPES: dict[str, Recipe] = {
+    NONE: lambda kitchen: kitchen.data.train,
+    "flipped": flipped,
+    "half": half,
+    "near": partial(with_negatives, NEAR),
+    "far": far,
+    "all": all_steps,
+    "negatives": with_usual_negatives,
+    "translated": translated,
+}
+
+
+def recipes(data: DataSet) -> dict[str, Recipe]:
+    """Those that the data set allows: without a glossary nothing is translated."""
+    return {name: recipe for name, recipe in RECIPES.items() if name != "translated" or data.glossary is not None}

@@ -1,0 +1,77 @@
+"""The results' file: a JSON line a run. A run that is in it is not made again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from babelshelf.calibrate.thresholds import tuned
+from babelshelf.evaluate.bootstrap import resample
+from babelshelf.evaluate.metric_names import RESAMPLED
+from babelshelf.evaluate.metrics import point_metrics
+from babelshelf.tables.predictions import all_yes_f1
+
+RESULTS = Path("benchmarks/results/proxy_truth.jsonl")
+KEY = ("data", "model", "recipe", "seed")
+RESAMPLES = 200
+DIGITS = 5
+AVERAGE_PRECISION = "average_precision"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Dev and test with `p_yes`, and the languages of train."""
+
+    dev: pl.DataFrame
+    test: pl.DataFrame
+    known: list[str]
+
+
+def finished(file: Path) -> set[tuple[Any, ...]]:
+    """The runs that a file has, as values of `KEY`."""
+    return {tuple(line[key] for key in KEY) for line in read_results(file)}
+
+
+def read_results(file: Path) -> list[dict[str, Any]]:
+    """All lines of a file, none where there is no file."""
+    if not file.is_file():
+        return []
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def append(file: Path, result: dict[str, Any]) -> None:
+    """Add a run, in one write."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(result, ensure_ascii=False) + "\n")
+
+
+def measured(scored: Scored, seed: int) -> dict[str, Any]:
+    """Metrics on test with the threshold of dev, and AP in `RESAMPLES` draws of test's query groups.
+
+    All runs on a test set draw the same groups, so that differences of their draws are paired.
+    """
+    thresholds = tuned(scored.dev, None)
+    test = thresholds.answer(scored.test)
+    absent = test.filter(~pl.col("language").is_in(scored.known))
+    everything, of_absent = point_metrics(test), point_metrics(absent)
+    draws = {
+        name: resample([rows], resamples=RESAMPLES, seed=seed)[0].draws[RESAMPLED.index(AVERAGE_PRECISION)]
+        for name, rows in (("all", test), ("absent", absent))
+    }
+    return {
+        "threshold": thresholds.shared,
+        "f1": round(everything["f1"], DIGITS),
+        "mcc": round(everything["mcc"], DIGITS),
+        "ap": round(everything[AVERAGE_PRECISION], DIGITS),
+        "ap_absent": round(of_absent[AVERAGE_PRECISION], DIGITS),
+        "f1_absent": round(of_absent["f1"], DIGITS),
+        "all_yes_f1": round(all_yes_f1(test["label"].to_numpy() == 1), DIGITS),
+        "ap_draws": np.round(draws["all"], DIGITS).tolist(),
+        "ap_absent_draws": np.round(draws["absent"], DIGITS).tolist(),
+    }
