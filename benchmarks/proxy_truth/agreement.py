@@ -2,7 +2,8 @@
 
 A gain has two sources of variance. The query groups of test: AP in draws of them, the same for all runs. The seed: its
 variance is pooled over a model's recipes on a data set, and a Student t of as many degrees of freedom, times the
-standard error of the mean over seeds, is added to each draw. Intervals are percentiles of the draws.
+standard error of the mean over seeds, is added to each draw. Intervals are percentiles of the draws. Where seeds differ
+more under one recipe than under others, its interval is too narrow and those of the others are too wide.
 """
 
 from __future__ import annotations

@@ -30,7 +30,6 @@ STEPS = 94  # of the optimizer, for every recipe: two epochs of 1,500 rows
 BATCH = 32
 MAX_LENGTH = 256
 TEMPLATES = {"sft": "short", "zero-shot": "alpaca"}  # an instruction for a model that was not fine-tuned
-CLASSIFIER = ClassifierParams(penalties=[0.01, 0.03, 0.1, 0.3, 1.0], folds=5, penalty_rows=50_000)
 
 
 class Model(Protocol):
@@ -97,13 +96,14 @@ class ClassifierModel:
     def __init__(self, encoder: str, work: Path) -> None:
         self.name = "classifier"
         self._encoder, self._work = load_builtin(encoder), work
+        self._settings = load(ClassifierParams, "classifier", TASK)
         self.facts: dict[str, object] = {"device": "cpu", "encoder": encoder}
 
     def scores(self, train: pl.DataFrame | None, rows: pl.DataFrame, seed: int) -> np.ndarray:
         """See `Model`."""
         if train is None:
             raise ValueError("a classifier has no answer before it is trained")
-        fitted = fit(features(train, self._encoder, self._work), train["label"], train["group"], CLASSIFIER, seed)
+        fitted = fit(features(train, self._encoder, self._work), train["label"], train["group"], self._settings, seed)
         return fitted.predict(features(rows, self._encoder, self._work))
 
 

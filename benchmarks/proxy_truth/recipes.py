@@ -122,7 +122,7 @@ def with_usual_negatives(kitchen: Kitchen) -> pl.DataFrame:
 def all_steps(kitchen: Kitchen) -> pl.DataFrame:
     """Translations, negatives, and the filter by the classifier's out-of-fold scores."""
     rows = with_usual_negatives(kitchen)
-    settings = load(ClassifierParams, "classifier") if "classifier" in read(Path("params.yaml")) else models.CLASSIFIER
+    settings = load(ClassifierParams, "classifier", TASK)
     features = models.features(rows, kitchen.encoder, kitchen.work)
     p_yes = out_of_fold(features, rows["label"], rows["group"], settings, kitchen.seed)
     scores = rows.select("id", p_yes=pl.Series(p_yes))

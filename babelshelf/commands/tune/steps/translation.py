@@ -88,6 +88,8 @@ def load(context: Context) -> TranslationStep:
     settings = context.section(TranslateParams, "translate")
     if not settings.languages:
         raise StepUnavailableError("translate.languages is [] in params.yaml: there is no translator or glossary")
+    if not context.languages:
+        raise StepUnavailableError("train has every language of dev, and too few to leave some out")
     known = _known(settings)
     targets = [language for language in context.languages if known is None or language in known]
     sources = [language for language in context.data.languages if known is None or language in known]
