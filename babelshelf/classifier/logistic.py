@@ -2,7 +2,7 @@
 
 Every pass over the features serves all problems, as one product of matrices. The minimizer is L-BFGS with the inverse
 of Böhning's bound of the Hessian, X'X / 4 + penalty (Böhning and Lindsay 1988), as its first approximation, so that
-some 20 passes suffice: scikit-learn's solvers fit one problem at a time and need some hundred passes each.
+some 20 passes suffice for all: scikit-learn's lbfgs fits one problem at a time, in 40 to 90 passes each on real pairs.
 """
 
 from __future__ import annotations
