@@ -20,6 +20,7 @@ from babelshelf.commands.ladder.rows import (
     select,
 )
 from babelshelf.commands.ladder.runner import LadderOutcome, run_experiments
+from babelshelf.commands.measured_languages import measured_languages
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, load_seed, read
 
@@ -45,6 +46,9 @@ def run(names: Sequence[str], seeds: Sequence[int], jobs: int, file: Path, conso
     baselines = _baselines(rows, requested, seed)
     outcome = run_experiments(requested, baselines, jobs, console)
     console.print(table(select(rows, names), [*requested, *baselines], outcome))
+    share = float(read(PARAMS_FILE)["evaluate"]["in_train_share"])
+    for task, prepared in outcome.prepared.items():
+        console.print(measured_languages(task, prepared, share), highlight=False)
     failed = [experiment.name for experiment in requested if experiment.name not in outcome.f1]
     if failed:
         raise InputError(f"{len(failed)} of {len(requested)} experiments failed: {', '.join(failed)}")

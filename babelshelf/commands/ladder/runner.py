@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,9 +20,11 @@ from babelshelf.commands.ladder.experiments import Clone, untracked_inputs
 from babelshelf.commands.ladder.recipe import Recipe
 from babelshelf.commands.ladder.rows import Experiment, with_values
 from babelshelf.commands.ladder.schedule import WorkSchedule, work_keys
+from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, read
 
 SUMMARY = "metrics/summarize.json"
+PREPARED = "metrics/prepare.json"
 LOGS = Path(".cache", "ladder")
 DVC_FILE = Path("dvc.yaml")
 
@@ -33,10 +36,12 @@ class LadderOutcome:
     Attributes:
         f1: on test by experiment and task, 0 to 1; without the experiments that failed.
         seconds: by experiment.
+        prepared: statistics of the data by task (metrics/prepare.json), of the experiment that came last.
     """
 
     f1: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    prepared: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ def run_experiments(
         for experiment in baselines:
             with suppress(ExperimentFailedError):
                 if folders[0].is_up_to_date(experiment.name, experiment.params):
-                    outcome.f1[experiment.name] = _f1(folders[0], experiment.name)
+                    _read_results(folders[0], experiment.name, outcome)
         if recipes:
             outdated = {experiment.name: experiment for experiment in requested if experiment.name in recipes}
             _run_all(folders, outdated, recipes, outcome, progress)
@@ -116,7 +121,7 @@ def _outdated(
         progress.line(name, f"Checking {name}")
         try:
             if clone.is_up_to_date(name, experiment.params):
-                outcome.f1[name] = _f1(clone, name)
+                _read_results(clone, name, outcome)
                 message = f"up to date ({time.monotonic() - start:.0f} s)"
                 progress.of_experiment(name, message)
             else:
@@ -145,7 +150,7 @@ def _run_all(
         start = time.monotonic()
         try:
             message = _run_one(clone, requested[name], recipes[name], schedule, progress)
-            outcome.f1[name] = _f1(clone, name)
+            _read_results(clone, name, outcome)
         except ExperimentFailedError as error:
             message = f"[bold]failed[/]: {escape(str(error))}"
         seconds = time.monotonic() - start
@@ -187,7 +192,10 @@ def _run_one(
     return f"{len(ran)} stages ran, {len(recipe.stages) - len(ran)} came from the cache"
 
 
-def _f1(clone: Clone, name: str) -> dict[str, float]:
-    """F1 on test by task, of the experiment in the user's repository."""
+def _read_results(clone: Clone, name: str, outcome: LadderOutcome) -> None:
+    """F1 on test by task and the statistics of the data, of the experiment in the user's repository."""
     summary = json.loads(clone.read(name, SUMMARY))
-    return {task: values["f1"] for task, values in summary["tasks"].items()}
+    outcome.f1[name] = {task: values["f1"] for task, values in summary["tasks"].items()}
+    with suppress(InputError):  # a pipeline of the user's may have no such metrics
+        prepared = json.loads(clone.read(name, PREPARED))
+        outcome.prepared |= {task: prepared[task] for task in summary["tasks"]}

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from babelshelf.commands.measured_languages import measured_languages
 from babelshelf.commands.report.findings import Findings
 from babelshelf.core.variants import VARIANTS
 from babelshelf.page.cells import NONE, share
-from babelshelf.page.document import Block, ReportSection, Table
+from babelshelf.page.document import Block, ReportSection, Table, Text
 from babelshelf.page.prepared import language_table, split_table
 
 
@@ -20,6 +21,8 @@ def data(findings: Findings) -> Iterator[ReportSection]:
         blocks: list[Block] = []
         prepared = (named.run.json("metrics/prepare.json") or {}).get(task)
         if prepared is not None:
+            share_in_train = (named.run.params).get("evaluate", {}).get("in_train_share", 0.0)
+            blocks.append(Text(measured_languages(task, prepared, share_in_train) + "."))
             blocks += [split_table(task, prepared), language_table(task, prepared)]
         variants = list(_variant_tables(findings, task))
         yield ReportSection(f"data-{task}", f"Data of {task}", [*blocks, *variants], level=3)
