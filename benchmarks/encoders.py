@@ -25,7 +25,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.preprocessing import StandardScaler
 
 from babelshelf.encoder.builtin_encoders import load_builtin
-from benchmarks.mining import alone
+from benchmarks.alone import alone
 
 ENCODERS = ["use_multilingual", "e5_small", "use_multilingual+e5_small"]
 PENALTIES = [1e-5, 1e-4, 1e-3, 1e-2]
@@ -46,23 +46,27 @@ def speed(*, pairs: Path, texts: int, encoders: tuple[str, ...]) -> None:
     unique = pl.concat([rows["query"], rows["candidate"]]).drop_nulls().unique(maintain_order=True).to_list()
     some = [f"{unique[number % len(unique)]} {number // len(unique) or ''}".strip() for number in range(texts)]
     click.echo(f"{texts:,} texts, {sum(map(len, some)) / texts:.0f} characters on average\n")
-    click.echo("| encoder | load s | embed s | texts/s | peak MB |\n|---|---|---|---|---|")
+    click.echo("| encoder | load s | embed s | texts/s | memory MB |\n|---|---|---|---|---|")
     for name in encoders:
         run = alone(embedded, name, some)
         click.echo(
-            f"| {name} | {run['load']:.1f} | {run['embed']:.1f} | {texts / run['embed']:,.0f} | {run['peak']:,.0f} |"
+            f"| {name} | {run['load']:.1f} | {run['embed']:.1f} | {texts / run['embed']:,.0f} | {run['memory']:,.0f} |"
         )
 
 
 def embedded(name: str, texts: list[str]) -> dict[str, Any]:
     """Time and memory of one encoder."""
-    start = time.process_time()
+    start, before = time.process_time(), _peak()
     encoder = load_builtin(name)
     encoder.encode(["a first text loads what is loaded late"])
     loaded = time.process_time()
     encoder.encode(texts)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"load": loaded - start, "embed": time.process_time() - loaded, "peak": peak}
+    return {"load": loaded - start, "embed": time.process_time() - loaded, "memory": _peak() - before}
+
+
+def _peak() -> float:
+    """The largest resident set of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 @main.command()

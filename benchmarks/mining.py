@@ -14,11 +14,9 @@ docs/benchmarks.md has results.
 
 from __future__ import annotations
 
-import multiprocessing
 import resource
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +37,7 @@ from babelshelf.encoder.builtin_encoders import load_builtin
 from babelshelf.encoder.embedder import encode, load_embedder
 from babelshelf.mine_negatives import mining, vector_index
 from babelshelf.mine_negatives.params import MineNegativesParams
+from benchmarks.alone import alone
 
 K = 51  # the window [20, 50) and the positive itself
 WINDOW = (20, 50)
@@ -215,12 +214,6 @@ def _timed(module: Any, name: str, parts: dict[str, float]) -> None:  # noqa: AN
         return result
 
     setattr(module, name, run)
-
-
-def alone(function: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Any]:
-    """What `function` gives in a new process, whose peak of memory is its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
 
 
 def paths(taxonomy: Path) -> list[str]:

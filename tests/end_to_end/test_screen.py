@@ -17,7 +17,8 @@ from tests.helpers.workspace import DVC, MINUTES, Workspace, stages_run
 pytestmark = pytest.mark.pipeline
 
 OF_DVC = re.compile(
-    r"Running stage |> python -m stages\.|(Updating|Generating) lock file|Use `dvc push`|To track|\s+git add"
+    r"Running stage |> python -m stages\.|(Updating|Generating) lock file|Use `dvc push`"
+    r"|To (track|enable) |\s+(git|dvc) "
 )
 BAR = re.compile(r"[^|]+: +\d+%\|")
 ADVICE = re.compile(r"(check|warning): ", re.IGNORECASE)
