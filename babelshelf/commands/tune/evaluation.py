@@ -25,6 +25,7 @@ from babelshelf.core.work_cache import WorkCache
 from babelshelf.encoder.encoder import FloatArray
 
 SUBFOLDS = 3  # that give the out-of-fold scores of training rows
+PENALTY_GRID = 2  # penalties for each doubling of the rows
 KEPT = 6  # training sets in memory, so that the options of a later step share them
 
 
@@ -174,7 +175,9 @@ class Evaluator:
         features = Scaled(self.texts.features(training.rows), self._standard(budget), keep=True)
         labels = training.rows["label"].to_numpy().astype(np.float32)
         penalty, rows = self.head
-        penalties = penalty * rows / np.maximum(masks.sum(axis=0), 1)
+        # On a coarse grid, as `Standardized` keeps a matrix of the features' size for each penalty.
+        exact = np.log2(penalty * rows / np.maximum(masks.sum(axis=0), 1))
+        penalties = 2 ** (np.round(PENALTY_GRID * exact) / PENALTY_GRID)
         return solve(features, MaskedProblems.of(labels, masks, penalties), start)
 
     def _solve_original(self, budget: Budget, splits: tuple[Split, ...]) -> Array:
