@@ -43,6 +43,7 @@ from babelshelf.base_model.params import BaseModelParams, NanoLmParams
 from babelshelf.core.params import load
 from babelshelf.core.rows import read_rows
 from babelshelf.llm.base_model import load_tokenizer
+from babelshelf.llm.params import fastest_precision
 from babelshelf.llm.prompts import Template, answer_ids, encode, load_template
 from babelshelf.score.backends.transformers import Params
 from babelshelf.score.params import ScoreParams
@@ -157,6 +158,8 @@ def _contenders(
     prompts = [len(ids) for ids in encode(rows, prompt, tokenizer, MAX_LENGTH).ids]
     pairs = [len(ids) for ids in tokenizer(rows["query"].to_list(), rows["candidate"].to_list())["input_ids"]]
     tried = [one for one in TRIED if saved == "fp32" or one[:2] == ("sdpa", saved)]  # the others take minutes to lose
+    if saved == "fp32" and fastest_precision() == "fp32":  # bf16 is emulated: some 30 times slower
+        tried = [one for one in tried if one[1] == "fp32"]
     attention, precision, size = fastest_cross_encoder(rows.head(2000), models.classifier, tried)
     contenders = {
         "generate": Contender(generate(models.scored, tokenizer, prompt), saved, needed_flops(config, prompts, 2)),
