@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from babelshelf.classifier.features import pair_features
+from babelshelf.classifier.features import PairFeatures, pair_features
 from babelshelf.classifier.model import Classifier, load_classifier
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, write_json
@@ -51,7 +51,11 @@ class PairClassifier:
 
     def p_yes(self, rows: pl.DataFrame, cache: Path) -> npt.NDArray[np.float64]:
         """p(yes) of rows with the columns `query` and `candidate`, shape (n_rows,); `cache`: see `cached_vectors`."""
-        return self.classifier.predict(pair_features(rows, self.encoder, cache, levels=self.levels))
+        return self.classifier.predict(self.features(rows, cache))
+
+    def features(self, rows: pl.DataFrame, cache: Path) -> PairFeatures:
+        """The features that the head reads, of rows as in `p_yes`."""
+        return pair_features(rows, self.encoder, cache, levels=self.levels)
 
 
 def is_classifier(folder: Path) -> bool:

@@ -1,27 +1,31 @@
-"""Vectors of texts, each text embedded once: kept by text and encoder in a cache that all stages share."""
+"""Vectors of lists of texts, kept by texts and encoder in a cache that all stages share.
+
+The last bits of a vector depend on the texts that are embedded with it, as products of matrices of other shapes add in
+another order. So what is kept is whole chunks: the same list has the same vectors, whatever the cache has of it.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from babelshelf.core.partial_work import fingerprint
 from babelshelf.core.work_cache import WorkCache
 from babelshelf.encoder.encoder import Encoder, FloatArray
 from babelshelf.runtime.screen import progress
 
-CHUNK = 1024  # texts that are stored at once: what a kill loses at most
+CHUNK = 1024  # texts: what a kill loses at most
 
 
 def cached_vectors(texts: Sequence[str], encoder: Encoder, cache: Path, prompt: str = "") -> FloatArray:
-    """Unit vectors of `texts`; only those that the cache lacks are embedded.
+    """Unit vectors of `texts`; only the chunks that the cache lacks are embedded.
 
     Args:
         texts: distinct texts.
         encoder: the encoder.
-        cache: folder of the cache. A text's key holds the encoder's identity and the prompt.
+        cache: folder of the cache. A chunk's key holds its texts, the encoder's identity and the prompt.
         prompt: instruction before each text, see `Encoder.encode`.
 
     Returns:
@@ -38,16 +42,9 @@ def cached_vectors(texts: Sequence[str], encoder: Encoder, cache: Path, prompt: 
 
 
 def _chunk(texts: Sequence[str], encoder: Encoder, stored: WorkCache[bytes], prompt: str) -> FloatArray:
-    keys = [_key(text, encoder.identity, prompt) for text in texts]
-    known = stored.get_many(keys)
-    missing = [number for number, key in enumerate(keys) if key not in known]
-    if missing:
-        new = encoder.encode([texts[number] for number in missing], prompt).astype("<f4", copy=False)
-        added = {keys[number]: vector.tobytes() for number, vector in zip(missing, new, strict=True)}
-        stored.put_many(added)
-        known |= added
-    return np.stack([np.frombuffer(known[key], "<f4") for key in keys])
-
-
-def _key(text: str, identity: str, prompt: str) -> str:
-    return hashlib.blake2b("\0".join((identity, prompt, text)).encode(), digest_size=16).hexdigest()
+    key = fingerprint(encoder.identity, prompt, list(texts))
+    known = stored.get_many([key]).get(key)
+    if known is None:
+        known = encoder.encode(texts, prompt).astype("<f4", copy=False).tobytes()
+        stored.put_many({key: known})
+    return np.frombuffer(known, "<f4").reshape(len(texts), encoder.dimension)

@@ -12,11 +12,11 @@ import polars as pl
 from babelshelf.classifier.model_folder import PairClassifier, load_model
 from babelshelf.core.files import work_dir
 
-CHUNK = 2**18  # pairs: the texts that they share are read from the cache of vectors once
+CHUNK = 2**18  # pairs
 
 
 class ClassifierScorer:
-    """A `Scorer` whose prompts are the pairs themselves.
+    """A `Scorer` whose prompts are the numbers of the rows that it was last given.
 
     Args:
         model: the classifier.
@@ -29,8 +29,9 @@ class ClassifierScorer:
         self._model, self._cache = model, cache
 
     def encode(self, rows: pl.DataFrame) -> pl.Series:
-        """The pairs, a Struct of `query` and `candidate`, shape (rows,)."""
-        return rows.select(pair=pl.struct("query", "candidate")).to_series()
+        """Numbers of the rows, Int64, shape (rows,); the texts of all rows are embedded, each once."""
+        self._features = self._model.features(rows, self._cache)
+        return pl.Series("row", np.arange(rows.height))
 
     def order(self, prompts: pl.Series) -> np.ndarray:
         """As they are, int64, shape (prompts,)."""
@@ -38,7 +39,7 @@ class ClassifierScorer:
 
     def score(self, prompts: pl.Series) -> np.ndarray:
         """p(yes) of each pair, float64, shape (prompts,)."""
-        return self._model.p_yes(prompts.struct.unnest(), self._cache)
+        return self._model.classifier.predict(self._features.take(prompts.to_numpy()))
 
 
 @contextmanager

@@ -116,6 +116,7 @@ def test_memory_is_estimated_from_the_rows_where_they_are_there(values: dict[str
 
 
 def test_memory_of_scoring_is_estimated_from_the_rows_too(values: dict[str, Any]) -> None:
+    values["tasks"]["qc"]["method"] = "sft"
     values["sft"]["max_length"] = 200_000
     values["score"]["transformers"] |= {"batch_tokens": 512, "row_tokens": 64, "precision": "fp32", "weights": "fp32"}
     laptop = Pretended(gpus=[], memory=16)

@@ -55,7 +55,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def repository(root: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository in which a model of qi is trained and calibrated, as the working folder."""
     params = round_trip(NANO)
-    merge(params, commented({"score": {"transformers": {"precision": "fp32", "weights": "fp32"}}}))
+    fp32 = {"transformers": {"precision": "fp32", "weights": "fp32"}}
+    merge(params, commented({"score": fp32, "tasks": {"qc": {"method": "sft"}, "qi": {"method": "sft"}}}))
     YAML().dump(params, tmp_path / "params.yaml")
     shutil.copytree(models, tmp_path / "models")
     write_json(tmp_path / "metrics" / "calibrate" / "qi.json", {"threshold": THRESHOLD})

@@ -64,7 +64,8 @@ def test_windows_go_from_the_nearest_candidates_to_the_whole_catalogue(data: Sea
     windows = step.windows()
     assert windows[0][0] == 1
     assert max(last for _, last in windows) == TOPICS * TEXTS - 1
-    assert (10, 40) in windows  # that of the params
+    own = tune_data.params()["tasks"][data.task]["mine_negatives"]["rank_window"]
+    assert tuple(own) in windows
 
 
 @pytest.mark.parametrize("window", [(1, 5), (50, TOPICS * TEXTS - 1)])
