@@ -32,8 +32,8 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --override requirements/overrides.txt --no-annotate \
 	--custom-compile-command 'make lock' --upgrade
 
-# Commits of the hub that models are pinned to are no secrets.
-SECRETS := detect-secrets-hook --exclude-lines 'revision: .?[0-9a-f]{40}'
+# No secrets: commits of the hub that models are pinned to, and SHA-256 digests of weights.
+SECRETS := detect-secrets-hook --exclude-lines 'revision: .?[0-9a-f]{40}|: "[0-9a-f]{64}"'
 
 .PHONY: repro ladder data-report report test test-slow test-all test-ci test-vllm lint check lock
 
