@@ -104,6 +104,7 @@ def search_recipe(
     steps, left_out = load_steps(context)
     own = [data.rows["query"].to_list(), data.rows["candidate"].to_list()]
     texts = PairTexts.of(
+        data.rows.filter(pl.Series(data.trainable)),
         (text for part in [*own, *(step.texts() for step in steps.values())] for text in part),
         encoder,
         work_dir() / "encoder",
