@@ -27,7 +27,7 @@ def check() -> None:
     from babelshelf.preflight.requirements import require_all  # noqa: PLC0415
 
     check_params()
-    for line in notes(read(PARAMS_FILE), Path("metrics/prepare.json")):
+    for line in notes(read(PARAMS_FILE), Path("metrics/prepare.json"), Path("dvc.lock")):
         click.echo(line)
     require_all()
     click.echo(f"{PARAMS_FILE}: ok")

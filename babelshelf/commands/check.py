@@ -6,7 +6,7 @@ No stage imports this module: it knows every section's model, and a stage must d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -84,29 +84,48 @@ def check_values(values: dict[str, Any], file: Path) -> None:
         raise InputError("\n".join(dict.fromkeys(problems)))
 
 
-def notes(values: dict[str, Any], prepared: Path) -> list[str]:
-    """What is valid and may still not be meant, a line each; the arguments are those of `unmeasured_translation`."""
+def notes(values: dict[str, Any], prepared: Path, lock: Path) -> list[str]:
+    """What is valid and may still not be meant, a line each.
+
+    Args:
+        values: all of params.yaml.
+        prepared: the metrics of `prepare`.
+        lock: dvc.lock, which says with which params `prepare` ran.
+    """
+    is_current = prepared.is_file() and not _is_of_other_params(values, lock)
+    found = read_json(prepared) if is_current else {}
     return [
-        *unmeasured_translation(values, prepared),
-        *languages_without_encoder(values, prepared),
+        *unmeasured_translation(values, found),
+        *languages_without_encoder(values, found),
         *unused_scoring_backend(values),
     ]
 
 
-def unmeasured_translation(values: dict[str, Any], prepared: Path) -> list[str]:
+def _is_of_other_params(values: dict[str, Any], lock: Path) -> bool:
+    """Whether `prepare` ran last with other params than those of `values`, as after another profile."""
+    stages = read(lock).get("stages", {}) if lock.is_file() else {}
+    ran_with = stages.get("prepare", {}).get("params", {}).get(str(PARAMS_FILE), {})
+    return "prepare" in ran_with and ran_with["prepare"] != values["prepare"]
+
+
+def unmeasured_translation(values: dict[str, Any], prepared: Mapping[str, Any]) -> list[str]:
     """A line on each task whose dev and test have none of the languages that training queries are translated into.
 
     Args:
         values: all of params.yaml.
-        prepared: the metrics of `prepare`; without them nothing is known of dev and test.
+        prepared: the metrics of `prepare`; empty where it has not run with these params.
     """
     languages = values["translate"]["languages"]
-    if not languages or not prepared.is_file():
+    if not languages:
         return []
-    found = read_json(prepared)
+    if not prepared:
+        return [
+            f"check: translate.languages: whether {', '.join(languages)} are in dev or test is not known before "
+            "`dvc repro prepare` has run with these params: run it, then `babelshelf check` again"
+        ]
     lines = []
     for task in _tasks(values):
-        splits = [found.get(task, {}).get(split, {}).get("languages", {}) for split in ("dev", "test")]
+        splits = [prepared.get(task, {}).get(split, {}).get("languages", {}) for split in ("dev", "test")]
         if not any(set(languages) & set(split) for split in splits):
             lines.append(
                 f"check: translate.languages: none of {', '.join(languages)} is in dev or test of {task}, so its "
@@ -127,18 +146,17 @@ def unused_scoring_backend(values: dict[str, Any]) -> list[str]:
     ]
 
 
-def languages_without_encoder(values: dict[str, Any], prepared: Path) -> list[str]:
+def languages_without_encoder(values: dict[str, Any], prepared: Mapping[str, Any]) -> list[str]:
     """A line on the languages of the data, or of translations, that the built-in encoder was not trained for.
 
     Args:
         values: all of params.yaml.
-        prepared: the metrics of `prepare`; without them only the languages of translations are known.
+        prepared: the metrics of `prepare`; empty where only the languages of translations are known.
     """
     model = values["base_model"]["embedder"]["model"]
     if not is_builtin(model):
         return []
-    found = read_json(prepared) if prepared.is_file() else {}
-    splits = [found.get(task, {}).get(split, {}) for task in _tasks(values) for split in ("train", "dev", "test")]
+    splits = [prepared.get(task, {}).get(split, {}) for task in _tasks(values) for split in ("train", "dev", "test")]
     used = set(values["translate"]["languages"]).union(*(split.get("languages", {}) for split in splits))
     unknown = sorted(used - languages(model))
     if not unknown:
