@@ -6,7 +6,7 @@ No stage imports this module: it knows every section's model, and a stage must d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -84,36 +84,35 @@ def check_values(values: dict[str, Any], file: Path) -> None:
         raise InputError("\n".join(dict.fromkeys(problems)))
 
 
-def notes(values: dict[str, Any], prepared: Path, lock: Path) -> list[str]:
-    """What is valid and may still not be meant, a line each.
+def prepared_statistics(values: dict[str, Any], metrics: Path, lock: Path) -> dict[str, Any]:
+    """The statistics that `prepare` wrote, by task; none where it has not run yet with the params of today.
 
     Args:
         values: all of params.yaml.
-        prepared: the metrics of `prepare`.
-        lock: dvc.lock, which says with which params `prepare` ran.
+        metrics: metrics/prepare.json.
+        lock: dvc.lock, which says what params the last run of `prepare` had.
     """
-    is_current = prepared.is_file() and not _is_of_other_params(values, lock)
-    found = read_json(prepared) if is_current else {}
+    if not (metrics.is_file() and lock.is_file()):
+        return {}
+    ran = read(lock).get("stages", {}).get("prepare", {}).get("params", {}).get(PARAMS_FILE.name, {})
+    return read_json(metrics) if ran.get("prepare") == values["prepare"] else {}
+
+
+def notes(values: dict[str, Any], prepared: dict[str, Any]) -> list[str]:
+    """What is valid and may still not be meant, a line each; `prepared` is that of `prepared_statistics`."""
     return [
-        *unmeasured_translation(values, found),
-        *languages_without_encoder(values, found),
+        *unmeasured_translation(values, prepared),
+        *languages_without_encoder(values, prepared),
         *unused_scoring_backend(values),
     ]
 
 
-def _is_of_other_params(values: dict[str, Any], lock: Path) -> bool:
-    """Whether `prepare` ran last with other params than those of `values`, as after another profile."""
-    stages = read(lock).get("stages", {}) if lock.is_file() else {}
-    ran_with = stages.get("prepare", {}).get("params", {}).get(str(PARAMS_FILE), {})
-    return "prepare" in ran_with and ran_with["prepare"] != values["prepare"]
-
-
-def unmeasured_translation(values: dict[str, Any], prepared: Mapping[str, Any]) -> list[str]:
+def unmeasured_translation(values: dict[str, Any], prepared: dict[str, Any]) -> list[str]:
     """A line on each task whose dev and test have none of the languages that training queries are translated into.
 
     Args:
         values: all of params.yaml.
-        prepared: the metrics of `prepare`; empty where it has not run with these params.
+        prepared: the statistics of `prepare`; without them nothing is known of dev and test, which the line says.
     """
     languages = values["translate"]["languages"]
     if not languages:
@@ -146,12 +145,12 @@ def unused_scoring_backend(values: dict[str, Any]) -> list[str]:
     ]
 
 
-def languages_without_encoder(values: dict[str, Any], prepared: Mapping[str, Any]) -> list[str]:
+def languages_without_encoder(values: dict[str, Any], prepared: dict[str, Any]) -> list[str]:
     """A line on the languages of the data, or of translations, that the built-in encoder was not trained for.
 
     Args:
         values: all of params.yaml.
-        prepared: the metrics of `prepare`; empty where only the languages of translations are known.
+        prepared: the statistics of `prepare`; without them only the languages of translations are known.
     """
     model = values["base_model"]["embedder"]["model"]
     if not is_builtin(model):

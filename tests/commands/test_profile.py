@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from babelshelf.commands import profile
 from babelshelf.commands.check import (
     check,
     languages_without_encoder,
     notes,
+    prepared_statistics,
     unmeasured_translation,
     unused_scoring_backend,
 )
 from babelshelf.commands.ladder.rows import read_ladder
-from babelshelf.core.files import write_json
+from babelshelf.core.files import read_json, write_json
 from babelshelf.core.params import read
 from babelshelf.llm.params import COMMIT
 from tests.helpers.profiles import NANO
@@ -131,7 +133,7 @@ def test_a_profile_of_the_hub_pins_its_models(root: Path, name: str) -> None:
         assert COMMIT.fullmatch(source["revision"])
 
 
-@pytest.mark.parametrize("name", ["small", "paper", "cikm2025"])
+@pytest.mark.parametrize("name", ["small", "paper", "lm-cpu", "cikm2025"])
 def test_nano_undoes_a_profile(root: Path, params: Path, name: str) -> None:
     before = params.read_text(encoding="utf-8")
     changes = profile.apply(name, params, root / "profiles")
@@ -184,7 +186,8 @@ def test_metrics_of_other_data_say_nothing_of_dev_and_test(
     write_json(tmp_path / "prepare.json", {"qc": of_task, "qi": of_task})
     for name in profiles:
         profile.apply(name, params, root / "profiles")
-    lines = notes(read(params), tmp_path / "prepare.json", tmp_path / "dvc.lock")
+    values = read(params)
+    lines = notes(values, prepared_statistics(values, tmp_path / "prepare.json", tmp_path / "dvc.lock"))
     assert any("not known before" in line for line in lines) == warns
     assert any("not trained for vi" in line for line in lines) != warns
 
@@ -205,7 +208,18 @@ def test_check_names_languages_that_the_encoder_was_not_trained_for(params: Path
     assert languages_without_encoder(values, prepared) == []
 
 
-@pytest.mark.parametrize("models", ["small", "paper"])
+def test_statistics_of_data_that_params_no_longer_name_are_not_used(params: Path, tmp_path: Path) -> None:
+    values, metrics, lock = read(params), tmp_path / "prepare.json", tmp_path / "dvc.lock"
+    write_json(metrics, {"qc": {"dev": {"rows": 3}}})
+    assert prepared_statistics(values, metrics, lock) == {}
+    ran = {"stages": {"prepare": {"params": {"params.yaml": {"prepare": values["prepare"], "seed": 1}}}}}
+    YAML().dump(ran, lock)
+    assert prepared_statistics(values, metrics, lock) == read_json(metrics)
+    values["prepare"]["source"] = "files"
+    assert prepared_statistics(values, metrics, lock) == {}
+
+
+@pytest.mark.parametrize("models", ["small", "paper", "lm-cpu"])
 @pytest.mark.parametrize("data", ["taxonomy", "esci"])
 def test_models_may_come_before_or_after_data_of_one_task(root: Path, tmp_path: Path, data: str, models: str) -> None:
     found = []
