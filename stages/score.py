@@ -15,7 +15,8 @@ from babelshelf.core.params import load
 from babelshelf.core.rows import read_rows, write_table
 from babelshelf.runtime.stage import stage
 from babelshelf.score.params import ScoreParams
-from babelshelf.score.scorer import refuse_final, score_tables
+from babelshelf.score.scorer import read_record, refuse_final, score_tables
+from babelshelf.tables.predictions import source
 
 
 @click.command(help=__doc__)
@@ -28,10 +29,10 @@ from babelshelf.score.scorer import refuse_final, score_tables
 @stage("score", writes="out")
 def main(*, task: str, dev: Path, test: Path, base: Path, model: Path, out: Path) -> str:
     refuse_final(model)
-    splits = {dev: "dev", test: "test"}
+    splits, variant = {dev: "dev", test: "test"}, read_record(model).get("variant")
 
     def write(file: Path, scored: pl.DataFrame) -> None:
-        write_table(out / file.name, scored.with_columns(split=pl.lit(splits[file])))
+        write_table(out / file.name, scored.with_columns(**source(splits[file], variant)))
 
     return score_tables(
         {file: read_rows(file) for file in splits},

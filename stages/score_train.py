@@ -11,13 +11,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import polars as pl
 
 from babelshelf.classifier.model_folder import is_classifier, read_scores
 from babelshelf.core.params import load
 from babelshelf.core.rows import read_rows, write_table
 from babelshelf.runtime.stage import stage
 from babelshelf.score.params import ScoreParams
-from babelshelf.score.scorer import score_tables
+from babelshelf.score.scorer import read_record, score_tables
+from babelshelf.tables.predictions import TRAIN_SCORE_SCHEMA, source
 
 
 @click.command(help=__doc__)
@@ -28,13 +30,18 @@ from babelshelf.score.scorer import score_tables
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @stage("score_train", writes="out")
 def main(*, task: str, pairs: Path, base: Path, model: Path, out: Path) -> str:
-    rows = read_rows(pairs)
+    rows, variant = read_rows(pairs), read_record(model).get("variant")
+
+    def write(_: Path, scored: pl.DataFrame) -> None:
+        scores = scored.with_columns(**source("train", variant)).select(TRAIN_SCORE_SCHEMA.names())
+        write_table(out / "scores.parquet", scores)
+
     if is_classifier(model):
-        write_table(out / "scores.parquet", read_scores(model, rows))
+        write(pairs, read_scores(model, rows))
         return f"{rows.height:,} pairs, out of fold"
     return score_tables(
         {pairs: rows},
-        lambda _, scored: write_table(out / "scores.parquet", scored.select("id", "p_yes")),
+        write,
         base=base,
         model=model,
         settings=load(ScoreParams, "score"),

@@ -77,6 +77,7 @@ def test_every_path_of_the_command_is_a_dep_or_an_out(name: str) -> None:
         "${item}",
         "${item.task}",
         "${item.variant}",
+        "${item.filter_on}",
     } == set()
 
 

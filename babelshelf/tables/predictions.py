@@ -1,4 +1,8 @@
-"""Predictions: the rows of a task with a model's p(yes), as the stage `score` writes them."""
+"""Predictions: p(yes) of a task's rows, with the split of the rows and the training set of the model.
+
+The stage `score` writes those of dev and test, for `calibrate` and `evaluate`; `score_train` those of a training set,
+for `filter`. Each reader refuses predictions of another split, and `filter` those of another training set's model.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,9 @@ from numpy.typing import NDArray
 from babelshelf.core.errors import InputError
 from babelshelf.core.rows import ROW_SCHEMA, check_schema, read_table
 
-PREDICTION_SCHEMA = pl.Schema([*ROW_SCHEMA.items(), ("p_yes", pl.Float64()), ("split", pl.String())])  # dev or test
+SOURCE = {"split": pl.String(), "variant": pl.String()}  # of the rows: train, dev or test; what the model is trained on
+PREDICTION_SCHEMA = pl.Schema([*ROW_SCHEMA.items(), ("p_yes", pl.Float64()), *SOURCE.items()])  # of dev and test
+TRAIN_SCORE_SCHEMA = pl.Schema([("id", pl.String()), ("p_yes", pl.Float64()), *SOURCE.items()])  # of a training set
 
 Labels: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]
@@ -69,6 +75,34 @@ def read_predictions(path: Path, split: str) -> pl.DataFrame:
     if not (predictions["label"] == 1).any():
         raise InputError(f"{path}: no row has the label 1, so there is nothing to measure: give labelled rows")
     return predictions
+
+
+def source(split: str, variant: str | None) -> dict[str, pl.Expr]:
+    """The columns `SOURCE` of predictions; no variant where a model's record names none."""
+    return {"split": pl.lit(split), "variant": pl.lit(variant, pl.String)}
+
+
+def read_train_scores(path: Path, variant: str) -> pl.DataFrame:
+    """Read `id` and `p_yes` of a training set's rows, by the model that was trained on this very set.
+
+    Args:
+        path: a table of `TRAIN_SCORE_SCHEMA`.
+        variant: of the training set.
+
+    Raises:
+        InputError: the file is missing, has other columns, a row of another split than train, or a score of a model
+            that was trained on another variant.
+    """
+    scores = read_table(path)
+    check_schema(scores, TRAIN_SCORE_SCHEMA, str(path))
+    other = scores.filter(pl.col("split").ne_missing("train") | pl.col("variant").ne_missing(variant))
+    if other.height:
+        split, found = other.select("split", "variant").row(0)
+        raise InputError(
+            f"{path}: scores of train rows by the model of {variant!r} are needed, and {other.height} rows are of "
+            f"{split!r} by the model of {found!r}: a training set is filtered by its own model; run score_train again"
+        )
+    return scores.select("id", "p_yes")
 
 
 def labelled(predictions: pl.DataFrame) -> pl.DataFrame:

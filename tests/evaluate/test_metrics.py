@@ -38,6 +38,7 @@ def rows(languages: list[str], labels: list[int | None], p_yes: list[float]) -> 
             "group": [f"g{i // 2}" for i in range(n)],
             "p_yes": p_yes,
             "split": ["dev"] * n,
+            "variant": ["original"] * n,
         },
         schema=PREDICTION_SCHEMA,
     )

@@ -13,6 +13,7 @@ from babelshelf.core.files import read_json
 from babelshelf.core.rows import ROW_SCHEMA, read_rows, write_rows, write_table
 from babelshelf.filter.params import FilterParams
 from babelshelf.filter.self_validation import Filtered, filter_rows
+from babelshelf.tables.predictions import source
 from babelshelf.tables.truth import FACTS_SCHEMA, Truth, no_truth
 from stages.filter import main
 
@@ -187,10 +188,12 @@ def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatc
     Path("params.yaml").write_text("tasks: {qc: {filter: {confidence: 0.9, derived: drop, max_dropped_share: 1}}}")
     rows, scores = table()
     write_rows(Path("train.parquet"), rows)
-    write_table(Path("scores/scores.parquet"), scores)
+    write_table(Path("scores/scores.parquet"), scores.with_columns(**source("train", "negatives")))
     write_table(Path("truth/groups.parquet"), truth().groups)
     write_table(Path("truth/candidates.parquet"), truth().candidates)
     options = [
+        "--variant",
+        "negatives",
         "--train",
         "train.parquet",
         "--scores",
@@ -202,6 +205,10 @@ def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatc
         "--metrics",
         "m.json",
     ]
+    other = CliRunner().invoke(main, ["qc", *options, "--variant", "translated"])
+    assert other.exit_code == 1
+    assert "by the model of 'translated' are needed" in other.output
+    assert not Path("out").exists()
     assert CliRunner().invoke(main, ["qc", *options], catch_exceptions=False).exit_code == 0
     assert read_rows(Path("out/train.parquet")).height == 5
     assert pl.read_parquet("out/dropped.parquet").height == read_json(Path("m.json"))["dropped"] == 6

@@ -20,7 +20,7 @@ from babelshelf.evaluate.metrics import evaluate
 from babelshelf.evaluate.params import EvaluateParams
 from babelshelf.prepare.statistics import split_statistics
 from babelshelf.runtime.stage_log import RESOURCES_SCHEMA
-from babelshelf.tables.predictions import PREDICTION_SCHEMA, Thresholds
+from babelshelf.tables.predictions import PREDICTION_SCHEMA, Thresholds, source
 
 LANGUAGES = ("en", "fr", "es", "ko", "pt", "ja", "th", "de", "it", "pl", "ar", "vi", "id")
 ABSENT = LANGUAGES[7:]
@@ -120,9 +120,9 @@ def _measured(
         labelled = test_rows(size, seed, task)
         generator = np.random.default_rng([seed, noise, size])
         p_yes = 0.5 + signal * (labelled["label"].to_numpy() - 0.5) + 0.15 * generator.normal(size=size)
-        predictions[split] = labelled.with_columns(p_yes=pl.Series(np.clip(p_yes, 0, 1)), split=pl.lit(split)).select(
-            list(PREDICTION_SCHEMA)
-        )
+        predictions[split] = labelled.with_columns(
+            p_yes=pl.Series(np.clip(p_yes, 0, 1)), **source(split, "filtered")
+        ).select(list(PREDICTION_SCHEMA))
     calibrated = calibrate(
         predictions["dev"], CalibrateParams(threshold=threshold, **CALIBRATE | {"per_language": own}), seed
     )
@@ -171,7 +171,7 @@ def _training_sets(task: str, n: int, seed: int) -> dict[str, bytes]:
         f"data/negatives/{task}/dropped": draws,
         f"data/filtered/{task}/train": original,
         f"data/filtered/{task}/dropped": scored,
-        f"data/predictions/train/{task}/scores": scored.select("id", "p_yes"),
+        f"data/predictions/train/{task}/scores": scored.select("id", "p_yes", **source("train", "negatives")),
     }
     metrics = {
         "translate": {"planned": sizes, "kept": sizes, "dropped": {"script": sizes}} | shared,
