@@ -35,7 +35,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --override re
 # No secrets: commits of the hub that models are pinned to, and SHA-256 digests of weights.
 SECRETS := detect-secrets-hook --exclude-lines 'revision: .?[0-9a-f]{40}|: "[0-9a-f]{64}"'
 
-.PHONY: repro ladder data-report report test test-slow test-all test-ci test-vllm lint check lock
+.PHONY: repro ladder data-report report results test test-slow test-all test-ci test-vllm lint check lock
 
 repro: $(VENV)/installed
 	$(BIN)/babelshelf check
@@ -49,7 +49,7 @@ test: $(VENV)/installed-dev
 	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/installed-dev # what `test` leaves out, the benchmarks' tests, and more examples for hypothesis
-	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough tests benchmarks/tests
+	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough
 
 test-all: test test-slow
 
@@ -74,6 +74,10 @@ data-report: $(VENV)/installed # without babelshelf check: it needs neither the 
 
 report: $(VENV)/installed
 	$(BIN)/babelshelf report
+
+results: $(VENV)/installed # the tables of README and docs, from metrics/ and from the committed results of benchmarks
+	$(BIN)/babelshelf readme
+	$(BIN)/python -m benchmarks.tables
 
 check: $(VENV)/installed
 	$(BIN)/babelshelf check

@@ -22,12 +22,13 @@ def main() -> None:
 def check() -> None:
     """Validate all of params.yaml, and say what this machine lacks for it."""
     from babelshelf.commands.check import check as check_params  # noqa: PLC0415
-    from babelshelf.commands.check import notes  # noqa: PLC0415
+    from babelshelf.commands.check import notes, prepared_statistics  # noqa: PLC0415
     from babelshelf.core.params import PARAMS_FILE, read  # noqa: PLC0415
     from babelshelf.preflight.requirements import require_all  # noqa: PLC0415
 
     check_params()
-    for line in notes(read(PARAMS_FILE), Path("metrics/prepare.json")):
+    values = read(PARAMS_FILE)
+    for line in notes(values, prepared_statistics(values, Path("metrics/prepare.json"), Path("dvc.lock"))):
         click.echo(line)
     require_all()
     click.echo(f"{PARAMS_FILE}: ok")

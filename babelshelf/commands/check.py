@@ -84,8 +84,22 @@ def check_values(values: dict[str, Any], file: Path) -> None:
         raise InputError("\n".join(dict.fromkeys(problems)))
 
 
-def notes(values: dict[str, Any], prepared: Path) -> list[str]:
-    """What is valid and may still not be meant, a line each; the arguments are those of `unmeasured_translation`."""
+def prepared_statistics(values: dict[str, Any], metrics: Path, lock: Path) -> dict[str, Any]:
+    """The statistics that `prepare` wrote, by task; none where it has not run yet with the params of today.
+
+    Args:
+        values: all of params.yaml.
+        metrics: metrics/prepare.json.
+        lock: dvc.lock, which says what params the last run of `prepare` had.
+    """
+    if not (metrics.is_file() and lock.is_file()):
+        return {}
+    ran = read(lock).get("stages", {}).get("prepare", {}).get("params", {}).get(PARAMS_FILE.name, {})
+    return read_json(metrics) if ran.get("prepare") == values["prepare"] else {}
+
+
+def notes(values: dict[str, Any], prepared: dict[str, Any]) -> list[str]:
+    """What is valid and may still not be meant, a line each; `prepared` is that of `prepared_statistics`."""
     return [
         *unmeasured_translation(values, prepared),
         *languages_without_encoder(values, prepared),
@@ -93,20 +107,24 @@ def notes(values: dict[str, Any], prepared: Path) -> list[str]:
     ]
 
 
-def unmeasured_translation(values: dict[str, Any], prepared: Path) -> list[str]:
+def unmeasured_translation(values: dict[str, Any], prepared: dict[str, Any]) -> list[str]:
     """A line on each task whose dev and test have none of the languages that training queries are translated into.
 
     Args:
         values: all of params.yaml.
-        prepared: the metrics of `prepare`; without them nothing is known of dev and test.
+        prepared: the statistics of `prepare`; without them nothing is known of dev and test, which the line says.
     """
     languages = values["translate"]["languages"]
-    if not languages or not prepared.is_file():
+    if not languages:
         return []
-    found = read_json(prepared)
+    if not prepared:
+        return [
+            f"check: translate.languages: whether {', '.join(languages)} are in dev or test is not known before "
+            "`dvc repro prepare` has run with these params: run it, then `babelshelf check` again"
+        ]
     lines = []
     for task in _tasks(values):
-        splits = [found.get(task, {}).get(split, {}).get("languages", {}) for split in ("dev", "test")]
+        splits = [prepared.get(task, {}).get(split, {}).get("languages", {}) for split in ("dev", "test")]
         if not any(set(languages) & set(split) for split in splits):
             lines.append(
                 f"check: translate.languages: none of {', '.join(languages)} is in dev or test of {task}, so its "
@@ -127,18 +145,17 @@ def unused_scoring_backend(values: dict[str, Any]) -> list[str]:
     ]
 
 
-def languages_without_encoder(values: dict[str, Any], prepared: Path) -> list[str]:
+def languages_without_encoder(values: dict[str, Any], prepared: dict[str, Any]) -> list[str]:
     """A line on the languages of the data, or of translations, that the built-in encoder was not trained for.
 
     Args:
         values: all of params.yaml.
-        prepared: the metrics of `prepare`; without them only the languages of translations are known.
+        prepared: the statistics of `prepare`; without them only the languages of translations are known.
     """
     model = values["base_model"]["embedder"]["model"]
     if not is_builtin(model):
         return []
-    found = read_json(prepared) if prepared.is_file() else {}
-    splits = [found.get(task, {}).get(split, {}) for task in _tasks(values) for split in ("train", "dev", "test")]
+    splits = [prepared.get(task, {}).get(split, {}) for task in _tasks(values) for split in ("train", "dev", "test")]
     used = set(values["translate"]["languages"]).union(*(split.get("languages", {}) for split in splits))
     unknown = sorted(used - languages(model))
     if not unknown:

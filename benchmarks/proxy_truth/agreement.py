@@ -139,9 +139,9 @@ def _levels(data: str, results: Sequence[Result]) -> Iterator[str]:
     yield "| :-- | :-- | --: | --: | --: | --: | --: | --: | --: | --: |"
     for model, recipe in dict.fromkeys((result["model"], result["recipe"]) for result in results):
         runs = [run for run in results if (run["model"], run["recipe"]) == (model, recipe)]
-        cells = [_mean_and_deviation([run[key] for run in runs]) for key in ("ap", "ap_absent", "f1")]
+        cells = [mean_and_deviation([run[key] for run in runs]) for key in ("ap", "ap_absent", "f1")]
         rows, seconds = (np.mean([run[key] for run in runs]) for key in ("rows", "seconds"))
-        mcc = _mean_and_deviation([run["mcc"] for run in runs])
+        mcc = mean_and_deviation([run["mcc"] for run in runs])
         all_yes = 100 * runs[0]["all_yes_f1"]
         yield (
             f"| {model} | {recipe} | {len(runs)} | {rows:,.0f} | {' | '.join(cells)} | {all_yes:.1f} | {mcc} "
@@ -150,7 +150,10 @@ def _levels(data: str, results: Sequence[Result]) -> Iterator[str]:
     yield ""
 
 
-def _mean_and_deviation(values: Sequence[float]) -> str:
+def mean_and_deviation(values: Sequence[float]) -> str:
+    """Of shares, in per cent; the deviation over seeds is that of a sample. Without a value, a dash."""
+    if not values:
+        return "–"
     mean = f"{100 * np.mean(values):.1f}"
     return mean if len(values) < 2 else f"{mean} ± {100 * np.std(values, ddof=1):.1f}"
 

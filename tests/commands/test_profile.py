@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from babelshelf.commands import profile
 from babelshelf.commands.check import (
     check,
     languages_without_encoder,
+    notes,
+    prepared_statistics,
     unmeasured_translation,
     unused_scoring_backend,
 )
 from babelshelf.commands.ladder.rows import read_ladder
-from babelshelf.core.files import write_json
+from babelshelf.core.files import read_json, write_json
 from babelshelf.core.params import read
 from babelshelf.llm.params import COMMIT
 from tests.helpers.profiles import NANO
@@ -129,7 +133,7 @@ def test_a_profile_of_the_hub_pins_its_models(root: Path, name: str) -> None:
         assert COMMIT.fullmatch(source["revision"])
 
 
-@pytest.mark.parametrize("name", ["small", "paper", "cikm2025"])
+@pytest.mark.parametrize("name", ["small", "paper", "lm-cpu", "cikm2025"])
 def test_nano_undoes_a_profile(root: Path, params: Path, name: str) -> None:
     before = params.read_text(encoding="utf-8")
     changes = profile.apply(name, params, root / "profiles")
@@ -154,14 +158,14 @@ def test_paper_after_cikm2025_is_the_paper_on_the_competitions_data(root: Path, 
     assert {path: _value(values, path) for path in merged} == merged
 
 
-def test_check_warns_where_dev_and_test_cannot_show_what_translation_gains(params: Path, tmp_path: Path) -> None:
-    def prepared(dev: list[str], test: list[str]) -> Path:
+def test_check_warns_where_dev_and_test_cannot_show_what_translation_gains(params: Path) -> None:
+    def prepared(dev: list[str], test: list[str]) -> dict[str, Any]:
         of_task = {name: {"languages": {code: {} for code in codes}} for name, codes in (("dev", dev), ("test", test))}
-        write_json(tmp_path / "prepare.json", {"qc": of_task, "qi": of_task})
-        return tmp_path / "prepare.json"
+        return {"qc": of_task, "qi": of_task}
 
     values = read(params)
-    assert unmeasured_translation(values, tmp_path / "none.json") == []
+    (unknown,) = unmeasured_translation(values, {})
+    assert "not known before `dvc repro prepare` has run" in unknown
     assert unmeasured_translation(values, prepared(["en"], ["en", "pl"])) == []
     lines = unmeasured_translation(values, prepared(["en", "fr"], ["en"]))
     assert [line.partition(", so its")[0] for line in lines] == [
@@ -171,10 +175,27 @@ def test_check_warns_where_dev_and_test_cannot_show_what_translation_gains(param
     assert unmeasured_translation(values, prepared(["en"], ["en"])) == []
 
 
-def test_check_names_languages_that_the_encoder_was_not_trained_for(params: Path, tmp_path: Path) -> None:
-    values, prepared = read(params), tmp_path / "prepare.json"
-    assert languages_without_encoder(values, prepared) == []
-    write_json(prepared, {"qi": {"train": {"languages": {"en": {}, "vi": {}}}, "test": {"languages": {"id": {}}}}})
+@pytest.mark.parametrize(("profiles", "warns"), [([], False), (["esci", "paper"], True), (["cikm2025", "paper"], True)])
+def test_metrics_of_other_data_say_nothing_of_dev_and_test(
+    root: Path, params: Path, tmp_path: Path, profiles: list[str], warns: bool
+) -> None:
+    """metrics/prepare.json and dvc.lock are those of the demo until `prepare` runs on the data of the profile."""
+    ran_with = {"stages": {"prepare": {"params": {"params.yaml": {"prepare": read(params)["prepare"]}}}}}
+    (tmp_path / "dvc.lock").write_text(json.dumps(ran_with))
+    of_task = {"dev": {"languages": {"en": {}, "de": {}}}, "test": {"languages": {"vi": {}}}}
+    write_json(tmp_path / "prepare.json", {"qc": of_task, "qi": of_task})
+    for name in profiles:
+        profile.apply(name, params, root / "profiles")
+    values = read(params)
+    lines = notes(values, prepared_statistics(values, tmp_path / "prepare.json", tmp_path / "dvc.lock"))
+    assert any("not known before" in line for line in lines) == warns
+    assert any("not trained for vi" in line for line in lines) != warns
+
+
+def test_check_names_languages_that_the_encoder_was_not_trained_for(params: Path) -> None:
+    values = read(params)
+    assert languages_without_encoder(values, {}) == []
+    prepared = {"qi": {"train": {"languages": {"en": {}, "vi": {}}}, "test": {"languages": {"id": {}}}}}
     (line,) = languages_without_encoder(values, prepared)
     assert line.startswith("check: base_model.embedder.model: use_multilingual was not trained for id, vi: ")
     assert line.endswith("e5_small knows more of them")
@@ -187,7 +208,18 @@ def test_check_names_languages_that_the_encoder_was_not_trained_for(params: Path
     assert languages_without_encoder(values, prepared) == []
 
 
-@pytest.mark.parametrize("models", ["small", "paper"])
+def test_statistics_of_data_that_params_no_longer_name_are_not_used(params: Path, tmp_path: Path) -> None:
+    values, metrics, lock = read(params), tmp_path / "prepare.json", tmp_path / "dvc.lock"
+    write_json(metrics, {"qc": {"dev": {"rows": 3}}})
+    assert prepared_statistics(values, metrics, lock) == {}
+    ran = {"stages": {"prepare": {"params": {"params.yaml": {"prepare": values["prepare"], "seed": 1}}}}}
+    YAML().dump(ran, lock)
+    assert prepared_statistics(values, metrics, lock) == read_json(metrics)
+    values["prepare"]["source"] = "files"
+    assert prepared_statistics(values, metrics, lock) == {}
+
+
+@pytest.mark.parametrize("models", ["small", "paper", "lm-cpu"])
 @pytest.mark.parametrize("data", ["taxonomy", "esci"])
 def test_models_may_come_before_or_after_data_of_one_task(root: Path, tmp_path: Path, data: str, models: str) -> None:
     found = []

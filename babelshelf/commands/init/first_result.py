@@ -16,7 +16,7 @@ import polars as pl
 from babelshelf.calibrate.thresholds import best_threshold
 from babelshelf.classifier.features import pair_features
 from babelshelf.classifier.params import HeadParams
-from babelshelf.classifier.training import fit
+from babelshelf.classifier.training import Examples, fit
 from babelshelf.commands.init.expectations import duration
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import work_dir
@@ -90,12 +90,13 @@ def _of_task(task: str, rows: pl.DataFrame, params: Mapping[str, Any], encoder: 
 
 def _p_yes(rows: pl.DataFrame, encoder: Encoder, params: Mapping[str, Any]) -> np.ndarray:
     """p(yes) of all rows, by a classifier that is fitted on those of train."""
-    features = pair_features(rows, encoder, work_dir() / "encoder")
-    own = {name: params["classifier"][name] for name in HeadParams.model_fields}
     places = np.flatnonzero((rows["split"] == "train").to_numpy())
+    features = pair_features(rows, encoder, work_dir() / "encoder", reference_rows=places)
+    own = {name: params["classifier"][name] for name in HeadParams.model_fields}
     train = rows[places]
     head = HeadParams.model_validate(own)
-    classifier = fit(features.take(places), train["label"], train["group"], head, int(params["seed"]))
+    examples = Examples(features.take(places), train["label"], train["group"])
+    classifier = fit(examples, head, int(params["seed"]))
     return classifier.predict(features)
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from babelshelf.calibrate.params import CalibrateParams
 from babelshelf.classifier.params import ClassifierParams
-from babelshelf.classifier.training import fit
+from babelshelf.classifier.training import Examples, fit
 from babelshelf.commands.tune import plan
 from babelshelf.commands.tune.calibrations import CalibrationGain, judge_calibrations
 from babelshelf.commands.tune.context import Context
@@ -104,6 +104,7 @@ def search_recipe(
     steps, left_out = load_steps(context)
     own = [data.rows["query"].to_list(), data.rows["candidate"].to_list()]
     texts = PairTexts.of(
+        data.rows.filter(pl.Series(data.trainable)),
         (text for part in [*own, *(step.texts() for step in steps.values())] for text in part),
         encoder,
         work_dir() / "encoder",
@@ -156,7 +157,7 @@ def _head(data: SearchData, texts: PairTexts, context: Context) -> tuple[float, 
     settings = context.section(ClassifierParams, "classifier")
     most = min(int(data.trainable.sum()), settings.penalty_rows, MOST_PENALTY_ROWS)
     rows = data.rows.filter(pl.Series(plan.budgets(data, most, context.seed)[-1].rows))
-    classifier = fit(texts.features(rows), rows["label"], rows["group"], settings, context.seed)
+    classifier = fit(Examples(texts.features(rows), rows["label"], rows["group"]), settings, context.seed)
     return classifier.penalty, rows.height
 
 
