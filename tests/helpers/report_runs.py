@@ -13,8 +13,8 @@ import polars as pl
 from babelshelf.calibrate.params import CalibrateParams
 from babelshelf.calibrate.thresholds import calibrate, curve
 from babelshelf.commands.ladder.rows import LadderRow
+from babelshelf.commands.ladder.runs import Run
 from babelshelf.commands.report.build import Ladder
-from babelshelf.commands.report.runs import Run
 from babelshelf.core.rows import ROW_SCHEMA, positive_share
 from babelshelf.evaluate.metrics import evaluate
 from babelshelf.evaluate.params import EvaluateParams
