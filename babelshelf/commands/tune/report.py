@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from babelshelf.commands.tune.calibrations import points
 from babelshelf.commands.tune.gains import LOSS, UNCLEAR, Estimate, StepGain
 from babelshelf.commands.tune.recipe import describe
 from babelshelf.commands.tune.run import Result
@@ -27,6 +28,8 @@ def lines(task: str, result: Result) -> Iterator[str]:
     yield _rows(task, result)
     for name, why in result.left_out.items():
         yield f"  {name}: left out: {why}"
+    for part in result.cut:
+        yield f"  no time for {part}; --minutes gives more"
     table = gains_table(task, result)
     yield ""
     yield from _aligned([table.headings, *table.rows])
@@ -66,7 +69,7 @@ def verdict(gain: StepGain) -> str:
 
 
 def verdicts(result: Result) -> Iterator[str]:
-    """A sentence for each step without a gain, and for the thresholds."""
+    """A sentence for each step without a gain, and for each calibration method."""
     for gain in result.gains:
         overall = gain.overall["average_precision"]
         if overall.verdict == UNCLEAR:
@@ -74,12 +77,10 @@ def verdicts(result: Result) -> Iterator[str]:
             yield f"{gain.name}: no evidence of a gain or a loss on all rows; one below some {seen}. {_agreement(gain)}"
         elif overall.verdict == LOSS:
             yield f"{gain.name}: a loss on these pairs. {_agreement(gain)}"
-    found = result.thresholds
-    if found is not None:
-        f1 = found.f1
+    for found in result.calibrations:
         yield (
-            f"thresholds per language: F1 {100 * found.per_language:.1f}, with a shared one {100 * found.shared:.1f}: "
-            f"{100 * f1.value:+.2f} [{100 * f1.low:+.2f}, {100 * f1.high:+.2f}], {found.verdict}"
+            f"calibrate.method {found.method}: F1 {100 * found.after:.1f}, with a shared threshold "
+            f"{100 * found.before:.1f}: {points(found.gain)}, {found.verdict}"
         )
 
 
@@ -97,7 +98,8 @@ def write_page(results: Mapping[str, Result], out: Path) -> Path:
 
 
 def _section(task: str, result: Result) -> ReportSection:
-    blocks: list[Block] = [Text(_rows(task, result)), gains_table(task, result)]
+    blocks: list[Block] = [Text(_rows(task, result)), *(Text(f"No time for {part}.") for part in result.cut)]
+    blocks.append(gains_table(task, result))
     blocks += [Text(line) for line in verdicts(result)]
     blocks.append(_metrics_table(task, result))
     blocks += _window_figure(task, result)

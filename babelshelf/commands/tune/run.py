@@ -14,6 +14,7 @@ from babelshelf.calibrate.params import CalibrateParams
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.classifier.training import Examples, fit
 from babelshelf.commands.tune import plan
+from babelshelf.commands.tune.calibrations import CalibrationGain, judge_calibrations
 from babelshelf.commands.tune.context import Context
 from babelshelf.commands.tune.evaluation import Evaluator
 from babelshelf.commands.tune.gains import Judge, StepGain
@@ -22,7 +23,6 @@ from babelshelf.commands.tune.search import Search, Searcher
 from babelshelf.commands.tune.splits import Scope, nested
 from babelshelf.commands.tune.task_data import SearchData, TaskFiles, language_sets, read_data
 from babelshelf.commands.tune.texts import PairTexts
-from babelshelf.commands.tune.thresholds import ThresholdGain, judge_thresholds
 from babelshelf.core.files import work_dir
 from babelshelf.core.params import PARAMS_FILE, section
 from babelshelf.core.partial_work import fingerprint
@@ -34,6 +34,7 @@ from babelshelf.runtime.screen import progress
 
 STEPS = Plugins("babelshelf.commands.tune.steps", "tune", "step")
 MOST_PENALTY_ROWS = 10_000
+JUDGE_SHARE = 0.1  # of the time, for what follows the search
 PACKAGES = ("classifier", "commands/tune", "encoder", "evaluate", "filter", "mine_negatives", "text", "translate")
 
 
@@ -47,11 +48,12 @@ class Result:
         left_out: steps that could not be tried, with the reason.
         search: the one on all rows.
         gains: of each step, and `TOGETHER`.
-        thresholds: see `judge_thresholds`.
+        calibrations: see `judge_calibrations`.
         grid: average precision of each option of each step on the lowest rung, and of the original rows as "".
         rungs: the rows of each rung.
         steps: those that were tried.
         seconds: how long it took.
+        cut: what there was no time for.
     """
 
     data: SearchData
@@ -59,11 +61,12 @@ class Result:
     left_out: dict[str, str]
     search: Search
     gains: list[StepGain]
-    thresholds: ThresholdGain | None
+    calibrations: list[CalibrationGain]
     grid: list[tuple[Option | None, float]]
     rungs: list[int]
     steps: Mapping[str, DataStep]
     seconds: float
+    cut: list[str]
 
     @property
     def recommended(self) -> Recipe:
@@ -82,7 +85,7 @@ def search_recipe(
         files: train, dev and the catalogue.
         params: all of params.yaml.
         encoder: of the classifier.
-        minutes: the time that the search may take.
+        minutes: the time that the search may take. What is begun is finished: embedding, a fit, and the judgement.
         seed: the pipeline's.
 
     Raises:
@@ -104,6 +107,7 @@ def search_recipe(
     steps, left_out = load_steps(context)
     own = [data.rows["query"].to_list(), data.rows["candidate"].to_list()]
     texts = PairTexts.of(
+        data.rows.filter(pl.Series(data.trainable)),
         (text for part in [*own, *(step.texts() for step in steps.values())] for text in part),
         encoder,
         work_dir() / "encoder",
@@ -114,28 +118,33 @@ def search_recipe(
     top = _top_rows(evaluator, scopes, left, store, fingerprint(inputs, minutes, "top"))
     rungs = plan.budgets(data, top, seed)
     with progress(total=round(plan.fits(steps, top)), desc="search", unit="row") as bar:
-        searcher = Searcher(evaluator, rungs, seed, bar.update)
+        deadline = started + 60 * minutes * (1 - JUDGE_SHARE)
+        searcher = Searcher(evaluator, rungs, seed, bar.update, deadline)
         searches = searcher.run(scopes)
-        judge = Judge(evaluator, searches, rungs[-1], seed)
+        judge = Judge(evaluator, searches, searcher.top, seed)
         gains = judge.gains()
     together = judge.scores(lambda search: search.chosen)
-    thresholds = judge_thresholds(judge, data.rows, together, context.section(CalibrateParams, "calibrate"), seed)
+    calibrations = judge_calibrations(judge, data.rows, together, context.section(CalibrateParams, "calibrate"), seed)
     options: list[Option | None] = [None, *(option for step in steps.values() for option in step.options())]
     grid = [
-        (option, searcher.average_precision((option,) if option else NOTHING, scopes[0].splits, rungs[0]))
-        for option in options
+        (option, searcher.average_precision(recipe, scopes[0].splits, rungs[0]))
+        for option, recipe in ((option, (option,) if option else NOTHING) for option in options)
+        if evaluator.knows(recipe, rungs[0], scopes[0].splits)
     ]
+    tried = {gain.name for gain in gains}
+    left_out |= {name: "no time: give more --minutes" for name in steps if name not in tried}
     return Result(
         data=data,
         scopes=scopes,
         left_out=left_out,
         search=searches[0],
         gains=gains,
-        thresholds=thresholds,
+        calibrations=calibrations,
         grid=grid,
-        rungs=[int(rung.rows.sum()) for rung in rungs],
+        rungs=[int(rung.rows.sum()) for rung in rungs[: rungs.index(searcher.top) + 1]],
         steps=steps,
         seconds=time.monotonic() - started,
+        cut=searcher.cut,
     )
 
 
