@@ -96,19 +96,8 @@ def paired_difference(
     Raises:
         InputError: the runs do not have the same rows and labels, or there is no labelled row.
     """
-    return mean_difference([pair], resamples=resamples, confidence=confidence, seed=seed, languages=languages)
-
-
-def mean_difference(
-    pairs: Sequence[Pair], *, resamples: int, confidence: float, seed: int, languages: Sequence[str] | None = None
-) -> dict[str, Difference]:
-    """Like `paired_difference`, for the mean over tasks; the groups of different tasks are drawn independently."""
-    samples = [
-        resample([pair.a, pair.b], resamples=resamples, seed=seed, data=task, languages=languages)
-        for task, pair in enumerate(pairs)
-    ]
-    a, b = (mean_sample([both[run] for both in samples]) for run in (0, 1))
-    return difference(a, b, confidence)
+    runs = [pair.a, pair.b]
+    return difference(*resample(runs, resamples=resamples, seed=seed, languages=languages), confidence)
 
 
 def resample(
