@@ -27,7 +27,7 @@ from babelshelf.classifier import logistic
 from babelshelf.classifier.features import PairFeatures, pair_features
 from babelshelf.classifier.lexical import NAMES
 from babelshelf.classifier.params import ClassifierParams
-from babelshelf.classifier.training import fit, fit_with_folds
+from babelshelf.classifier.training import Examples, fit, fit_with_folds
 from babelshelf.core.params import load
 from babelshelf.encoder.builtin_encoders import load_builtin
 from benchmarks.mining import alone
@@ -59,7 +59,7 @@ def quality(*, pairs: Path, rows: int, encoder: str, absent: str, seeds: int, ca
         for seed in range(1, seeds + 1):
             chosen = _whole_queries(table["query"], train, rows, seed)
             own = table[chosen]
-            classifier = fit(features.take(chosen), own["label"], own["query"], settings, seed)
+            classifier = fit(Examples(features.take(chosen), own["label"], own["query"]), settings, seed)
             p_yes = classifier.predict(features)
             figures = _figures(table["label"].to_numpy(), p_yes, split, held)
             click.echo(f"| {name} | {seed} | {classifier.penalty} | {figures} |")
@@ -106,7 +106,7 @@ def fitted_and_scored(pairs: str, rows: int) -> dict[str, Any]:
         embedded = time.process_time()
         again = pair_features(table, encoder, Path(cache))
         made = time.process_time()
-        classifier = fit_with_folds(features, table["label"], table["query"], settings, 1).classifier
+        classifier = fit_with_folds(Examples(features, table["label"], table["query"]), settings, 1).classifier
         trained = time.process_time()
         classifier.predict(again)
     return {
@@ -155,7 +155,7 @@ def fitted_at_random(rows: int, texts: int, dimension: int, penalty: float, pass
     features = PairFeatures(vectors, query, candidate, candidate, lexical, levels=False)
     settings = load(ClassifierParams, "classifier").model_copy(update={"penalties": [penalty]})
     start = time.process_time()
-    found = fit_with_folds(features, label, query, settings, 1)
+    found = fit_with_folds(Examples(features, label, query), settings, 1)
     fitted = time.process_time()
     p_yes = found.classifier.predict(features)
     return {

@@ -30,7 +30,7 @@ from babelshelf.base_model.nano_lm import train_tokenizer
 from babelshelf.base_model.params import BaseModelParams
 from babelshelf.classifier.features import pair_features
 from babelshelf.classifier.params import ClassifierParams
-from babelshelf.classifier.training import fit_with_folds
+from babelshelf.classifier.training import Examples, fit_with_folds
 from babelshelf.core.params import load
 from babelshelf.encoder.builtin_encoders import load_builtin
 from babelshelf.llm.prompts import load_template
@@ -125,7 +125,7 @@ def _classifier(rows: pl.DataFrame) -> Iterator[tuple[float, float]]:
         for _ in ("embedded", "cached"):
             began = time.process_time()
             features = pair_features(rows, encoder, Path(first))
-            classifier = fit_with_folds(features, rows["label"], rows["query"], settings, 1).classifier
+            classifier = fit_with_folds(Examples(features, rows["label"], rows["query"]), settings, 1).classifier
             trained = time.process_time() - began
             began = time.process_time()
             classifier.predict(pair_features(rows, encoder, Path(second)))

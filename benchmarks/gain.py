@@ -1,11 +1,12 @@
-"""Gain of one run over another on test, with a paired bootstrap interval over query groups.
+"""Gain of one run over another on test, with its interval over test queries and seeds (`babelshelf.evaluate.seeds`).
 
     python -m benchmarks.gain BEFORE AFTER --languages de,it,pl,ar --seeds 2,3
 
 BEFORE and AFTER are git revisions or names of DVC experiments of this repository, such as the ladder's rows, or
 `workspace`. With `--seeds 2,3` the mean includes `BEFORE-seed2` and `AFTER-seed2` and so on, as the ladder names them,
-and the standard deviation of the seeds' gains follows the interval. Each run uses its own threshold, chosen on dev.
-Both runs must have the same test rows.
+and the standard deviation of the seeds' gains follows the interval. Without it the interval covers the choice of
+queries alone, and the line says "one seed". Each run uses its own threshold, chosen on dev. With each seed both runs
+must have the same test rows.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import polars as pl
 from dvc.api import DVCFileSystem
 from ruamel.yaml import YAML
 
-from babelshelf.evaluate.bootstrap import Difference, Pair, difference, mean_sample, resample
+from babelshelf.evaluate.bootstrap import Pair, mean_sample, resample_sets
+from babelshelf.evaluate.seeds import Comparison, mean_gain
 from babelshelf.tables.predictions import Thresholds
 
 RESAMPLES = 10_000
@@ -55,30 +57,27 @@ def _answers(run: DVCFileSystem, task: str) -> pl.DataFrame:
 
 
 def _show(name: str, by_seed: Sequence[Sequence[Pair]], languages: Sequence[str] | None) -> None:
-    """Print the mean gain over all pairs; `by_seed` has one list of pairs (of the tasks) a seed."""
-    gains = [mean_gain(pairs, languages) for pairs in by_seed]
-    mean = mean_gain([pair for pairs in by_seed for pair in pairs], languages)
+    """Print the mean gain; `by_seed` has one list of pairs (of the tasks) a seed."""
+    comparison = compared(by_seed, languages)
     parts = []
-    for metric, d in mean.items():
-        deviation = f" sd {statistics.stdev(gain[metric].value for gain in gains):.4f}" if len(gains) > 1 else ""
-        parts.append(f"{metric} {d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}]{deviation}")
+    for metric, d in mean_gain(comparison, CONFIDENCE).items():
+        note = f"sd {statistics.stdev(comparison.by_seed(metric)):.4f}" if d.seeds > 1 else "one seed"
+        parts.append(f"{metric} {d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}] {note}")
     click.echo(f"{name:5}" + "  ".join(parts))
 
 
-def mean_gain(
-    pairs: Sequence[Pair], languages: Sequence[str] | None = None, resamples: int = RESAMPLES
-) -> dict[str, Difference]:
-    """Mean gain over tasks and seeds; pairs with the same test rows (seeds of a task) share the drawn groups."""
-    test_sets: list[pl.DataFrame] = []
-    samples = []
-    for pair in pairs:
-        rows = pair.a.select("id", "group").sort("id")
-        number = next((i for i, other in enumerate(test_sets) if other.equals(rows)), len(test_sets))
-        if number == len(test_sets):
-            test_sets.append(rows)
-        samples.append(resample([pair.a, pair.b], resamples=resamples, seed=0, data=number, languages=languages))
-    before, after = (mean_sample([both[run] for both in samples]) for run in (0, 1))
-    return difference(before, after, CONFIDENCE)
+def compared(
+    by_seed: Sequence[Sequence[Pair]], languages: Sequence[str] | None = None, resamples: int = RESAMPLES
+) -> Comparison:
+    """Both runs with each seed, as means over tasks; the groups of different tasks are drawn independently."""
+    of_tasks = [
+        resample_sets(
+            [[pair.a, pair.b] for pair in of_task], resamples=resamples, seed=0, data=task, languages=languages
+        )
+        for task, of_task in enumerate(zip(*by_seed, strict=True))
+    ]
+    a, b = ([mean_sample([both[run] for both in of_seed]) for of_seed in zip(*of_tasks, strict=True)] for run in (0, 1))
+    return Comparison("before", "after", a, b)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,23 @@ Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Examples:
+    """What a classifier learns from.
+
+    Attributes:
+        features: shape (n_rows, n_features).
+        labels: 0, 1 or a probability between, shape (n_rows,).
+        groups: of the rows, shape (n_rows,): a group's rows are in one fold.
+        weights: of the rows, at least 0, shape (n_rows,); 1 by default.
+    """
+
+    features: FeatureMatrix
+    labels: Labels
+    groups: Labels
+    weights: Labels | None = None
+
+
+@dataclass(frozen=True)
 class Fit:
     """A classifier, and what the cross-validation said.
 
@@ -56,8 +73,8 @@ class RowsFit:
 
 
 @dataclass(frozen=True)
-class LabelledFeatures:
-    """Rows to fit: features, labels, weights, and the number of each row's group and fold."""
+class FoldedExamples:
+    """Checked examples, each with a weight and the number of its group and fold."""
 
     features: FeatureMatrix
     labels: FloatArray
@@ -74,7 +91,7 @@ class LabelledFeatures:
         """The features, standardized."""
         return Standardized(self.features)
 
-    def sample(self, most: int, seed: int) -> LabelledFeatures:
+    def sample(self, most: int, seed: int) -> FoldedExamples:
         """At most `most` rows, of whole query groups in a random order; all rows if they are no more."""
         if len(self.labels) <= most:
             return self
@@ -83,67 +100,35 @@ class LabelledFeatures:
         last = order[by_group[most]]  # the first group that does not fit
         rows = np.flatnonzero(order < last)
         features = self.features.take(rows) if isinstance(self.features, PairFeatures) else self.features[rows]
-        return LabelledFeatures(features, self.labels[rows], self.weights[rows], self.group[rows], self.fold[rows])
+        return FoldedExamples(features, self.labels[rows], self.weights[rows], self.group[rows], self.fold[rows])
 
 
-def fit(
-    features: FeatureMatrix,
-    labels: Labels,
-    groups: Labels,
-    settings: HeadParams,
-    seed: int,
-    *,
-    weights: Labels | None = None,
-) -> Classifier:
+def fit(examples: Examples, settings: HeadParams, seed: int) -> Classifier:
     """A classifier fitted on all rows; see `fit_with_folds`."""
-    examples = _examples(features, labels, groups, settings, seed, weights=weights)
-    penalty, _ = _choose_penalty(examples, settings, seed)
-    return _fit_all(examples, penalty, folds=[])[0]
+    folded = _fold(examples, settings, seed)
+    penalty, _ = _choose_penalty(folded, settings, seed)
+    return _fit_all(folded, penalty, folds=[])[0]
 
 
-def out_of_fold(
-    features: FeatureMatrix,
-    labels: Labels,
-    groups: Labels,
-    settings: HeadParams,
-    seed: int,
-    *,
-    weights: Labels | None = None,
-) -> Scores:
-    """p(yes) of each row, shape (n_rows,), by a model that has seen no row of its group; see `fit_with_folds`."""
-    return fit_with_folds(features, labels, groups, settings, seed, weights=weights).out_of_fold
-
-
-def fit_with_folds(
-    features: FeatureMatrix,
-    labels: Labels,
-    groups: Labels,
-    settings: HeadParams,
-    seed: int,
-    *,
-    weights: Labels | None = None,
-) -> Fit:
+def fit_with_folds(examples: Examples, settings: HeadParams, seed: int) -> Fit:
     """Fit a classifier on all rows, and one for each fold on the rows of the other folds.
 
     The penalty is the one with the least out-of-fold log loss, for all of them; so a label reaches its own row's score
     through that one number alone.
 
     Args:
-        features: shape (n_rows, n_features).
-        labels: 0, 1 or a probability between, shape (n_rows,).
-        groups: of the rows, shape (n_rows,): a group's rows are in one fold.
+        examples: what to learn from.
         settings: penalties and folds; with a single penalty none is chosen.
         seed: assigns the groups to the folds.
-        weights: of the rows, at least 0, shape (n_rows,); 1 by default.
 
     Raises:
         InputError: a label is not from 0 to 1, a weight is negative, all labels are the same, or there is one group.
     """
-    examples = _examples(features, labels, groups, settings, seed, weights=weights)
-    penalty, losses = _choose_penalty(examples, settings, seed)
-    folds = np.unique(examples.fold).tolist()
-    classifier, fold_weights = _fit_all(examples, penalty, folds)
-    return Fit(classifier, _scores(examples, fold_weights, folds), losses)
+    folded = _fold(examples, settings, seed)
+    penalty, losses = _choose_penalty(folded, settings, seed)
+    folds = np.unique(folded.fold).tolist()
+    classifier, fold_weights = _fit_all(folded, penalty, folds)
+    return Fit(classifier, _scores(folded, fold_weights, folds), losses)
 
 
 def fit_rows(features: PairFeatures, rows: pl.DataFrame, settings: HeadParams, seed: int) -> RowsFit:
@@ -157,8 +142,8 @@ def fit_rows(features: PairFeatures, rows: pl.DataFrame, settings: HeadParams, s
     """
     labelled = rows["label"].is_not_null().to_numpy()
     own = rows.filter(pl.col("label").is_not_null())
-    taken = features.take(np.flatnonzero(labelled))
-    fitted = fit_with_folds(taken, own["label"], own["group"], settings, seed)
+    examples = Examples(features.take(np.flatnonzero(labelled)), own["label"], own["group"])
+    fitted = fit_with_folds(examples, settings, seed)
     p_yes = np.empty(rows.height)
     p_yes[labelled] = fitted.out_of_fold
     p_yes[~labelled] = fitted.classifier.predict(features.take(np.flatnonzero(~labelled)))
@@ -172,17 +157,10 @@ def fit_rows(features: PairFeatures, rows: pl.DataFrame, settings: HeadParams, s
     return RowsFit(fitted.classifier, rows.select("id", p_yes=pl.Series(p_yes)), metrics)
 
 
-def _examples(
-    features: FeatureMatrix,
-    labels: Labels,
-    groups: Labels,
-    settings: HeadParams,
-    seed: int,
-    *,
-    weights: Labels | None,
-) -> LabelledFeatures:
-    values = np.asarray(labels, np.float32)
-    row_weights = np.ones(len(values), np.float32) if weights is None else np.asarray(weights, np.float32)
+def _fold(examples: Examples, settings: HeadParams, seed: int) -> FoldedExamples:
+    values = np.asarray(examples.labels, np.float32)
+    weights = np.ones(len(values)) if examples.weights is None else examples.weights
+    row_weights = np.asarray(weights, np.float32)
     if not ((values >= 0) & (values <= 1)).all():
         raise InputError("the classifier needs a label from 0 to 1 in each row")
     if not (np.isfinite(row_weights) & (row_weights >= 0)).all():
@@ -190,14 +168,15 @@ def _examples(
     seen = values[row_weights > 0]
     if not len(seen) or seen.min() == seen.max():
         raise InputError("all training rows have the same label: a classifier needs both relevant and other candidates")
-    group = pl.Series(groups).rank("dense").to_numpy().astype(np.int64) - 1
+    group = pl.Series(examples.groups).rank("dense").to_numpy().astype(np.int64) - 1
     if group.max() < 1:
         raise InputError("all training rows are of one query group: cross-validation needs two or more")
     place = np.random.default_rng(seed).permutation(int(group.max()) + 1)  # groups are dealt to the folds in turn
-    return LabelledFeatures(features, values, row_weights, group, (place % settings.folds).astype(np.int8)[group])
+    fold = (place % settings.folds).astype(np.int8)[group]
+    return FoldedExamples(examples.features, values, row_weights, group, fold)
 
 
-def _choose_penalty(examples: LabelledFeatures, settings: HeadParams, seed: int) -> tuple[float, dict[float, float]]:
+def _choose_penalty(examples: FoldedExamples, settings: HeadParams, seed: int) -> tuple[float, dict[float, float]]:
     """The penalty with the least out-of-fold log loss, and that of each penalty; the larger one of equals."""
     penalties = sorted(settings.penalties, reverse=True)
     if len(penalties) == 1:
@@ -212,9 +191,7 @@ def _choose_penalty(examples: LabelledFeatures, settings: HeadParams, seed: int)
     return min(penalties, key=lambda penalty: losses[penalty]), losses
 
 
-def _fit_all(
-    examples: LabelledFeatures, penalty: float, folds: list[int]
-) -> tuple[Classifier, npt.NDArray[np.float64]]:
+def _fit_all(examples: FoldedExamples, penalty: float, folds: list[int]) -> tuple[Classifier, npt.NDArray[np.float64]]:
     """The classifier of all rows, and the weights of those that leave out one of `folds`."""
     problems = examples.problems([NO_FOLD, *folds], [penalty] * (1 + len(folds)))
     weights = solve(examples.standardized, problems)
@@ -222,7 +199,7 @@ def _fit_all(
     return Classifier(standardized.mean, standardized.scale, weights[:, 0], penalty), weights[:, 1:]
 
 
-def _scores(examples: LabelledFeatures, weights: npt.NDArray[np.float64], folds: list[int]) -> Scores:
+def _scores(examples: FoldedExamples, weights: npt.NDArray[np.float64], folds: list[int]) -> Scores:
     """p(yes) of each row by the weights, shape (width, n_folds), of its fold."""
     logits = np.empty(len(examples.labels))
     column = np.searchsorted(folds, examples.fold)
@@ -232,7 +209,7 @@ def _scores(examples: LabelledFeatures, weights: npt.NDArray[np.float64], folds:
     return probabilities(logits)
 
 
-def _log_loss(p_yes: Scores, examples: LabelledFeatures) -> float:
+def _log_loss(p_yes: Scores, examples: FoldedExamples) -> float:
     p_yes = np.clip(p_yes, 1e-7, 1 - 1e-7)
     losses = -(examples.labels * np.log(p_yes) + (1 - examples.labels) * np.log1p(-p_yes))
     return float(np.average(losses, weights=examples.weights))

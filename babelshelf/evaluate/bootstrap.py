@@ -59,14 +59,17 @@ class Difference:
     Attributes:
         value: the difference on all rows.
         low, high: bounds of its interval.
-        p: two-sided p value of no difference: twice the share of resamples on the rarer side of 0, at least
+        p: two-sided p value of no difference. Of one run: twice the share of resamples on the rarer side of 0, at least
             2 / (n_resamples + 1) (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 4.2).
+        seeds: number of seeds that it is the mean over. Of one seed the interval covers the choice of test queries
+            alone; of several it also covers the choice of seeds (`seeds.mean_gain`).
     """
 
     value: float
     low: float
     high: float
     p: float
+    seeds: int = 1
 
 
 def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: int) -> dict[str, float]:
@@ -78,9 +81,9 @@ def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: in
         confidence: confidence level, such as 0.95.
         seed: the pipeline's seed.
     """
-    sample = _samples([_Run.of(rows)], resamples, seed)[0]
+    sample = _samples([[_Run.of(rows)]], resamples, seed)[0][0]
     found = {}
-    for metric, draws in _defined(sample):
+    for metric, _, draws in _defined(sample):
         found[f"{metric}_low"], found[f"{metric}_high"] = map(float, np.quantile(draws, _bounds(confidence)))
     return found
 
@@ -123,7 +126,36 @@ def resample(
     Raises:
         InputError: the runs do not have the same rows and labels, or there is no labelled row.
     """
-    return _samples(_aligned(runs, languages), resamples, seed, data)
+    return resample_sets([runs], resamples=resamples, seed=seed, data=data, languages=languages)[0]
+
+
+def resample_sets(
+    sets: Sequence[Sequence[pl.DataFrame]],
+    *,
+    resamples: int,
+    seed: int,
+    data: int = 0,
+    languages: Sequence[str] | None = None,
+) -> list[list[Sample]]:
+    """Like `resample`, for several test sets, such as those of several seeds.
+
+    A group is drawn once for all sets that have it: the sets of seeds may be one and the same, may overlap, or may have
+    no group in common. Groups are drawn within strata: those that the same sets have.
+
+    Args:
+        sets: of each test set the runs to compare, tables as in `Pair`.
+        resamples: number of resamples.
+        seed: the pipeline's seed.
+        data: number of the data set; the draws of different data sets are independent.
+        languages: languages of the rows to use; None: all.
+
+    Returns:
+        The samples in the shape of `sets`.
+
+    Raises:
+        InputError: the runs on a set do not have the same rows and labels, or it has no labelled row.
+    """
+    return _samples([_aligned(runs, languages) for runs in sets], resamples, seed, data)
 
 
 def mean_sample(samples: Sequence[Sample]) -> Sample:
@@ -137,19 +169,19 @@ def difference(before: Sample, after: Sample, confidence: float) -> dict[str, Di
     """Difference `after` minus `before` of each of `RESAMPLED` that is defined; both must come from the same draws."""
     gain = Sample(after.value - before.value, after.draws - before.draws)
     found = {}
-    for metric, draws in _defined(gain):
+    for metric, value, draws in _defined(gain):
         low, high = map(float, np.quantile(draws, _bounds(confidence)))
         rarer = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
         p = min(1.0, 2 * (rarer + 1) / (len(draws) + 1))
-        found[metric] = Difference(float(gain.value[RESAMPLED.index(metric)]), low, high, p)
+        found[metric] = Difference(value, low, high, p)
     return found
 
 
-def _defined(sample: Sample) -> Iterator[tuple[str, Floats]]:
-    """The metrics that are defined, each with its draws in which it is defined, too."""
+def _defined(sample: Sample) -> Iterator[tuple[str, float, Floats]]:
+    """The metrics that are defined: name, value, and the draws in which it is defined, too."""
     for metric, value, draws in zip(RESAMPLED, sample.value, sample.draws, strict=True):
         if not np.isnan(value):
-            yield metric, draws[~np.isnan(draws)]
+            yield metric, float(value), draws[~np.isnan(draws)]
 
 
 @dataclass(frozen=True)
@@ -157,6 +189,7 @@ class _Run:
     """Labelled rows of one run in a layout for which a resample is a weight for each group.
 
     Attributes:
+        names: of the groups, sorted.
         confusion: counts of tp, fp, fn, tn by group, shape (4, n_groups).
         group: index of the group of each row, in descending order of p(yes), shape (n_rows,).
         positive: whether each of these rows has label 1, shape (n_rows,).
@@ -164,6 +197,7 @@ class _Run:
         ndcg: nDCG@10 by group, 0 where it is not defined, and whether it is, shape (2, n_groups).
     """
 
+    names: NDArray[np.object_]
     confusion: Counts
     group: NDArray[np.intp]
     positive: NDArray[np.bool_]
@@ -182,7 +216,7 @@ class _Run:
             ndcg_by_group(rows), on="group", how="left", maintain_order="left"
         )
         ndcg = by_group.select(pl.col("ndcg").fill_null(0), defined=pl.col("ndcg").is_not_null()).to_numpy().T
-        return cls(confusion.astype(np.float32), group[order], positive[order], last, ndcg.astype(np.float32))
+        return cls(names, confusion.astype(np.float32), group[order], positive[order], last, ndcg.astype(np.float32))
 
 
 def _aligned(runs: Sequence[pl.DataFrame], languages: Sequence[str] | None) -> list[_Run]:
@@ -198,24 +232,45 @@ def _aligned(runs: Sequence[pl.DataFrame], languages: Sequence[str] | None) -> l
     return [_Run.of(table) for table in tables]
 
 
-def _samples(runs: Sequence[_Run], resamples: int, seed: int, data: int = 0) -> list[Sample]:
+def _samples(sets: Sequence[Sequence[_Run]], resamples: int, seed: int, data: int = 0) -> list[list[Sample]]:
+    """Samples of the runs on each set; all runs on a set have the same groups."""
     generator = np.random.default_rng([seed, STREAM, data])
-    n_groups = runs[0].confusion.shape[1]
-    step = max(1, min(MAX_RESAMPLES, MAX_CELLS // n_groups))
-    parts: list[list[Floats]] = [[] for _ in runs]
+    names = np.unique(np.concatenate([runs[0].names for runs in sets]))
+    places = [np.searchsorted(names, runs[0].names) for runs in sets]
+    strata = _strata(places, len(names))
+    step = max(1, min(MAX_RESAMPLES, MAX_CELLS // len(names)))
+    parts: list[list[list[Floats]]] = [[[] for _ in runs] for runs in sets]
     with progress(total=resamples, desc="bootstrap", unit="resample") as bar:
         for start in range(0, resamples, step):
             size = min(step, resamples - start)
-            drawn = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=size)
-            weights = np.ascontiguousarray(drawn.T, dtype=np.float32)
-            for part, run in zip(parts, runs, strict=True):
-                part.append(_statistics(weights, run))
+            weights = np.empty((len(names), size), dtype=np.float32)
+            for stratum in strata:
+                n = len(stratum)
+                weights[stratum] = generator.multinomial(n, np.full(n, 1 / n), size=size).T
+            for place, runs, of_set in zip(places, sets, parts, strict=True):
+                for run, part in zip(runs, of_set, strict=True):
+                    part.append(_statistics(weights[place], run))
             bar.update(size)
-    once = np.ones((n_groups, 1), dtype=np.float32)
     return [
-        Sample(_statistics(once, run)[:, 0], np.concatenate(part, axis=1))
-        for run, part in zip(runs, parts, strict=True)
+        [
+            Sample(_statistics(_once(run), run)[:, 0], np.concatenate(part, axis=1))
+            for run, part in zip(*pair, strict=True)
+        ]
+        for pair in zip(sets, parts, strict=True)
     ]
+
+
+def _strata(places: Sequence[NDArray[np.intp]], n_groups: int) -> list[NDArray[np.intp]]:
+    """Indices of the groups that are in the same sets, a part for each combination of sets that occurs."""
+    member = np.zeros((n_groups, len(places)), dtype=bool)
+    for number, place in enumerate(places):
+        member[place, number] = True
+    _, stratum = np.unique(member, axis=0, return_inverse=True)
+    return [np.flatnonzero(stratum == number) for number in range(int(stratum.max()) + 1)]
+
+
+def _once(run: _Run) -> Counts:
+    return np.ones((len(run.names), 1), dtype=np.float32)
 
 
 def _statistics(weights: Counts, run: _Run) -> Floats:

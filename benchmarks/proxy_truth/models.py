@@ -14,7 +14,7 @@ import torch
 
 from babelshelf.classifier.features import PairFeatures, pair_features
 from babelshelf.classifier.params import ClassifierParams
-from babelshelf.classifier.training import fit
+from babelshelf.classifier.training import Examples, fit
 from babelshelf.core.params import load, read, section
 from babelshelf.encoder.builtin_encoders import load_builtin
 from babelshelf.encoder.encoder import Encoder
@@ -103,7 +103,8 @@ class ClassifierModel:
         """See `Model`."""
         if train is None:
             raise ValueError("a classifier has no answer before it is trained")
-        fitted = fit(features(train, self._encoder, self._work), train["label"], train["group"], self._settings, seed)
+        examples = Examples(features(train, self._encoder, self._work), train["label"], train["group"])
+        fitted = fit(examples, self._settings, seed)
         return fitted.predict(features(rows, self._encoder, self._work))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from babelshelf.classifier.params import ClassifierParams
-from babelshelf.classifier.training import out_of_fold
+from babelshelf.classifier.training import Examples, fit_with_folds
 from babelshelf.core.params import load, read, section
 from babelshelf.core.rows import concat
 from babelshelf.core.work_cache import WorkCache
@@ -123,8 +123,8 @@ def all_steps(kitchen: Kitchen) -> pl.DataFrame:
     """Translations, negatives, and the filter by the classifier's out-of-fold scores."""
     rows = with_usual_negatives(kitchen)
     settings = load(ClassifierParams, "classifier", TASK)
-    features = models.features(rows, kitchen.encoder, kitchen.work)
-    p_yes = out_of_fold(features, rows["label"], rows["group"], settings, kitchen.seed)
+    examples = Examples(models.features(rows, kitchen.encoder, kitchen.work), rows["label"], rows["group"])
+    p_yes = fit_with_folds(examples, settings, kitchen.seed).out_of_fold
     scores = rows.select("id", p_yes=pl.Series(p_yes))
     return filter_rows(rows, scores, no_truth(), load(FilterParams, "filter", TASK)).kept
 

@@ -16,7 +16,7 @@ import polars as pl
 from babelshelf.calibrate.thresholds import tuned
 from babelshelf.classifier.features import pair_features
 from babelshelf.classifier.params import HeadParams
-from babelshelf.classifier.training import fit
+from babelshelf.classifier.training import Examples, fit
 from babelshelf.commands.init.expectations import duration
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import work_dir
@@ -94,7 +94,8 @@ def _p_yes(rows: pl.DataFrame, encoder: Encoder, params: Mapping[str, Any]) -> n
     places = np.flatnonzero((rows["split"] == "train").to_numpy())
     train = rows[places]
     head = HeadParams.model_validate(own)
-    classifier = fit(features.take(places), train["label"], train["group"], head, int(params["seed"]))
+    examples = Examples(features.take(places), train["label"], train["group"])
+    classifier = fit(examples, head, int(params["seed"]))
     return classifier.predict(features)
 
 

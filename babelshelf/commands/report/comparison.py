@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,9 @@ import polars as pl
 
 from babelshelf.commands.ladder.rows import LadderRow
 from babelshelf.commands.report.runs import Run
-from babelshelf.evaluate.bootstrap import Difference, Sample, difference, mean_sample, resample
+from babelshelf.evaluate.bootstrap import Difference, Sample, resample_sets
 from babelshelf.evaluate.metric_names import RESAMPLED
+from babelshelf.evaluate.seeds import Comparison, SeedVariance, mean_gain, pooled_variances
 from babelshelf.evaluate.significance import McNemar, holm, mcnemar
 
 RESAMPLES = 10_000
@@ -28,13 +29,17 @@ class Gain:
         seeds: the gain is the mean over these seeds, with which both rows were run.
         by_metric: the difference in each of `metric_names.RESAMPLED` that is defined.
         by_seed: the difference in F1 of each seed.
-        test: McNemar's test, for the first of the seeds.
+        test: McNemar's test by query group, for the first of the seeds.
+        corrected_p: its p value, corrected by Holm for the number of rows of the task that have a gain.
+        is_pooled: whether the variance of F1 over seeds is that of several rows.
     """
 
     seeds: tuple[int, ...]
     by_metric: Mapping[str, Difference]
     by_seed: Sequence[float]
     test: McNemar
+    corrected_p: float
+    is_pooled: bool
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class _TaskRuns:
     predictions: PredictionsOfRuns
     samples: Mapping[Key, Sample]
     published: Mapping[str, float]
-    settings: Settings
+    gains: Mapping[str, Gain]
 
 
 def steps(
@@ -96,35 +101,35 @@ def steps(
 ) -> list[Step]:
     """The rows that test the task, in the ladder's order.
 
-    Test sets may differ between seeds (that of the demo does), so a gain is computed within each seed, on the same
-    resampled groups of both rows, and then averaged.
+    Test sets may differ between seeds (those of the demo do), so a gain is computed within each seed, on the same
+    resampled groups of both rows, and then averaged. Groups that several seeds test on are drawn once for all of them.
     """
-    of_task = [row for row in rows if task in row.tasks]
+    of_task = {row.name: row for row in rows if task in row.tasks}
     predictions: PredictionsOfRuns = {}
-    for row in of_task:
+    for row in of_task.values():
         for seed, run in runs[row.name].items():
             answers = run.predictions(task, "test")
             if answers is not None:
                 predictions[row.name, seed] = run, answers
-    published = {row.name: row.published[task] for row in of_task if task in row.published}
-    task_runs = _TaskRuns(
-        task, {row.name: row for row in of_task}, predictions, _samples(predictions, settings), published, settings
-    )
-    return [_step(row, task_runs) for row in of_task]
+    published = {name: row.published[task] for name, row in of_task.items() if task in row.published}
+    samples = _samples(predictions, settings)
+    gains = _gains(of_task.values(), task, predictions, samples, settings)
+    task_runs = _TaskRuns(task, of_task, predictions, samples, published, gains)
+    return [_step(row, task_runs) for row in of_task.values()]
 
 
-def language_gains(before: pl.DataFrame, after: pl.DataFrame, settings: Settings) -> list[LanguageGain]:
-    """The gain in F1 in each language, the bootstrap's p values corrected by Holm for their number.
+def language_gains(sets: Sequence[Sequence[pl.DataFrame]], settings: Settings) -> list[LanguageGain]:
+    """The mean gain in F1 over seeds in each language, the p values corrected by Holm for their number.
 
     Args:
-        before: predictions of a run, columns as in `bootstrap.Pair`.
-        after: predictions of another run for the same rows.
+        sets: for each seed, the predictions of two runs for the same rows, columns as in `bootstrap.Pair`.
         settings: of the intervals.
     """
     found = {}
-    for language in sorted(after["language"].unique()):
-        both = resample([before, after], resamples=settings.resamples, seed=settings.seed, languages=[language])
-        found[language] = difference(both[0], both[1], settings.confidence)["f1"]
+    for language in sorted(set.intersection(*(set(both[0]["language"]) for both in sets))):
+        samples = resample_sets(sets, resamples=settings.resamples, seed=settings.seed, languages=[language])
+        before, after = ([both[run] for both in samples] for run in (0, 1))
+        found[language] = mean_gain(Comparison("before", "after", before, after), settings.confidence)["f1"]
     corrected = holm({language: gain.p for language, gain in found.items()})
     return [LanguageGain(language, gain, corrected[language]) for language, gain in found.items()]
 
@@ -140,16 +145,63 @@ def _identity(answers: pl.DataFrame) -> bytes:
 
 def _samples(predictions: PredictionsOfRuns, settings: Settings) -> dict[Key, Sample]:
     """Resampled metrics of all runs; runs with the same test rows are resampled alike."""
-    groups: dict[bytes, list[Key]] = {}
+    sets: dict[bytes, list[Key]] = {}
     for key, (_, answers) in predictions.items():
-        groups.setdefault(_identity(answers), []).append(key)
-    samples: dict[Key, Sample] = {}
-    for data, keys in enumerate(groups.values()):
-        tables = [predictions[key][1] for key in keys]
-        samples |= dict(
-            zip(keys, resample(tables, resamples=settings.resamples, seed=settings.seed, data=data), strict=True)
+        sets.setdefault(_identity(answers), []).append(key)
+    if not sets:
+        return {}
+    tables = [[predictions[key][1] for key in keys] for keys in sets.values()]
+    found = resample_sets(tables, resamples=settings.resamples, seed=settings.seed)
+    return {
+        key: sample
+        for keys, of_set in zip(sets.values(), found, strict=True)
+        for key, sample in zip(keys, of_set, strict=True)
+    }
+
+
+def _gains(
+    rows: Iterable[LadderRow],
+    task: str,
+    predictions: PredictionsOfRuns,
+    samples: Mapping[Key, Sample],
+    settings: Settings,
+) -> dict[str, Gain]:
+    """The gain of each row that has one; the variance over seeds is pooled where tests allow it."""
+    seeds = {row.name: _shared_seeds(row, task, predictions)[0] for row in rows}
+    pairs = {row.name: row.after[task] for row in rows if seeds[row.name]}
+    comparisons = {
+        name: Comparison(after, name, *([samples[row, seed] for seed in seeds[name]] for row in (after, name)))
+        for name, after in pairs.items()
+    }
+    pooled: dict[str, dict[str, SeedVariance]] = {name: {} for name in comparisons}
+    for metric in RESAMPLED:
+        variances = pooled_variances(list(comparisons.values()), metric)
+        for name, variance in zip(comparisons, variances, strict=True):
+            if variance is not None:
+                pooled[name][metric] = variance
+    tests = {
+        name: mcnemar(*(predictions[row, seeds[name][0]][1] for row in (after, name))) for name, after in pairs.items()
+    }
+    corrected = holm({name: test.p for name, test in tests.items()})
+    return {
+        name: Gain(
+            tuple(seeds[name]),
+            mean_gain(comparison, settings.confidence, pooled[name]),
+            comparison.by_seed("f1").tolist(),
+            tests[name],
+            corrected[name],
+            "f1" in pooled[name],
         )
-    return samples
+        for name, comparison in comparisons.items()
+    }
+
+
+def _shared_seeds(row: LadderRow, task: str, predictions: PredictionsOfRuns) -> tuple[list[int], list[int]]:
+    """Seeds that a row and the one before it were run with: on the same test rows, and on different ones."""
+    after = row.after.get(task)
+    both = [seed for name, seed in predictions if name == row.name and (after, seed) in predictions]
+    same = [seed for seed in both if same_rows(predictions[str(after), seed][1], predictions[row.name, seed][1])]
+    return same, [seed for seed in both if seed not in same]
 
 
 def _step(row: LadderRow, task_runs: _TaskRuns) -> Step:
@@ -158,32 +210,17 @@ def _step(row: LadderRow, task_runs: _TaskRuns) -> Step:
     values = {seed: task_runs.samples[row.name, seed].value for seed in runs}
     if after is None:
         return Step(row, runs, values, None, (), (), None)
-    both = [seed for seed in runs if (after, seed) in task_runs.predictions]
-    shared = [
-        seed
-        for seed in both
-        if same_rows(task_runs.predictions[after, seed][1], task_runs.predictions[row.name, seed][1])
-    ]
-    gain = _gain(after, row.name, shared, task_runs) if shared else None
     published = task_runs.published
     has_published = after in published and row.name in published
     return Step(
         row,
         runs,
         values,
-        gain,
-        incomparable_seeds=tuple(seed for seed in both if seed not in shared),
+        task_runs.gains.get(row.name),
+        incomparable_seeds=tuple(_shared_seeds(row, task_runs.task, task_runs.predictions)[1]),
         confounders=_differences(task_runs.rows[after], row, task_runs),
         published=published[row.name] - published[after] if has_published else None,
     )
-
-
-def _gain(after: str, name: str, seeds: Sequence[int], task_runs: _TaskRuns) -> Gain:
-    before, own = ([task_runs.samples[row, seed] for seed in seeds] for row in (after, name))
-    by_seed = [float(b.value[index("f1")] - a.value[index("f1")]) for a, b in zip(before, own, strict=True)]
-    by_metric = difference(mean_sample(before), mean_sample(own), task_runs.settings.confidence)
-    tables = [task_runs.predictions[row, seeds[0]][1] for row in (after, name)]
-    return Gain(tuple(seeds), by_metric, by_seed, mcnemar(tables[0], tables[1]))
 
 
 def _differences(before: LadderRow, row: LadderRow, task_runs: _TaskRuns) -> tuple[str, ...]:

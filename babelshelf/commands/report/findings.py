@@ -59,7 +59,9 @@ def gain(difference: Difference) -> str:
 
 
 def verdict(difference: Difference, p: float = 0.0) -> str:
-    """Verdict on a gain, by its interval and its corrected p value."""
+    """Verdict on a gain, by its interval and its corrected p value; one seed allows none."""
+    if difference.seeds == 1:
+        return "one seed"
     if difference.low <= 0 <= difference.high or p > SIGNIFICANT:
         return "no evidence"
     return "gain" if difference.value > 0 else "loss"

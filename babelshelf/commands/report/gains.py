@@ -23,14 +23,16 @@ def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator
     if not findings.steps:
         return
     explanation = (
-        f"Gains are on test, in points, each with its {100 * findings.settings.confidence:g} % interval: a paired "
-        f"bootstrap over query groups with {findings.settings.resamples:,} resamples, averaged over seeds that both "
-        "rows were run with. Where the interval spans zero there is no evidence of a gain or a loss. The interval "
-        "covers which test queries were drawn, not what training with another seed would give: the verdict on one "
-        "seed is of one run; of several, the standard deviation of the gain stands beside it. McNemar's p is of "
-        "the first of these seeds, and of right and wrong answers, not of F1; it takes rows as independent, which rows "
-        "of one query are not. Published gains are those of arXiv 2510.21671, Table 2, on its dev set, with other "
-        "models and other data: gains can be set beside each other, the levels behind them cannot."
+        f"Gains are on test, in points, means over the seeds that both rows were run with, each with a "
+        f"{100 * findings.settings.confidence:g} % interval for both sources of its variance: which queries are in "
+        f"test (a paired bootstrap over query groups with {findings.settings.resamples:,} resamples), and which seed "
+        "the models are trained with (Student's t with the degrees of freedom of the seeds; docs/method.md). The mark "
+        "† is of a variance over seeds that several rows share, which tests of equal variances allow. Where the "
+        "interval spans zero there is no evidence of a gain or a loss. With one seed it covers the queries alone, and "
+        "there is no verdict. McNemar's p is of the first of these seeds and of right and wrong answers, not of F1: by "
+        "query group, and corrected for the number of rows (Holm 1979); it does not know the seeds, either. Published "
+        "gains are those of arXiv 2510.21671, Table 2, on its dev set, with other models and other data: gains can be "
+        "set beside each other, the levels behind them cannot."
     )
     yield ReportSection("ladder", "The ladder", [Text(explanation)])
     for task, steps in findings.steps.items():
@@ -73,8 +75,9 @@ def languages(findings: Findings) -> Iterator[ReportSection]:
         if evaluated:
             blocks += _language_blocks(findings, task, evaluated)
     note = Text(
-        "Languages marked (absent) have no labelled query in train as it came. P values are the bootstrap's, corrected "
-        "for the number of languages (Holm 1979): with many languages some interval excludes zero by chance."
+        "Languages marked (absent) have no labelled query in train as it came. P values are those of the intervals, "
+        "corrected for the number of languages (Holm 1979): with many languages some interval excludes zero by "
+        "chance. Gains are means over the seeds that both rows were run with; F1 is of the first of them."
     )
     yield ReportSection("languages", "Languages", [note, *blocks])
 
@@ -86,7 +89,7 @@ def _bar(step: Step) -> figures.Bar:
 
 
 def _ladder_table(task: str, steps: Sequence[Step], settings: Settings, missing: Mapping[str, Sequence[str]]) -> Table:
-    of_gain = ["Gain in F1", "Its SD over seeds", "Verdict on F1", "Published gain", "McNemar's p", "Over"]
+    of_gain = ["Gain in F1", "Its SD over seeds", "Verdict on F1", "Published gain", "McNemar's corrected p", "Over"]
     headings = ["Row", "F1", *of_gain, "Seeds"]
     rows = []
     for step in steps:
@@ -94,10 +97,10 @@ def _ladder_table(task: str, steps: Sequence[Step], settings: Settings, missing:
         gained = (
             [NONE, NONE, NONE]
             if step.gain is None
-            else [gain(step.gain.by_metric["f1"]), _deviation(step.gain), _verdict(step.gain)]
+            else [_gain_in_f1(step.gain), _deviation(step.gain), verdict(step.gain.by_metric["f1"])]
         )
         published = NONE if step.published is None else f"{step.published:+.2f}"
-        p = NONE if step.gain is None else p_value(step.gain.test.p)
+        p = NONE if step.gain is None else p_value(step.gain.corrected_p)
         rows.append([step.row.title, f1, *gained, published, p, step.row.after.get(task, NONE), _seeds(step, missing)])
     caption = f"{task}: F1 on test in per cent (mean ± standard deviation over seeds); gains in points"
     return Table(f"{caption}, with {100 * settings.confidence:g} % intervals", headings, rows)
@@ -143,10 +146,8 @@ def _deviation(gain: Gain) -> str:
     return percent(stdev(gain.by_seed)) if len(gain.by_seed) > 1 else NONE
 
 
-def _verdict(gain: Gain) -> str:
-    """That of the interval; of a single seed it says that it is of one run."""
-    of_interval = verdict(gain.by_metric["f1"])
-    return of_interval if len(gain.seeds) > 1 else f"{of_interval} (one run)"
+def _gain_in_f1(found: Gain) -> str:
+    return gain(found.by_metric["f1"]) + (" †" if found.is_pooled else "")
 
 
 def _needs_sentence(step: Step) -> bool:
@@ -160,11 +161,11 @@ def _sentence(step: Step) -> str:
         f1, test = step.gain.by_metric["f1"], step.gain.test
         if test.only_a == test.only_b == 0 and f1.low == f1.high == 0:
             parts.append("answers every test pair as the row that it builds on.")
+        elif verdict(f1) == "one seed":
+            parts.append(f"run with one seed: {gain(f1)} in F1 covers the choice of queries alone.")
         elif verdict(f1) == "no evidence":
             half = 50 * (f1.high - f1.low)
-            parts.append(
-                f"no evidence in F1, {gain(f1)}; this test set does not show gains below some {half:.1f} points."
-            )
+            parts.append(f"no evidence in F1, {gain(f1)}; these runs do not show gains below some {half:.1f} points.")
         elif verdict(f1) == "loss":
             parts.append(f"a loss in F1, {gain(f1)}.")
     return " ".join([*parts, step.row.note]).strip()
@@ -200,9 +201,15 @@ def _language_blocks(findings: Findings, task: str, evaluated: Mapping[str, Mapp
 
 
 def _language_gains(findings: Findings, task: str) -> dict[str, LanguageGain]:
-    """What the run that is shown gains over the base in each language; nothing where they cannot be compared."""
-    tables = [named.run.predictions(task, "test") for named in findings.compared(task)]
-    before, after = tables[0], tables[-1]
-    if task not in findings.base or before is None or after is None or not same_rows(before, after):
+    """What the run that is shown gains over the base in each language, over all seeds of both that can be compared."""
+    if task not in findings.base:
         return {}
-    return {gained.language: gained for gained in language_gains(before, after, findings.settings)}
+    rows = {step.row.name: step for step in findings.steps[task]}
+    before, after = (rows[named.name].runs for named in findings.compared(task))
+    sets = []
+    for seed in after:
+        tables = [runs[seed].predictions(task, "test") for runs in (before, after) if seed in runs]
+        both = [table for table in tables if table is not None]
+        if len(both) == 2 and same_rows(*both):
+            sets.append(both)
+    return {gained.language: gained for gained in language_gains(sets, findings.settings)} if sets else {}

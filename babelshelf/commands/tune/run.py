@@ -12,7 +12,7 @@ import polars as pl
 
 from babelshelf.calibrate.params import CalibrateParams
 from babelshelf.classifier.params import ClassifierParams
-from babelshelf.classifier.training import fit
+from babelshelf.classifier.training import Examples, fit
 from babelshelf.commands.tune import plan
 from babelshelf.commands.tune.context import Context
 from babelshelf.commands.tune.evaluation import Evaluator
@@ -156,7 +156,7 @@ def _head(data: SearchData, texts: PairTexts, context: Context) -> tuple[float, 
     settings = context.section(ClassifierParams, "classifier")
     most = min(int(data.trainable.sum()), settings.penalty_rows, MOST_PENALTY_ROWS)
     rows = data.rows.filter(pl.Series(plan.budgets(data, most, context.seed)[-1].rows))
-    classifier = fit(texts.features(rows), rows["label"], rows["group"], settings, context.seed)
+    classifier = fit(Examples(texts.features(rows), rows["label"], rows["group"]), settings, context.seed)
     return classifier.penalty, rows.height
 
 

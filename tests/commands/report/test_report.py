@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 from matplotlib.axes import Axes
+from scipy.stats import ttest_1samp
 from sklearn.metrics import f1_score
 
 from babelshelf.cli import main
@@ -23,6 +25,7 @@ from babelshelf.commands.report.findings import gain, verdict
 from babelshelf.commands.report.runs import ladder_runs
 from babelshelf.core.errors import InputError
 from babelshelf.evaluate.bootstrap import Difference, Pair, paired_difference
+from babelshelf.evaluate.significance import holm, mcnemar
 from babelshelf.page import figures
 from babelshelf.page.document import Document, ReportSection, Table, Text, html, markdown, plain
 from tests.helpers import report_runs
@@ -98,19 +101,47 @@ def test_a_step_is_the_paired_difference_of_its_runs() -> None:
     assert (first.gain, not_run.gain, dict(not_run.runs)) == (None, None, {})
 
 
-def test_several_seeds_are_averaged_and_make_the_interval_narrower() -> None:
-    one, three = (report_runs.ladder(2, n=390, seeds=seeds) for seeds in ((1,), (1, 2, 3)))
-    single = steps(one.rows, one.runs, "qc", QUICK)[1]
-    several = steps(three.rows, three.runs, "qc", QUICK)[1]
-    assert single.gain is not None
-    assert several.gain is not None
-    assert several.gain.seeds == (1, 2, 3)
-    gains = [
-        several.values[seed][0] - steps(three.rows, three.runs, "qc", QUICK)[0].values[seed][0] for seed in (1, 2, 3)
-    ]
-    assert several.gain.by_metric["f1"].value == pytest.approx(np.mean(gains))
-    widths = [step.gain.by_metric["f1"].high - step.gain.by_metric["f1"].low for step in (single, several)]  # type: ignore[union-attr]
-    assert widths[1] < 0.8 * widths[0]  # the seeds have test sets of their own: some 1 / sqrt(3)
+def test_several_seeds_are_averaged_with_the_interval_of_queries_and_seeds() -> None:
+    ladder = report_runs.ladder(2, n=390, seeds=(1, 2, 3))
+    first, second = steps(ladder.rows, ladder.runs, "qc", QUICK)[:2]
+    assert second.gain is not None
+    found = second.gain.by_metric["f1"]
+    gains = [second.values[seed][0] - first.values[seed][0] for seed in (1, 2, 3)]
+    expected = ttest_1samp(gains, 0).confidence_interval(0.95)  # each seed has a test set of its own
+    assert second.gain.seeds == (1, 2, 3)
+    assert found.value == pytest.approx(np.mean(gains))
+    assert found.high - found.low == pytest.approx(expected.high - expected.low, rel=0.2)  # groups have equal names
+
+
+def test_groups_of_one_test_set_are_drawn_once_for_all_seeds() -> None:
+    """Seeds that answer one test set alike are no more evidence than one of them."""
+    ladder = report_runs.ladder(2, n=390)
+    repeated = {name: dict.fromkeys((1, 2, 3), by_seed[1]) for name, by_seed in ladder.runs.items() if by_seed}
+    single, several = (steps(ladder.rows[:2], runs, "qc", QUICK)[1].gain for runs in (ladder.runs, repeated))
+    assert single is not None
+    assert several is not None
+    one, three = single.by_metric["f1"], several.by_metric["f1"]
+    assert three.value == pytest.approx(one.value)
+    assert three.high - three.low == pytest.approx(one.high - one.low, rel=0.1)
+
+
+def test_variance_over_seeds_is_pooled_and_marked() -> None:
+    """Rows whose gains vary alike: one that varies less than the others gets the common variance, and a mark."""
+    ladder = report_runs.ladder(6, n=390, seeds=(1, 2, 3))
+    found = [step.gain for step in steps(ladder.rows, ladder.runs, "qc", QUICK) if step.gain is not None]
+    assert {gain.is_pooled for gain in found} == {True, False}
+    document = compose(ladder, report_runs.nothing(), ["qc"], QUICK, NO_RECORDS)
+    marked = [row[2].endswith("†") for row in table(document, "qc: F1 on test").rows[1:6]]
+    assert marked == [gain.is_pooled for gain in found]
+
+
+def test_mcnemars_p_is_by_query_group_and_corrected_for_the_number_of_rows() -> None:
+    ladder = report_runs.ladder(3, n=390)
+    found = [step.gain for step in steps(ladder.rows, ladder.runs, "qc", QUICK) if step.gain is not None]
+    tables = [ladder.runs[f"row{i}"][1].predictions("qc", "test") for i in range(3)]
+    assert tables[0] is not None
+    expected = [mcnemar(a, b).p for a, b in pairwise(tables)]  # type: ignore[arg-type]
+    assert [gain.corrected_p for gain in found] == list(holm({"1": expected[0], "2": expected[1]}).values())
 
 
 def test_only_seeds_of_both_rows_make_a_gain() -> None:
@@ -180,13 +211,18 @@ def test_a_gain_of_several_seeds_has_its_deviation_and_one_of_a_single_seed_says
     first, second = steps(ladder.rows, ladder.runs, "qc", QUICK)[:2]
     gains = [second.values[seed][0] - first.values[seed][0] for seed in (1, 2)]
     assert row[3] == f"{100 * np.std(gains, ddof=1):.1f}"
-    assert "(one run)" not in row[4]
+    assert row[4] in {"gain", "no evidence", "loss"}
     single = report_runs.ladder(2, n=390)
     of_one = compose(single, report_runs.nothing(), ["qc"], QUICK, NO_RECORDS)
-    row = table(of_one, "qc: F1 on test").rows[1]
-    assert row[3] == "–"
-    assert row[4].endswith(" (one run)")
-    assert "not what training with another seed would give" in texts(of_one)
+    assert table(of_one, "qc: F1 on test").rows[1][3:5] == ["–", "one seed"]
+    verdicts = [row[-1] for row in table(of_one, "qc: test, in per cent, by language").rows]
+    assert set(verdicts) == {"one seed"}
+    assert "With one seed it covers the queries alone" in texts(of_one)
+
+
+def test_gains_by_language_are_over_all_seeds(document: Document) -> None:
+    rows = table(document, "qc: test, in per cent, by language").rows
+    assert "one seed" not in {row[-1] for row in rows}
 
 
 def test_the_shared_threshold_stands_beside_its_own_f1() -> None:
@@ -222,7 +258,7 @@ def test_p_values_of_languages_are_corrected_for_their_number() -> None:
     a, b = (report_runs.run("x", n=1950, signal=s, noise=i).predictions("qc", "test") for i, s in enumerate((0.2, 0.3)))
     assert a is not None
     assert b is not None
-    found = language_gains(a, b, QUICK)
+    found = language_gains([[a, b]], QUICK)
     assert [part.language for part in found] == sorted(report_runs.LANGUAGES)
     assert all(part.corrected_p >= part.difference.p for part in found)
     smallest = min(found, key=lambda part: part.difference.p)
@@ -240,7 +276,8 @@ def test_p_values_of_languages_are_corrected_for_their_number() -> None:
     ],
 )
 def test_a_gain_needs_an_interval_without_zero(low: float, high: float, p: float, expected: str) -> None:
-    assert verdict(Difference((low + high) / 2, low, high, 0.01), p) == expected
+    assert verdict(Difference((low + high) / 2, low, high, 0.01, seeds=2), p) == expected
+    assert verdict(Difference((low + high) / 2, low, high, 0.01), p) == "one seed"
 
 
 def test_no_gain_without_its_interval(document: Document) -> None:
@@ -251,7 +288,9 @@ def test_no_gain_without_its_interval(document: Document) -> None:
             for column, heading in enumerate(block.headings if isinstance(block, Table) else ()):
                 if "ain in" in heading or heading.startswith("Gain"):
                     cells = [row[column] for row in block.rows]  # type: ignore[union-attr]
-                    assert all(re.fullmatch(whole, cell) for cell in cells if re.match(number, cell)), heading
+                    assert all(
+                        re.fullmatch(whole, cell.removesuffix(" †")) for cell in cells if re.match(number, cell)
+                    ), heading
                     gains += sum(bool(re.match(number, cell)) for cell in cells)
     assert gains >= 40
     assert gain(Difference(0.0144, 0.005, 0.022, 0.01)) == "+1.4 [+0.5, +2.2]"
@@ -276,11 +315,11 @@ def test_rows_without_a_gain_are_explained() -> None:
 
 
 def test_a_row_with_the_same_signal_gives_no_evidence() -> None:
-    ladder = report_runs.ladder(2, n=390)
-    runs = dict(ladder.runs) | {"row1": {1: report_runs.run("row1", n=390, signal=0.2, noise=7)}}
-    alike = report_runs.Ladder(ladder.rows, runs, 1)
+    ladder = report_runs.ladder(2, n=390, seeds=(1, 2))
+    same = {seed: report_runs.run("row1", n=390, signal=0.2, noise=7, seed=seed) for seed in (1, 2)}
+    alike = report_runs.Ladder(ladder.rows, dict(ladder.runs) | {"row1": same}, 1)
     document = compose(alike, report_runs.nothing(), ["qc"], QUICK, report_runs.records())
-    assert [row[4] for row in table(document, "qc: F1 on test").rows] == ["–", "no evidence (one run)", "–"]
+    assert [row[4] for row in table(document, "qc: F1 on test").rows] == ["–", "no evidence", "–"]
     assert "no evidence in F1" in texts(document)
 
 
