@@ -200,7 +200,7 @@ def optimize(
     """Train a fine-tuned model on the preferences that labels state.
 
     Args:
-        rows: a table of `tables.ROW_SCHEMA`, all labelled.
+        rows: a table of `core.rows.ROW_SCHEMA`, all labelled.
         base: folder of the base model and its tokenizer.
         model: folder of the fine-tuned model, with its `prompt.json`: where the policy starts, and the reference.
         settings: beta and schedule.
