@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 
 from babelshelf.evaluate.bootstrap import Pair, mean_sample, resample_sets
 from babelshelf.evaluate.seeds import Comparison, mean_gain
-from babelshelf.tables.predictions import Thresholds
+from babelshelf.tables.calibration import Calibration
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -53,7 +53,7 @@ def _open(run: str) -> DVCFileSystem:
 def _answers(run: DVCFileSystem, task: str) -> pl.DataFrame:
     with run.open(str(Path("data/predictions/held_out") / task / "test.parquet"), "rb") as stream:
         rows = pl.read_parquet(stream.read())
-    return Thresholds.of(json.loads(run.read_text(f"metrics/calibrate/{task}.json"))).answer(rows)
+    return Calibration.of(json.loads(run.read_text(f"metrics/calibrate/{task}.json"))).answer(rows)
 
 
 def _show(name: str, by_seed: Sequence[Sequence[Pair]], languages: Sequence[str] | None) -> None:

@@ -1,4 +1,4 @@
-"""Choose a task's threshold on dev, or each language's, or take the fixed one.
+"""Calibrate a task on dev: choose its threshold, or each language's, or recalibrate p(yes); or take a fixed threshold.
 
 \b
     python -m stages.calibrate qc --predictions data/predictions/held_out/qc/dev.parquet ... (dvc.yaml has all of it)
@@ -10,12 +10,13 @@ from pathlib import Path
 
 import click
 
+from babelshelf.calibrate.calibrating import calibrate, curve
 from babelshelf.calibrate.params import CalibrateParams
-from babelshelf.calibrate.thresholds import calibrate, curve
 from babelshelf.core.files import write_json
 from babelshelf.core.params import load, load_seed
 from babelshelf.core.rows import write_csv
 from babelshelf.runtime.stage import stage
+from babelshelf.tables.calibration import Calibration
 from babelshelf.tables.predictions import read_predictions
 
 
@@ -30,8 +31,8 @@ def main(*, task: str, predictions: Path, metrics: Path, curve_path: Path) -> st
     dev = read_predictions(predictions, "dev")
     calibrated = calibrate(dev, settings, seed)
     write_json(metrics, calibrated)
-    write_csv(curve_path, curve(dev))
-    return f"threshold {calibrated['threshold']:.3f}"
+    write_csv(curve_path, curve(dev, Calibration.of(calibrated)))
+    return f"threshold {calibrated['threshold']:.3f}, method {calibrated['method']}"
 
 
 if __name__ == "__main__":

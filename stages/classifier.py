@@ -37,12 +37,11 @@ def main(*, task: str, variant: str, train: Path, embedder: Path, out: Path, met
     record = {
         "variant": variant,
         "encoder": encoder_record(encoder, settings),
-        "levels": features.levels,
         "penalty": fitted.classifier.penalty,
         "path_share": path_share(rows),
     }
     with replacing(out) as folder:
-        write_model(folder, fitted.classifier, record, fitted.scores, embedder)
+        write_model(folder, fitted, record, embedder)
     write_json(metrics, fitted.metrics)
     return f"{fitted.metrics['rows']:,} rows, out-of-fold AP {fitted.metrics['average_precision']:.3f}"
 

@@ -17,7 +17,8 @@ from babelshelf.evaluate.metrics import evaluate, language_f1, languages_in_trai
 from babelshelf.evaluate.params import EvaluateParams
 from babelshelf.evaluate.reliability import reliability
 from babelshelf.runtime.stage import stage
-from babelshelf.tables.predictions import Thresholds, arrays, labelled, read_predictions
+from babelshelf.tables.calibration import Calibration
+from babelshelf.tables.predictions import arrays, labelled, read_predictions
 
 
 @click.command(help=__doc__)
@@ -44,7 +45,7 @@ def main(
     settings = load(EvaluateParams, "evaluate")
     test = read_predictions(predictions, "test")
     in_train = languages_in_train(read_rows(train), settings.in_train_share)
-    result = evaluate(test, in_train, Thresholds.of(read_json(calibrated)), settings, load_seed())
+    result = evaluate(test, in_train, Calibration.of(read_json(calibrated)), settings, load_seed())
     write_json(metrics, result)
     write_csv(curve, precision_recall(labelled(test)))
     write_csv(reliability_path, reliability(*arrays(labelled(test)), settings.reliability_bins))

@@ -1,12 +1,19 @@
-"""Params of the calibrate stage."""
+"""Params of the calibrate stage.
+
+A method is a plugin, a module of `babelshelf.calibrate.methods`, which says what it has; `auto` chooses one of them.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PlainValidator, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
 
-from babelshelf.core.params import Section
+from babelshelf.core.plugins import Plugins, PluginSection, known
+
+METHODS = Plugins("babelshelf.calibrate.methods", "calibrate", "method")
+SHARED, AUTO = "shared", "auto"  # the simplest method, and the choice among all others
 
 
 def _threshold(value: object) -> float | str:
@@ -18,24 +25,44 @@ def _threshold(value: object) -> float | str:
     raise ValueError("expected `tuned` or a number from 0 to 1")
 
 
-class CalibrateParams(Section):
-    """The section `calibrate`, and `tasks.<task>.calibrate`.
+def _method(value: str) -> str:
+    if value == AUTO:
+        return value
+    try:
+        return known(METHODS, value)
+    except ValueError as error:
+        raise ValueError(f"{error}\n  {AUTO}: one of these, by cross-validation on dev") from error
+
+
+class CalibrateParams(PluginSection):
+    """The section `calibrate`, and `tasks.<task>.calibrate`; a method's own params are the subsection of its name.
 
     Attributes:
-        threshold: `tuned`, or a fixed threshold.
-        per_language: whether each language gets a threshold of its own, shrunk to the shared one.
-        shrinkage: number of dev rows at which a language's own threshold has the same weight as the shared one.
-        folds: number of folds of the cross-validation that compares the two choices.
+        threshold: `tuned`, or a fixed threshold, which leaves no choice to `method`.
+        method: how thresholds are chosen and p(yes) is recalibrated.
+        folds: number of folds of the cross-validation that compares the methods.
     """
 
+    plugins: ClassVar[Plugins] = METHODS
     threshold: Annotated[float | Literal["tuned"], PlainValidator(_threshold)]
-    per_language: bool
-    shrinkage: float = Field(ge=0)
+    method: Annotated[str, AfterValidator(_method)]
     folds: int = Field(gt=1)
 
-    @field_validator("per_language")
     @classmethod
-    def _only_tuned(cls, per_language: bool, info: ValidationInfo) -> bool:
-        if per_language and info.data.get("threshold") != "tuned":
-            raise ValueError("expected false where the threshold is fixed: set threshold to `tuned`, or this to false")
-        return per_language
+    def fitted(cls, values: Mapping[str, Any]) -> type[PluginSection]:
+        """As of any plugin; `auto` needs the sections of all methods."""
+        needed = METHODS.names() if values.get("method") == AUTO else []
+        return super().fitted({**dict.fromkeys(needed), **values})
+
+    @field_validator("method")
+    @classmethod
+    def _only_tuned(cls, method: str, info: ValidationInfo) -> str:
+        if method not in {SHARED, AUTO} and info.data.get("threshold") != "tuned":
+            raise ValueError("expected shared or auto where the threshold is fixed: set threshold to `tuned`, or this")
+        return method
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods that can be compared: all whose params are here, the simplest first."""
+        ready = [name for name in METHODS.names() if METHODS.params(name) is None or hasattr(self, name)]
+        return sorted(ready, key=lambda name: METHODS.load(name).COMPLEXITY)

@@ -1,4 +1,4 @@
-"""Features of pairs: the frozen encoder's vectors of query and candidate, combined, and lexical features.
+"""Features of pairs: the frozen encoder's vectors of query and candidate, combined; contrast and lexical features.
 
 Each distinct text is embedded once. The features of a row are made when they are read, so that 10 million rows need
 the memory of their texts' vectors and not of 1,500 numbers a row.
@@ -6,7 +6,7 @@ the memory of their texts' vectors and not of 1,500 numbers a row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from babelshelf.classifier.lexical import NAMES, LexicalTexts, Rows
+from babelshelf.classifier import contrast, lexical
+from babelshelf.classifier.contrast import Neighbourhood, Reference
+from babelshelf.classifier.lexical import LexicalTexts, Rows
 from babelshelf.core.rows import LEVEL
 from babelshelf.encoder.encoder import Encoder, FloatArray
 from babelshelf.encoder.vector_cache import cached_vectors
@@ -44,14 +46,16 @@ class PairFeatures:
     """The features of pairs; `features[rows]`, with a slice or row numbers, makes those of some rows.
 
     For the unit vectors u of the query, v of the candidate and w of the last level of a category path, a row has
-    u * v, |u - v|, v and, with `levels`, u * w; then cos(u, v), cos(u, w), and the features `lexical.NAMES`.
+    u * v, |u - v|, v and, where candidates are category paths, u * w; then cos(u, v), cos(u, w), the features
+    `contrast.NAMES` of cos(u, v) and, of paths, of cos(u, w), and `lexical.NAMES`. Without paths w is v.
 
     Attributes:
         vectors: of the distinct texts, shape (n_texts, dimension), float32.
         query, candidate, last: number of each row's query, candidate and last level of the candidate among the texts,
             shape (n_rows,).
         lexical: shape (n_rows, len(lexical.NAMES)), float32.
-        levels: whether candidates are category paths; else w is v, and u * w is left out.
+        reference: the training rows' candidates.
+        neighbourhoods: of the queries among them; then, of paths, among the last levels.
     """
 
     vectors: FloatArray
@@ -59,7 +63,13 @@ class PairFeatures:
     candidate: Numbers
     last: Numbers
     lexical: FloatArray
-    levels: bool
+    reference: Reference
+    neighbourhoods: Sequence[Neighbourhood]
+
+    @property
+    def levels(self) -> bool:
+        """Whether candidates are category paths."""
+        return self.reference.last is not None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -74,7 +84,8 @@ class PairFeatures:
             Shape (n_features,): 1 for what each dimension of the vectors has, `SINGLE` for the others.
         """
         combined = (4 if self.levels else 3) * self.vectors.shape[1]
-        return np.repeat(np.array([1, SINGLE], np.float32), [combined, 2 + len(NAMES)])
+        single = 2 + len(self.neighbourhoods) * len(contrast.NAMES) + len(lexical.NAMES)
+        return np.repeat(np.array([1, SINGLE], np.float32), [combined, single])
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -82,7 +93,8 @@ class PairFeatures:
 
     def __getitem__(self, rows: Rows) -> FloatArray:
         """Features of some rows, float32."""
-        u, v, w = (self.vectors[numbers[rows]] for numbers in (self.query, self.candidate, self.last))
+        query = self.query[rows]
+        u, v, w = (self.vectors[numbers] for numbers in (query, self.candidate[rows], self.last[rows]))
         features = np.empty((len(u), self.shape[1]), np.float32)
         columns = np.split(features, range(u.shape[1], 5 * u.shape[1], u.shape[1]), axis=1)
         product = np.multiply(u, v, out=columns[0])
@@ -90,10 +102,10 @@ class PairFeatures:
         columns[2][:] = v
         if self.levels:
             np.multiply(u, w, out=columns[3])
-        single = features[:, -2 - len(NAMES) :]
-        single[:, 0] = product.sum(axis=1)
-        single[:, 1] = np.einsum("ij,ij->i", u, w)
-        single[:, 2:] = self.lexical[rows]
+        cosines = [product.sum(axis=1), np.einsum("ij,ij->i", u, w)]
+        contrasts = [near.features(query, cosine) for near, cosine in zip(self.neighbourhoods, cosines, strict=False)]
+        single = np.concatenate([np.stack(cosines, axis=1), *contrasts, self.lexical[rows]], axis=1)
+        features[:, -single.shape[1] :] = single
         return features
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
@@ -106,17 +118,23 @@ class PairFeatures:
         return replace(self, **own)
 
 
-def pair_features(rows: pl.DataFrame, encoder: Encoder, cache: Path, *, levels: bool | None = None) -> PairFeatures:
+def pair_features(
+    rows: pl.DataFrame,
+    encoder: Encoder,
+    cache: Path,
+    *,
+    reference: Reference | None = None,
+    reference_rows: Rows = slice(None),
+) -> PairFeatures:
     """Features of rows.
 
     Args:
         rows: with the columns `query` and `candidate`.
         encoder: embeds the texts.
         cache: folder of the vectors, see `cached_vectors`.
-        levels: see `PairFeatures`; those of a classifier's training rows. None: whether a candidate here is a path.
+        reference: that of the rows that the classifier was fitted on; None: these rows have them.
+        reference_rows: which of them it is fitted on, where there is no `reference` yet; all by default.
     """
-    if levels is None:
-        levels = bool(rows["candidate"].str.contains(LEVEL, literal=True).any())
     columns = rows.select("query", "candidate", last=pl.col("candidate").str.split(LEVEL).list.last())
     texts = pl.concat([columns[name].unique() for name in columns.columns]).unique().sort()
     position = pl.DataFrame({"text": texts, "number": np.arange(len(texts), dtype=np.int32)})
@@ -125,11 +143,20 @@ def pair_features(rows: pl.DataFrame, encoder: Encoder, cache: Path, *, levels: 
         for name in columns.columns
     ]
     query, candidate, last = numbers
-    prepared = LexicalTexts.of(texts)
-    lexical = np.empty((rows.height, len(NAMES)), np.float32)
-    for part in blocks(rows.height):
-        lexical[part] = prepared.features(query[part], candidate[part], last[part])
-    return PairFeatures(cached_vectors(texts.to_list(), encoder, cache), query, candidate, last, lexical, levels)
+    vectors = cached_vectors(texts.to_list(), encoder, cache)
+    if reference is None:
+        levels = bool(rows["candidate"].str.contains(LEVEL, literal=True).any())
+        reference = Reference.of(vectors, candidate[reference_rows], last[reference_rows] if levels else None)
+    lexical_features = LexicalTexts.of(texts).rows(query, candidate, last)
+    return PairFeatures(
+        vectors, query, candidate, last, lexical_features, reference, neighbourhoods(vectors, query, reference)
+    )
+
+
+def neighbourhoods(vectors: FloatArray, query: Numbers, reference: Reference) -> list[Neighbourhood]:
+    """Those of `PairFeatures`, of the queries with some numbers."""
+    parts = [reference.candidates] if reference.last is None else [reference.candidates, reference.last]
+    return [Neighbourhood.of(vectors, query, part) for part in parts]
 
 
 def blocks(rows: int) -> Iterator[slice]:

@@ -20,6 +20,7 @@ from babelshelf.encoder.encoder import FloatArray
 from babelshelf.text.keys import keys
 from babelshelf.text.words import words
 
+BLOCK = 8192  # rows whose features are made at once
 HASHES = 2**20  # columns that n-grams and words are hashed to: so many that two hardly ever meet
 NAMES = (
     "grams_in_candidate",  # share of the query's character 3-grams that the candidate has
@@ -72,6 +73,16 @@ class LexicalTexts:
             length=np.log1p(forms.str.len_chars().to_numpy()).astype(np.float32),
             levels=(texts.str.count_matches(LEVEL, literal=True).to_numpy() + 1).astype(np.float32),
         )
+
+    def rows(
+        self, query: npt.NDArray[np.int32], candidate: npt.NDArray[np.int32], last: npt.NDArray[np.int32]
+    ) -> FloatArray:
+        """As `features`, of any number of pairs."""
+        found = np.empty((len(query), len(NAMES)), np.float32)
+        for start in range(0, len(query), BLOCK):
+            part = slice(start, start + BLOCK)
+            found[part] = self.features(query[part], candidate[part], last[part])
+        return found
 
     def features(
         self, query: npt.NDArray[np.int32], candidate: npt.NDArray[np.int32], last: npt.NDArray[np.int32]

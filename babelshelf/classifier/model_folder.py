@@ -2,6 +2,7 @@
 
 classifier.npz       the head: `Classifier.save`
 classifier.json      variant, encoder, settings; read like the `prompt.json` of a fine-tuned LM
+reference.npz        vectors of candidates of the training rows: `Reference`
 scores.parquet       `id` and `p_yes` of all training rows: out of fold, where a row has a label
 embedder/            the encoder's pointer, if `models/base/embedder` is one
 versions.json
@@ -18,8 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from babelshelf.classifier.contrast import Reference
 from babelshelf.classifier.features import PairFeatures, pair_features
 from babelshelf.classifier.model import Classifier, load_classifier
+from babelshelf.classifier.training import RowsFit
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, write_json
 from babelshelf.core.rows import read_table
@@ -30,6 +33,7 @@ from babelshelf.llm.base_model import POINTER
 from babelshelf.llm.versions import write_versions
 
 RECORD = "classifier.json"
+REFERENCE = "reference.npz"
 SCORES = "scores.parquet"
 EMBEDDER = "embedder"
 PACKAGES = ("numpy", "scipy", "scikit-learn", "polars")
@@ -42,12 +46,12 @@ class PairClassifier:
     Attributes:
         classifier: the head.
         encoder: the one that it was fitted with.
-        levels: whether its training rows had category paths, see `PairFeatures`.
+        reference: what the features need of its training rows.
     """
 
     classifier: Classifier
     encoder: Encoder
-    levels: bool
+    reference: Reference
 
     def p_yes(self, rows: pl.DataFrame, cache: Path) -> npt.NDArray[np.float64]:
         """p(yes) of rows with the columns `query` and `candidate`, shape (n_rows,); `cache`: see `cached_vectors`."""
@@ -55,7 +59,7 @@ class PairClassifier:
 
     def features(self, rows: pl.DataFrame, cache: Path) -> PairFeatures:
         """The features that the head reads, of rows as in `p_yes`."""
-        return pair_features(rows, self.encoder, cache, levels=self.levels)
+        return pair_features(rows, self.encoder, cache, reference=self.reference)
 
 
 def is_classifier(folder: Path) -> bool:
@@ -63,20 +67,22 @@ def is_classifier(folder: Path) -> bool:
     return (folder / RECORD).is_file()
 
 
-def write_model(
-    folder: Path, classifier: Classifier, record: dict[str, Any], scores: pl.DataFrame, embedder: Path
-) -> None:
+def write_model(folder: Path, fitted: RowsFit, record: dict[str, Any], embedder: Path) -> None:
     """Write a model's folder.
 
     Args:
         folder: must not exist.
-        classifier: the head.
-        record: `encoder` (see `encoder_record`) and `levels`; `variant` and `path_share` as in an LM's `prompt.json`.
-        scores: `id` and `p_yes` of the training rows.
+        fitted: the head, and the scores of its training rows.
+        record: `encoder` (see `encoder_record`); `variant` and `path_share` as in an LM's `prompt.json`.
         embedder: `models/base/embedder`.
     """
-    classifier.save(folder)
-    scores.write_parquet(folder / SCORES)
+    fitted.classifier.save(folder)
+    fitted.scores.write_parquet(folder / SCORES)
+    candidates, last = fitted.reference.candidates, fitted.reference.last
+    if last is None:
+        np.savez(folder / REFERENCE, candidates=candidates)
+    else:
+        np.savez(folder / REFERENCE, candidates=candidates, last=last)
     write_json(folder / RECORD, record)
     write_versions(folder, PACKAGES)
     if (embedder / POINTER).is_file():
@@ -100,8 +106,7 @@ def load_model(base: Path, folder: Path) -> PairClassifier:
     Raises:
         InputError: the encoder is missing, or is another than the one that the classifier was fitted with.
     """
-    whole = read_json(folder / RECORD)
-    record = whole["encoder"]
+    record = read_json(folder / RECORD)["encoder"]
     embedder = base / EMBEDDER if (base / EMBEDDER).is_dir() else folder / EMBEDDER
     if not embedder.is_dir():
         raise InputError(f"{base / EMBEDDER}: no such folder: run `dvc repro base_model`, or give --base")
@@ -111,7 +116,15 @@ def load_model(base: Path, folder: Path) -> PairClassifier:
             f"{folder}: was fitted with another encoder than {embedder}: with {record['name']}, not {encoder.name}; "
             "run `dvc repro` for it, or put base_model.embedder in params.yaml back"
         )
-    return PairClassifier(load_classifier(folder), encoder, whole["levels"])
+    return PairClassifier(load_classifier(folder), encoder, _read_reference(folder))
+
+
+def _read_reference(folder: Path) -> Reference:
+    file = folder / REFERENCE
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; run the stage classifier again, which writes it")
+    with np.load(file, allow_pickle=False) as arrays:
+        return Reference(arrays["candidates"], arrays.get("last"))
 
 
 def read_scores(folder: Path, rows: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 from sklearn.metrics import average_precision_score, log_loss
 
+from babelshelf.classifier.contrast import Reference
 from babelshelf.classifier.features import FeatureMatrix, PairFeatures, blocks
 from babelshelf.classifier.logistic import Problems, Standardized, solve
 from babelshelf.classifier.model import Classifier, probabilities
@@ -62,12 +63,14 @@ class RowsFit:
 
     Attributes:
         classifier: fitted on all rows that have a label.
+        reference: what the features of other rows need of these.
         scores: `id` and `p_yes` of all rows, in their order: out of fold, where a row has a label.
         metrics: number of rows with a label, the chosen penalty, the log loss by penalty, and the log loss and average
             precision of the out-of-fold scores.
     """
 
     classifier: Classifier
+    reference: Reference
     scores: pl.DataFrame
     metrics: dict[str, Any]
 
@@ -154,7 +157,7 @@ def fit_rows(features: PairFeatures, rows: pl.DataFrame, settings: HeadParams, s
         "log_loss": log_loss(own["label"], fitted.out_of_fold, labels=[0, 1]),
         "average_precision": average_precision_score(own["label"], fitted.out_of_fold),
     }
-    return RowsFit(fitted.classifier, rows.select("id", p_yes=pl.Series(p_yes)), metrics)
+    return RowsFit(fitted.classifier, features.reference, rows.select("id", p_yes=pl.Series(p_yes)), metrics)
 
 
 def _fold(examples: Examples, settings: HeadParams, seed: int) -> FoldedExamples:

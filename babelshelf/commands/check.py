@@ -112,11 +112,16 @@ def unmeasured_translation(values: dict[str, Any], prepared: dict[str, Any]) -> 
 
     Args:
         values: all of params.yaml.
-        prepared: the statistics of `prepare`; without them nothing is known of dev and test.
+        prepared: the statistics of `prepare`; without them nothing is known of dev and test, which the line says.
     """
     languages = values["translate"]["languages"]
-    if not languages or not prepared:
+    if not languages:
         return []
+    if not prepared:
+        return [
+            f"check: translate.languages: whether {', '.join(languages)} are in dev or test is not known before "
+            "`dvc repro prepare` has run with these params: run it, then `babelshelf check` again"
+        ]
     lines = []
     for task in _tasks(values):
         splits = [prepared.get(task, {}).get(split, {}).get("languages", {}) for split in ("dev", "test")]

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from babelshelf.calibrate.params import METHODS
 from babelshelf.commands.check import check
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import replacing
@@ -28,7 +29,7 @@ from babelshelf.score.params import BACKENDS as SCORERS
 from babelshelf.translate.params import BACKENDS as TRANSLATORS
 
 PROFILES = Path("profiles")
-PLUGINS = (SOURCES, TRANSLATORS, SCORERS)
+PLUGINS = (SOURCES, TRANSLATORS, SCORERS, METHODS)
 
 
 class Change(NamedTuple):

@@ -22,7 +22,8 @@ from babelshelf.evaluate.bootstrap import intervals
 from babelshelf.evaluate.metric_names import RESAMPLED
 from babelshelf.evaluate.ranking import mean_ndcg
 from babelshelf.evaluate.reliability import expected_calibration_error, reliability
-from babelshelf.tables.predictions import Thresholds, all_yes_f1, arrays, labelled
+from babelshelf.tables.calibration import Calibration
+from babelshelf.tables.predictions import all_yes_f1, arrays, labelled
 
 if TYPE_CHECKING:
     from babelshelf.evaluate.params import EvaluateParams
@@ -59,22 +60,22 @@ def languages_in_train(train: pl.DataFrame, share: float) -> list[str]:
 
 
 def evaluate(
-    predictions: pl.DataFrame, in_train: list[str], thresholds: Thresholds, settings: EvaluateParams, seed: int
+    predictions: pl.DataFrame, in_train: list[str], calibration: Calibration, settings: EvaluateParams, seed: int
 ) -> dict[str, Any]:
     """All metrics of one task: over `all` languages, those `in_train`, those `absent` from it, and each language.
 
     Args:
         predictions: columns of `PREDICTION_SCHEMA`; rows without a label are left out and counted.
         in_train: the languages of train, from `languages_in_train`.
-        thresholds: the thresholds chosen on dev.
+        calibration: chosen on dev.
         settings: `resamples` and `confidence` of the intervals, and the number of bins for the calibration error.
         seed: the pipeline's seed, for the resampling.
     """
-    rows = thresholds.answer(labelled(predictions))
+    rows = calibration.answer(labelled(predictions))
     is_in_train = pl.col("language").is_in(in_train)
     parts = {"all": rows, "in_train": rows.filter(is_in_train), "absent": rows.filter(~is_in_train)}
     return {
-        "threshold": thresholds.shared,
+        "threshold": calibration.threshold,
         "confidence": settings.confidence,
         "unlabelled": predictions.height - rows.height,
         **{name: _with_intervals(part, settings, seed) for name, part in parts.items() if part.height},
@@ -101,10 +102,20 @@ def _with_intervals(rows: pl.DataFrame, settings: EvaluateParams, seed: int) -> 
         **point_metrics(rows),
         **intervals(rows, resamples=settings.resamples, confidence=settings.confidence, seed=seed),
         "calibration_error": expected_calibration_error(reliability(labels, p_yes, settings.reliability_bins)),
+        **_recalibrated_error(rows, settings.reliability_bins),
         "all_yes_f1": all_yes_f1(labels),
         "rows": rows.height,
         "groups": rows["group"].n_unique(),
     }
+
+
+def _recalibrated_error(rows: pl.DataFrame, bins: int) -> dict[str, float]:
+    """The calibration error after recalibration; empty where the calibration leaves p(yes) as it is."""
+    if "p_calibrated" not in rows.columns:
+        return {}
+    labels, _ = arrays(rows)
+    curve = reliability(labels, rows["p_calibrated"].to_numpy(), bins)
+    return {"recalibrated_error": expected_calibration_error(curve)}
 
 
 def _by_language(rows: pl.DataFrame, in_train: list[str]) -> dict[str, Any]:

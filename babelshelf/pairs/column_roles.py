@@ -14,6 +14,7 @@ import polars as pl
 from babelshelf.pairs.column_names import CLOSE, EXACT, MARKET, SYNONYMS, closeness, words_of
 from babelshelf.pairs.column_profiles import ColumnProfile
 from babelshelf.pairs.column_table import Found, InputTable, examples_of, guess_of
+from babelshelf.pairs.encoded_texts import guess_encoded
 from babelshelf.pairs.guesses import Guess, Outcome
 from babelshelf.pairs.label_column import guess_label
 from babelshelf.pairs.label_meaning import Kind, kind
@@ -54,6 +55,8 @@ def guess_roles(table: InputTable, roles: Sequence[str]) -> Roles:
             guesses += [guess] if guess else []
     order = [role for role in ("query", "candidate", "label", "language", "id", "split") if columns.get(role)]
     guesses.sort(key=lambda guess: [f"{role} column" for role in (*order, *roles)].index(guess.subject))
+    texts = [name for role in ("query", "candidate") for name in columns.get(role, [])]
+    guesses += [guess for name in texts for guess in guess_encoded(table.profile(name), table.where)]
     return Roles({role: columns[role] for role in order}, guesses)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from babelshelf.pairs.dialects import Parse
 
 MOST_SKIPPED = 20  # lines above a header
+FEW_FIT = 0.5  # of the records: with fewer of one width, the delimiter is another one
 FEW_VALUES = 50  # of a column of classes
 
 
@@ -45,6 +46,11 @@ def check_given_names(path: Path, first: Sequence[str], names: Sequence[str]) ->
 def check_header(path: Path, parse: Parse) -> None:
     """Raise InputError where the header is data, or where all rows have other numbers of cells."""
     rows = parse.rows
+    if len(parse.header) != parse.width and parse.share < FEW_FIT:
+        raise InputError(
+            f"{path}: no delimiter fits: tab, comma, semicolon, bar, tilde, \\x01 and :: are known; for example "
+            f"{parse.dialect.delimiter.join(parse.header)[:100]!r}: write the file with one of them"
+        )
     if len(parse.header) != parse.width:
         record = next((record for record in parse.records[parse.skipped + 1 :] if len(record) == parse.width), [])
         shown = parse.dialect.delimiter.join(record)[:200]

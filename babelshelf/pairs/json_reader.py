@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ NOT_JSON = "not_json"
 CHUNK = 1 << 20  # bytes of an array that are decoded at a time
 ROWS = 1 << 16  # of a block of an array
 FEW_ROWS = 10_000
+FEW_KEYS = 10  # in a message
 
 
 def json_keys(path: Path, settings: FileParams) -> list[str]:
@@ -152,6 +153,11 @@ def _keys(records: pl.DataFrame) -> list[str]:
     return list(found)
 
 
+def _shown(keys: Collection[str]) -> str:
+    """The first keys, for a message."""
+    return ", ".join(islice(keys, FEW_KEYS)) + (", ..." if len(keys) > FEW_KEYS else "")
+
+
 def is_by_column(value: Mapping[str, Any]) -> bool:
     """Whether an object holds columns: each value a list, or an object, of as many cells; or names apart from rows."""
     sizes = {len(part) if isinstance(part, list | dict) else 0 for part in value.values()}
@@ -236,7 +242,7 @@ class Elements:
             not lists and (is_by_column(value) or any(isinstance(part, dict) for part in value.values()))
         ):
             raise InputError(
-                f"{self._path}: a JSON object with the keys {', '.join(value)}: write the rows as one array, or one "
+                f"{self._path}: a JSON object with the keys {_shown(value)}: write the rows as one array, or one "
                 "object a line (pandas: df.to_json(orient='records', lines=True))"
             )
         if not lists:

@@ -26,7 +26,9 @@ def guess_label(table: InputTable, free: list[ColumnProfile]) -> Found:
     good = [one for one in fits if kinds[one.name] >= Kind.FEW_NUMBERS]
     inverse = [one for one in free if label_names.is_negated(one.name) or label_names.is_rank(one.name)]
     plain = [one for one in good if one not in inverse]
-    plain.sort(key=lambda one: closeness(one.name, SYNONYMS["label"]), reverse=True)
+    plain.sort(  # of several, the likeliest is none that a model gave
+        key=lambda one: (not label_names.is_prediction(one.name), closeness(one.name, SYNONYMS["label"])), reverse=True
+    )
     if len(plain) > 1:
         names = ", ".join(one.name for one in plain)
         return [plain[0].name], guess_of(
@@ -48,7 +50,8 @@ def guess_label(table: InputTable, free: list[ColumnProfile]) -> Found:
         return [one.name], guess_of("label", one, Outcome.SURE, table)
     looks = [one for one in free if kinds[one.name] == Kind.WORDS and not _are_languages_only(one)]
     looks = looks or [one for one in free if kinds[one.name] == Kind.TWO_VALUES and not is_text(one)]
-    if len(looks) == 1 and not words_of(looks[0].name) & label_names.OTHER_NOUNS:
+    looks = [one for one in looks if not words_of(one.name) & label_names.OTHER_NOUNS]
+    if len(looks) == 1:
         return [looks[0].name], guess_of(
             "label", looks[0], Outcome.CHECK, table, "by its values; its name doesn't tell"
         )

@@ -14,17 +14,16 @@ from typing import Any
 import polars as pl
 
 from babelshelf.core.errors import InputError
+from babelshelf.pairs import label_words
 from babelshelf.pairs.column_names import words_of
 from babelshelf.pairs.guesses import Guess, Outcome, percent
 from babelshelf.pairs.label_names import is_negated, is_rank
-from babelshelf.pairs.labels import MISSING_WORDS, label_keys
+from babelshelf.pairs.labels import MISSING_WORDS, label_keys, label_numbers
 
-POSITIVE = ("1", "true", "yes", "y", "t", "relevant", "positive", "pos", "exact", "e", "match", "good")
-NEGATIVE = ("0", "false", "no", "n", "f", "irrelevant", "not relevant", "negative", "neg", "i", "no match", "bad", "-1")
-GRADES = ("substitute", "complement", "s", "c", "partial")  # between exact and irrelevant
 FREQUENT = 0.02  # a value that fewer rows have, and that is no known word, counts as a bad one
 MOST_VALUES = 100  # of labels: with more they are no classes
 MOST_GRADES = 20
+STRAY = 5  # times the range of all other numbers that a number is away from them
 SHOWN = 20
 OPTION = "--positive VALUE"
 POSITIVES = "--only-positives"
@@ -60,16 +59,15 @@ def kind(counts: pl.DataFrame | None, numbers: float) -> Kind:
     if counts is None:
         return Kind.MANY_NUMBERS if numbers >= 1 - FREQUENT else Kind.OTHER
     values = _frequent(counts)
-    words = {*POSITIVE, *NEGATIVE, *GRADES}
     folded = _folded(counts)
-    said = int(folded.filter(pl.col("value").is_in(list(words)))["count"].sum())
+    said = int(folded.filter(_are_words(folded["value"]))["count"].sum())
     if said >= (1 - FREQUENT) * max(int(folded["count"].sum()), 1):
         return Kind.WORDS
     frequent = int(folded.filter(pl.col("value").is_in(values))["count"].sum())
     if len(values) == 2 and frequent >= (1 - FREQUENT) * int(folded["count"].sum()):
         return Kind.TWO_VALUES
     if numbers >= 1 - FREQUENT:
-        different = pl.Series(values, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls().n_unique()
+        different = label_numbers(pl.Series(values, dtype=pl.String)).drop_nulls().n_unique()
         return Kind.FEW_NUMBERS if counts.height <= MOST_GRADES and different > 1 else Kind.MANY_NUMBERS
     return Kind.OTHER
 
@@ -96,15 +94,15 @@ def meaning_of_positives(
         return Meaning(params, Guess("label values", None, Outcome.UNSURE, 1.0, reason, (), column_option, where))
     folded = _folded(counts).filter(~pl.col("value").is_in(MISSING_WORDS))
     values: list[str] = folded["value"].to_list()
-    number = pl.col("value").cast(pl.Float64, strict=False)
-    opposite = (number <= 0).fill_null(value=False) | pl.col("value").is_in(NEGATIVE)
-    others = folded.filter(~pl.col("value").is_in(label_keys(positive).to_list()) if positive else opposite)
+    number = label_numbers(folded["value"])
+    opposite = (number <= 0).fill_null(value=False) | label_words.negative(folded["value"])
+    others = folded.filter(~folded["value"].is_in(label_keys(positive).to_list()) if positive else opposite)
     if others.height:
         share = int(others["count"].sum()) / int(folded["count"].sum())
         shown = ", ".join(others["value"].head(SHOWN))
         reason = f"--only-positives, but {percent(share)} of the labels in {name!r} are {shown}"
         return Meaning(params, Guess("label values", None, Outcome.UNSURE, 1.0, reason, (), column_option, where))
-    numbers = folded.select(number).drop_nulls().to_series()
+    numbers = number.drop_nulls()
     if len(values) > MOST_GRADES and len(numbers) == len(values):  # counts of clicks
         low = float(numbers.min())  # type: ignore[arg-type]
         params["positive_from"] = low
@@ -138,7 +136,9 @@ def meaning_said(counts: pl.DataFrame, positive: Sequence[str], missing: str, na
         return _positives_alone(counts, missing, name, where)
     params = {"positive": yes, "negative": no, "positive_from": "none", "missing": missing, "random_negatives": 0}
     answer = f"{', '.join(yes)} relevant; {', '.join(no) or 'nothing'} irrelevant"
-    odd = [value for value in no if value not in {*NEGATIVE, *GRADES} and _number(value) is None]
+    others = pl.Series(no, dtype=pl.String)
+    known = label_words.negative(others) | label_words.grade(others) | label_numbers(others).is_not_null()
+    odd = others.filter(~known).to_list()
     outcome = Outcome.CHECK if odd else Outcome.SURE
     reason = f"{', '.join(odd[:SHOWN])} count as irrelevant" if odd else ""
     return Meaning(params, Guess("label values", answer, outcome, reason=reason, where=where))
@@ -157,7 +157,10 @@ def guess_meaning(counts: pl.DataFrame, missing: str, name: str, where: str) -> 
     params["random_negatives"] = 0
     folded = _folded(counts)
     values = _frequent(counts)
-    yes, no, grades = ([value for value in values if value in words] for words in (POSITIVE, NEGATIVE, GRADES))
+    words = pl.Series(values, dtype=pl.String)
+    yes, no, grades = (
+        words.filter(are(words)).to_list() for are in (label_words.positive, label_words.negative, label_words.grade)
+    )
     total = max(int(folded["count"].sum()), 1)
     share = int(folded.filter(pl.col("value").is_in(values))["count"].sum()) / total
     examples = tuple(f"{value} in {percent(count / total)} of rows" for value, count in folded.head(2).iter_rows())
@@ -171,21 +174,22 @@ def guess_meaning(counts: pl.DataFrame, missing: str, name: str, where: str) -> 
         return meaning(None, Outcome.UNSURE, f"the name {name!r} says {what}: which values mean relevant?")
     if yes and no and len(yes) + len(no) + len(grades) == len(values):
         answer = f"{', '.join(sorted(yes))} relevant; {', '.join(sorted([*no, *grades]))} irrelevant"
-        outcome = Outcome.CHECK if grades else Outcome.SURE
-        reason = f"{', '.join(grades)} count as irrelevant" if grades else ""
+        doubtful = [*grades, *(["-1", "0"] if {"-1", "0"} <= set(no) else [])]  # of both, one may mean unjudged
+        outcome = Outcome.CHECK if doubtful else Outcome.SURE
+        reason = f"{', '.join(doubtful)} count as irrelevant" if doubtful else ""
         return meaning(answer, outcome, reason, positive=sorted(yes), negative=sorted([*no, *grades]))
-    numbers = folded.with_columns(number=pl.col("value").cast(pl.Float64, strict=False)).drop_nulls("number")
+    numbers = folded.with_columns(number=label_numbers(folded["value"])).drop_nulls("number")
     is_graded = int(numbers["count"].sum()) >= (1 - FREQUENT) * total and numbers["number"].n_unique() > 1
     if is_graded:
-        answer, outcome, reason, low = _graded(numbers["number"], name)
-        return meaning(answer, outcome, reason, positive_from=low)
+        from_grades, outcome, reason, low = _graded(numbers["number"], name)
+        return meaning(from_grades, outcome, reason, positive_from=low)
     if len(values) == 1 and not no:
         return _positives_alone(counts, missing, name, where)
     shown = ", ".join(values[:SHOWN])
     return meaning(None, Outcome.UNSURE, f"which values of {name!r} mean relevant? There are {shown}")
 
 
-def _graded(numbers: pl.Series, name: str) -> tuple[str, Outcome, str, float]:
+def _graded(numbers: pl.Series, name: str) -> tuple[str | None, Outcome, str, float]:
     """What grades mean: the answer, how sure it is, the reason, and the lowest number that means relevant."""
     low, high = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
     different = numbers.n_unique()
@@ -193,6 +197,12 @@ def _graded(numbers: pl.Series, name: str) -> tuple[str, Outcome, str, float]:
         least = float(numbers.filter(numbers > 0).min())  # type: ignore[arg-type]
         reason = f"the numbers of {name!r} begin at 0: {least:g} and more may mean relevant"
         return f"relevant from {least:g} on", Outcome.UNSURE, reason, least
+    if (stray := _stray(numbers)) is not None:
+        reason = f"{stray:g} is far from the other numbers of {name!r}: if it stands for no label, empty those cells"
+        return None, Outcome.UNSURE, reason, low
+    if low < 0 and different > 2 and float(numbers.filter(numbers > low).min()) >= 0:  # type: ignore[arg-type]
+        reason = f"{low:g} in {name!r} may stand for no label: then empty those cells"
+        return f"relevant from {high / 2:g} on", Outcome.UNSURE, reason, high / 2
     outcome, reason = Outcome.CHECK, f"grades from {low:g} to {high:g}; labels.positive_from is the middle"
     if words_of(name) & EVENTS and low > 0:
         outcome = Outcome.UNSURE
@@ -207,11 +217,14 @@ def _graded(numbers: pl.Series, name: str) -> tuple[str, Outcome, str, float]:
     return f"relevant from {middle:g} on", outcome, reason, middle
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
+def _stray(numbers: pl.Series) -> float | None:
+    """A number far from all others, such as 99 beside 0 and 1, which may stand for no label; None if none is."""
+    values = numbers.unique().sort().to_list()
+    if not 2 < len(values) <= MOST_GRADES:
         return None
+    if values[-1] - values[-2] > STRAY * (values[-2] - values[0]):
+        return float(values[-1])
+    return float(values[0]) if values[1] - values[0] > STRAY * (values[-1] - values[1]) else None
 
 
 def _positives_alone(counts: pl.DataFrame, missing: str, name: str, where: str) -> Meaning:
@@ -236,7 +249,10 @@ def _folded(counts: pl.DataFrame) -> pl.DataFrame:
 def _frequent(counts: pl.DataFrame) -> list[str]:
     """Values that are known words, or that many rows have, the most frequent first."""
     folded = _folded(counts)
-    known = pl.col("value").is_in([*POSITIVE, *NEGATIVE, *GRADES])
-    frequent = folded.filter(known | (pl.col("count") >= FREQUENT * pl.col("count").sum()))
+    frequent = folded.filter(_are_words(folded["value"]) | (pl.col("count") >= FREQUENT * pl.col("count").sum()))
     values: list[str] = frequent["value"].to_list()
     return values
+
+
+def _are_words(values: pl.Series) -> pl.Series:
+    return label_words.positive(values) | label_words.negative(values) | label_words.grade(values)

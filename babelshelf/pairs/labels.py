@@ -18,7 +18,7 @@ MISSING_WORDS += ["unlabeled", "unlabelled", "unjudged", "not judged", "no label
 
 def read_labels(labels: pl.Series, own: FileParams) -> pl.Series:
     """0 or 1, null where a label says neither."""
-    values = labels.to_frame("value").with_columns(number=pl.col("value").cast(pl.Float64, strict=False))
+    values = labels.to_frame("value").with_columns(number=label_numbers(labels))
     if own.labels.positive_from != "none":
         finite = pl.col("number").is_finite()
         return values.select(
@@ -29,6 +29,11 @@ def read_labels(labels: pl.Series, own: FileParams) -> pl.Series:
 
 
 def label_keys(labels: Iterable[str | None]) -> pl.Series:
-    """What labels are compared by: without case and space around them, and 1.0 is 1."""
+    """What labels are compared by: without case and space around them, and 1.0 and 1,0 are 1."""
     texts = pl.Series(values=labels, dtype=pl.String)
-    return texts.str.strip_chars().str.to_lowercase().str.replace(r"^([+-]?\d+)\.0+$", "$1")
+    return texts.str.strip_chars().str.to_lowercase().str.replace(r"^([+-]?\d+)(?:\.0+|,0{1,2})$", "$1")
+
+
+def label_numbers(labels: pl.Series) -> pl.Series:
+    """The numbers that labels are, with a decimal point or a decimal comma (0,5); null where they are none."""
+    return labels.str.replace(r"^\s*([+-]?\d+),(\d{1,2})\s*$", "$1.$2").cast(pl.Float64, strict=False)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from babelshelf.core.rows import LEVEL
-from babelshelf.pairs.guesses import Guess, Outcome
+from babelshelf.pairs.guesses import Guess, Outcome, percent
 
 ENTITIES = r"&(?:gt|raquo|rsaquo|rarr|#62|#187|#8250|#8594|#x3[eE]);"
 # Usual parts of names: `T-Shirts & Tops`, `Kid's (0-2)`, `No. 5`, `50%`. Of these only an arrow, a spaced dash, a
@@ -110,9 +110,12 @@ def guess_separator(paths: pl.DataFrame, where: str = "") -> Guess:
     clear = len(found) == 1 or best.score >= MARGIN * found[1].score
     tree = best.style == SPACED or best.branches >= MOST
     sure = clear and tree and best.share >= SURE_SHARE and best.weight > DASH_WEIGHT
-    others = "" if clear else f", or {found[1].param!r}"
+    within = [other for other in found[1:] if other.share >= MOST and other.weight >= WEIGHTS[AFTER]]
+    reason = f"or {found[1].param!r}" if not clear else ""
+    if clear and within:  # such as several paths in a cell
+        reason = f"{within[0].param!r}, in {percent(within[0].share)} of rows too, stays a part of the names"
     return Guess(
-        *(subject, best.param, Outcome.SURE if sure else Outcome.CHECK, best.share, others.strip(", ")),
+        *(subject, best.param, Outcome.SURE if sure and not reason else Outcome.CHECK, best.share, reason),
         *(shown, OPTION, where),
     )
 

@@ -18,7 +18,8 @@ CATEGORY_WORDS = {"category", "categories", "categorie", "kategorie", "path", "b
 
 def guess_text(role: str, table: InputTable, free: list[ColumnProfile]) -> Found:
     """The query or the candidate: columns of levels, then by name, then the one text column that is left."""
-    if role == "candidate" and table.task == "qc" and (levels := level_columns(free)):
+    named_levels = [one for one in free if one.shares["ids"] < MOST]  # no `category_id_1`
+    if role == "candidate" and table.task == "qc" and (levels := level_columns(named_levels)):
         reason, option = f"{len(levels)} columns of levels are joined to a path", f"--column {role}=NAME"
         examples = examples_of(table.profile(levels[0]))
         subject, names = f"{role} column", ", ".join(levels)
@@ -27,6 +28,8 @@ def guess_text(role: str, table: InputTable, free: list[ColumnProfile]) -> Found
     scored = [(closeness(one.name, synonyms), one) for one in free if _may_be_called(one, role, table.task)]
     scored.sort(key=lambda pair: pair[0], reverse=True)
     named = [(score, one) for score, one in scored if score >= CLOSE and (score == EXACT or is_text(one))]
+    if role == "candidate" and table.task == "qc" and len(named) > 1 and named[0][0] == named[1][0]:
+        named.sort(key=lambda pair: (pair[0], _has_levels(pair[1])), reverse=True)  # a path goes before its leaf
     if not named:
         return _by_values(role, table, free)
     score, best = named[0]

@@ -31,7 +31,13 @@ OTHER = {
     b"PK\x03\x04": "a zip archive or an Excel workbook: unpack it, or save the sheet as CSV",
     b"BZh": "bzip2: pack it with gzip or zstd",
     b"\xfd7zXZ": "xz: pack it with gzip or zstd",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls): save the sheet as CSV",
+    b"ARROW1\0": "Arrow or Feather: write it as Parquet",
+    b"Obj\x01": "Avro: write it as Parquet",
+    b"SQLite format 3": "an SQLite database: export the table as CSV",
+    b"%PDF-": "a PDF document: export its table as CSV",
 }
+MARKUP = re.compile(rb"\s*<(?:!doctype|html|table|\?xml|body|div)\b", re.IGNORECASE)
 
 codecs.register_error("babelshelf", lambda error: (BROKEN, getattr(error, "end", 0)))
 
@@ -246,10 +252,12 @@ def packing(path: Path) -> str | None:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     with path.open("rb") as stream:
-        start = stream.read(6)
+        start = stream.read(64)
     for magic, what in OTHER.items():
         if start.startswith(magic):
             raise InputError(f"{path}: this is {what}")
+    if MARKUP.match(start.removeprefix(codecs.BOM_UTF8)):
+        raise InputError(f"{path}: this is HTML or XML: save the table as CSV")
     return next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), None)
 
 

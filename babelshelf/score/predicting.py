@@ -13,8 +13,8 @@ from babelshelf.core.files import read_json
 from babelshelf.core.rows import write_table
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import score_tables
+from babelshelf.tables.calibration import Calibration
 from babelshelf.tables.prediction_sets import SCORABLE, answers, read_unlabelled
-from babelshelf.tables.predictions import Thresholds
 
 INPUTS = ("unlabelled", "base", "model", "calibrated")
 CommandT = TypeVar("CommandT", bound=Callable[..., None])
@@ -30,13 +30,13 @@ def prediction_options(main: CommandT) -> CommandT:
 def predict(
     unlabelled: Path, *, base: Path, model: Path, calibrated: Path, out: Path, settings: ScoreParams, key: str
 ) -> str:
-    """Score the rows of the prediction sets and apply the thresholds.
+    """Score the rows of the prediction sets and apply the calibration.
 
     Args:
         unlabelled: a table of `prediction_sets.UNLABELLED_SCHEMA`.
         base: see `load_scorer`.
         model: folder of the trained model.
-        calibrated: the metrics of `calibrate`, which hold the thresholds.
+        calibrated: the metrics of `calibrate`.
         out: folder of `predictions.parquet`, a table of `prediction_sets.ANSWER_SCHEMA`.
         settings: backend, batch size, precision.
         key: name of the stage, see `partial_work`.
@@ -44,10 +44,10 @@ def predict(
     Returns:
         What came out, for the screen.
     """
-    rows, thresholds = read_unlabelled(unlabelled), Thresholds.of(read_json(calibrated))
+    rows, calibration = read_unlabelled(unlabelled), Calibration.of(read_json(calibrated))
 
     def write(_: Path, scored: pl.DataFrame) -> None:
-        answered = thresholds.answer(scored).select("id", "p_yes", "is_relevant")
+        answered = calibration.answer(scored).select("id", "p_yes", "is_relevant")
         write_table(out / "predictions.parquet", answers(rows, answered))
 
     return score_tables(

@@ -6,10 +6,8 @@ for `filter`. Each reader refuses predictions of another split, and `filter` tho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -24,33 +22,6 @@ TRAIN_SCORE_SCHEMA = pl.Schema([("id", pl.String()), ("p_yes", pl.Float64()), *S
 
 Labels: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]
-FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Decision thresholds: a pair is relevant if p(yes) >= the threshold of its language.
-
-    Attributes:
-        shared: threshold of all languages that are not in `by_language`.
-        by_language: thresholds of single languages, by ISO 639-1 code.
-    """
-
-    shared: float
-    by_language: Mapping[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, calibrated: Mapping[str, Any]) -> Thresholds:
-        """The thresholds in the metrics of the stage `calibrate`."""
-        return cls(calibrated["threshold"], calibrated.get("thresholds", {}))
-
-    def answer(self, predictions: FrameT) -> FrameT:
-        """Add the Boolean column `is_relevant`, null where `p_yes` is null."""
-        threshold = pl.lit(self.shared)
-        if self.by_language:
-            own = pl.col("language").replace_strict(dict(self.by_language), default=None, return_dtype=pl.Float64)
-            threshold = pl.coalesce(own, threshold)
-        return predictions.with_columns(is_relevant=pl.col("p_yes") >= threshold)
 
 
 def read_predictions(path: Path, split: str) -> pl.DataFrame:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from babelshelf.calibrate.thresholds import tuned
+from babelshelf.calibrate.thresholds import best_threshold
 from babelshelf.evaluate.bootstrap import resample
 from babelshelf.evaluate.metric_names import RESAMPLED
 from babelshelf.evaluate.metrics import point_metrics
-from babelshelf.tables.predictions import all_yes_f1
+from babelshelf.tables.calibration import Calibration
+from babelshelf.tables.predictions import all_yes_f1, arrays
 
 RESULTS = Path("benchmarks/results/proxy_truth.jsonl")
 KEY = ("data", "model", "recipe", "seed")
@@ -56,8 +57,8 @@ def measured(scored: Scored, seed: int) -> dict[str, Any]:
 
     All runs on a test set draw the same groups, so that differences of their draws are paired.
     """
-    thresholds = tuned(scored.dev, None)
-    test = thresholds.answer(scored.test)
+    calibration = Calibration(best_threshold(*arrays(scored.dev)))
+    test = calibration.answer(scored.test)
     absent = test.filter(~pl.col("language").is_in(scored.known))
     everything, of_absent = point_metrics(test), point_metrics(absent)
     draws = {
@@ -65,7 +66,7 @@ def measured(scored: Scored, seed: int) -> dict[str, Any]:
         for name, rows in (("all", test), ("absent", absent))
     }
     return {
-        "threshold": thresholds.shared,
+        "threshold": calibration.threshold,
         "f1": round(everything["f1"], DIGITS),
         "mcc": round(everything["mcc"], DIGITS),
         "ap": round(everything[AVERAGE_PRECISION], DIGITS),

@@ -8,7 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from babelshelf.classifier import contrast
 from babelshelf.classifier import features as module
+from babelshelf.classifier.contrast import Neighbourhood, Reference
 from babelshelf.classifier.features import pair_features
 from babelshelf.classifier.lexical import NAMES, LexicalTexts
 from tests.helpers.hash_encoder import HashEncoder
@@ -27,19 +29,54 @@ def lexical(query: str, candidate: str) -> dict[str, float]:
     return dict(zip(NAMES, values[0].tolist(), strict=True))
 
 
-def test_a_row_has_the_vectors_combined_the_cosines_and_the_lexical_features(tmp_path: Path) -> None:
+def of_cosine(cosine: float, others: list[float]) -> list[float]:
+    """The contrast features of fewer reference candidates than a neighbourhood has."""
+    return [cosine - max(others), cosine - float(np.mean(others)), (cosine - np.mean(others)) / np.std(others)]
+
+
+def test_a_row_has_the_vectors_combined_the_cosines_and_their_contrast_with_other_candidates(tmp_path: Path) -> None:
     encoder = HashEncoder()
     row = pair_features(ROWS, encoder, tmp_path)[0:1][0]
     u, v, w = encoder.encode(["red shoes", "Shoes > Red", "Red"])
-    assert np.allclose(row[: -len(NAMES)], [*(u * v), *np.abs(u - v), *v, *(u * w), u @ v, u @ w], atol=1e-6)
+    paths = encoder.encode(ROWS["candidate"].unique().to_list())
+    lasts = encoder.encode(["Red", "Cables", "Usb Cable 20 cm"])
+    single = [u @ v, u @ w, *of_cosine(u @ v, list(paths @ u)), *of_cosine(u @ w, list(lasts @ u))]
+    expected = [*(u * v), *np.abs(u - v), *v, *(u * w), *single]
+    assert np.allclose(row[: -len(NAMES)], expected, atol=1e-4)
+
+
+def test_other_rows_are_contrasted_with_the_candidates_of_the_training_rows(tmp_path: Path) -> None:
+    training = pair_features(ROWS, HashEncoder(), tmp_path)
+    alone = pair_features(ROWS[1:2], HashEncoder(), tmp_path, reference=training.reference)
+    assert np.allclose(alone[:], training[1:2], atol=1e-6)
+    some = pair_features(ROWS, HashEncoder(), tmp_path, reference_rows=np.array([1, 2]))
+    assert len(some.reference.candidates) == 2
+    assert not np.allclose(some[1:2], training[1:2], atol=1e-3)
+
+
+def test_a_neighbourhood_is_of_the_nearest_and_a_reference_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.eye(40, dtype=np.float32)
+    vectors[0] = np.linspace(0, 0.39, 40)
+    found = Neighbourhood.of(vectors, np.array([0, 0], np.int32), vectors[1:])
+    assert found.best[0] == pytest.approx(0.39)
+    assert found.near[0] == pytest.approx(np.arange(0.30, 0.395, 0.01).mean())
+    assert found.mean[0] == pytest.approx(np.arange(0.01, 0.395, 0.01).mean())
+    assert found.best[1:].tolist() == [0] * 39
+    monkeypatch.setattr(contrast, "MOST", 7)
+    numbers = np.repeat(np.arange(40, dtype=np.int32), 2)
+    reference = Reference.of(vectors, numbers, None)
+    assert reference.candidates.shape == (7, 40)
+    assert np.array_equal(Reference.of(vectors, numbers[::-1], None).candidates, reference.candidates)
 
 
 def test_titles_have_no_features_of_a_last_level_unless_the_model_was_fitted_on_paths(tmp_path: Path) -> None:
     titles, dimension = ROWS[1:3], HashEncoder().dimension
     of_titles = pair_features(titles, HashEncoder(), tmp_path)
-    of_paths = pair_features(titles, HashEncoder(), tmp_path, levels=True)
-    assert of_paths.shape[1] - of_titles.shape[1] == dimension
-    assert of_paths.prior.tolist() == [1] * 4 * dimension + [module.SINGLE] * (2 + len(NAMES))
+    paths = pair_features(ROWS, HashEncoder(), tmp_path).reference
+    of_paths = pair_features(titles, HashEncoder(), tmp_path, reference=paths)
+    assert of_paths.shape[1] - of_titles.shape[1] == dimension + len(contrast.NAMES)
+    single = 2 + 2 * len(contrast.NAMES) + len(NAMES)
+    assert of_paths.prior.tolist() == [1] * 4 * dimension + [module.SINGLE] * single
     assert np.array_equal(of_paths[:][:, 3 * dimension : 4 * dimension], of_paths[:][:, :dimension])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from babelshelf.commands import profile
 from babelshelf.commands.check import (
     check,
     languages_without_encoder,
+    notes,
     prepared_statistics,
     unmeasured_translation,
     unused_scoring_backend,
@@ -162,7 +164,8 @@ def test_check_warns_where_dev_and_test_cannot_show_what_translation_gains(param
         return {"qc": of_task, "qi": of_task}
 
     values = read(params)
-    assert unmeasured_translation(values, {}) == []
+    (unknown,) = unmeasured_translation(values, {})
+    assert "not known before `dvc repro prepare` has run" in unknown
     assert unmeasured_translation(values, prepared(["en"], ["en", "pl"])) == []
     lines = unmeasured_translation(values, prepared(["en", "fr"], ["en"]))
     assert [line.partition(", so its")[0] for line in lines] == [
@@ -170,6 +173,23 @@ def test_check_warns_where_dev_and_test_cannot_show_what_translation_gains(param
     ]
     values["translate"]["languages"] = []
     assert unmeasured_translation(values, prepared(["en"], ["en"])) == []
+
+
+@pytest.mark.parametrize(("profiles", "warns"), [([], False), (["esci", "paper"], True), (["cikm2025", "paper"], True)])
+def test_metrics_of_other_data_say_nothing_of_dev_and_test(
+    root: Path, params: Path, tmp_path: Path, profiles: list[str], warns: bool
+) -> None:
+    """metrics/prepare.json and dvc.lock are those of the demo until `prepare` runs on the data of the profile."""
+    ran_with = {"stages": {"prepare": {"params": {"params.yaml": {"prepare": read(params)["prepare"]}}}}}
+    (tmp_path / "dvc.lock").write_text(json.dumps(ran_with))
+    of_task = {"dev": {"languages": {"en": {}, "de": {}}}, "test": {"languages": {"vi": {}}}}
+    write_json(tmp_path / "prepare.json", {"qc": of_task, "qi": of_task})
+    for name in profiles:
+        profile.apply(name, params, root / "profiles")
+    values = read(params)
+    lines = notes(values, prepared_statistics(values, tmp_path / "prepare.json", tmp_path / "dvc.lock"))
+    assert any("not known before" in line for line in lines) == warns
+    assert any("not trained for vi" in line for line in lines) != warns
 
 
 def test_check_names_languages_that_the_encoder_was_not_trained_for(params: Path) -> None:

@@ -11,7 +11,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.evaluate.bootstrap import Pair, intervals, mean_difference, paired_difference
 from babelshelf.evaluate.metric_names import RESAMPLED
 from babelshelf.evaluate.ranking import mean_ndcg
-from babelshelf.tables.predictions import Thresholds
+from babelshelf.tables.calibration import Calibration
 
 OPTIONS = {"resamples": 500, "confidence": 0.95, "seed": 1}
 
@@ -33,7 +33,7 @@ def predictions(n: int = 600, *, per_group: int = 3, signal: float = 0.3, seed: 
 
 
 def at(threshold: float, rows: pl.DataFrame) -> pl.DataFrame:
-    return Thresholds(threshold).answer(rows)
+    return Calibration(threshold).answer(rows)
 
 
 def expected(rows: pl.DataFrame, threshold: float) -> np.ndarray:

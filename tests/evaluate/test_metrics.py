@@ -15,7 +15,8 @@ from babelshelf.core.files import read_json, write_json
 from babelshelf.core.rows import ROW_SCHEMA, write_rows, write_table
 from babelshelf.evaluate.metrics import CURVE_POINTS, evaluate, languages_in_train, point_metrics, precision_recall
 from babelshelf.evaluate.params import EvaluateParams
-from babelshelf.tables.predictions import PREDICTION_SCHEMA, Thresholds, all_yes_f1, arrays, read_predictions
+from babelshelf.tables.calibration import Calibration
+from babelshelf.tables.predictions import PREDICTION_SCHEMA, all_yes_f1, arrays, read_predictions
 from stages.calibrate import main as calibrate_main
 from stages.evaluate import main as evaluate_main
 from tests.helpers import profiles
@@ -53,7 +54,7 @@ def example() -> pl.DataFrame:
 
 
 def test_known_answers() -> None:
-    answered = Thresholds(0.5).answer(rows(["en"] * 5, [1, 1, 1, 0, 0], [0.9, 0.5, 0.1, 0.8, 0.2]))
+    answered = Calibration(0.5).answer(rows(["en"] * 5, [1, 1, 1, 0, 0], [0.9, 0.5, 0.1, 0.8, 0.2]))
     result = point_metrics(answered)  # a score at the threshold is a yes: tp 2, fp 1, fn 1, tn 1
     assert result["f1"] == result["precision"] == result["recall"] == pytest.approx(2 / 3)
     assert result["average_precision"] == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
@@ -62,18 +63,18 @@ def test_known_answers() -> None:
 
 
 def test_average_precision_does_not_depend_on_the_order_of_tied_rows() -> None:
-    tied = Thresholds(0.5).answer(rows(["en"] * 2, [1, 0], [0.5, 0.5]))
+    tied = Calibration(0.5).answer(rows(["en"] * 2, [1, 0], [0.5, 0.5]))
     assert point_metrics(tied) == point_metrics(tied.reverse())
     assert point_metrics(tied)["average_precision"] == 0.5
 
 
 def test_a_language_with_a_threshold_of_its_own_is_answered_by_it() -> None:
-    thresholds = Thresholds(0.45, {"de": 0.6, "pl": 0.0})
+    thresholds = Calibration(0.45, {"de": 0.6, "pl": 0.0})
     answered = thresholds.answer(example())
     assert answered.filter(pl.col("language") == "de")["is_relevant"].to_list() == [False, True, False, True]
     others = pl.col("language") != "de"
-    assert answered.filter(others).equals(Thresholds(0.45).answer(example()).filter(others))
-    shared, own = (evaluate(example(), ["en", "fr"], t, SETTINGS, 1) for t in (Thresholds(0.45), thresholds))
+    assert answered.filter(others).equals(Calibration(0.45).answer(example()).filter(others))
+    shared, own = (evaluate(example(), ["en", "fr"], t, SETTINGS, 1) for t in (Calibration(0.45), thresholds))
     assert own["languages"]["de"]["f1"] < shared["languages"]["de"]["f1"]
     assert own["languages"]["en"] == shared["languages"]["en"]
     assert own["absent"]["f1"] == own["languages"]["de"]["f1"] == 0
@@ -81,7 +82,7 @@ def test_a_language_with_a_threshold_of_its_own_is_answered_by_it() -> None:
 
 def test_the_calibration_error_is_that_of_equal_bins() -> None:
     # two bins: en and fr (0.1 to 0.5: 2 of 5 positive), and the rest; by hand from the sorted scores
-    result = evaluate(example(), ["en"], Thresholds(0.5), SETTINGS, 1)["all"]
+    result = evaluate(example(), ["en"], Calibration(0.5), SETTINGS, 1)["all"]
     low, high = np.array([0.1, 0.2, 0.4]), np.array([0.5, 0.5, 0.7, 0.8, 0.9])  # tied 0.5s share the bin of the first
     low, high = np.append(low, [0.5, 0.5]), high[2:]
     expected = (5 * abs(low.mean() - 3 / 5) + 3 * abs(high.mean() - 2 / 3)) / 8
@@ -91,13 +92,13 @@ def test_the_calibration_error_is_that_of_equal_bins() -> None:
 def test_yes_and_no_swapped_turns_the_result_over() -> None:
     right = example().drop_nulls("label").filter(pl.col("language") != "de")
     swapped = right.with_columns(p_yes=1 - pl.col("p_yes"))
-    metrics = [evaluate(r, ["en", "fr"], Thresholds(0.45), SETTINGS, 1)["all"] for r in (right, swapped)]
+    metrics = [evaluate(r, ["en", "fr"], Calibration(0.45), SETTINGS, 1)["all"] for r in (right, swapped)]
     assert metrics[0]["mcc"] > 0 > metrics[1]["mcc"]
     assert metrics[0]["f1"] > metrics[1]["f1"]
 
 
 def test_languages_are_measured_together_apart_and_one_by_one() -> None:
-    result = evaluate(example(), ["en", "fr", "es"], Thresholds(0.45), SETTINGS, 1)
+    result = evaluate(example(), ["en", "fr", "es"], Calibration(0.45), SETTINGS, 1)
     assert [result[part]["rows"] for part in ("all", "in_train", "absent")] == [8, 5, 3]
     assert result["unlabelled"] == 1
     assert result["all"]["groups"] == 4
@@ -113,7 +114,7 @@ def test_languages_are_measured_together_apart_and_one_by_one() -> None:
 
 
 def test_an_empty_part_is_left_out() -> None:
-    assert "absent" not in evaluate(example(), ["en", "fr", "de"], Thresholds(0.5), SETTINGS, 1)
+    assert "absent" not in evaluate(example(), ["en", "fr", "de"], Calibration(0.5), SETTINGS, 1)
 
 
 def test_wrong_language_codes_do_not_put_a_language_into_train() -> None:
@@ -154,7 +155,7 @@ def test_the_stages_write_metrics_and_plots(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(
         "seed: 1\ntasks: {qc: {calibrate: {threshold: tuned}}}\n"
-        "calibrate: {per_language: true, shrinkage: 10, folds: 3}\n"
+        "calibrate: {method: per_language, folds: 3, per_language: {shrinkage: 10}}\n"
         "evaluate: {resamples: 50, confidence: 0.95, reliability_bins: 3, in_train_share: 0.1}\n"
     )
     write_table(Path("dev.parquet"), example())
@@ -166,7 +167,7 @@ def test_the_stages_write_metrics_and_plots(tmp_path: Path, monkeypatch: pytest.
     # the thresholds are the calibrated ones, not those of test
     calibrated = read_json(Path("calibrate.json"))
     assert list(calibrated["thresholds"]) == ["de", "en", "fr"]
-    assert set(calibrated["cross_validated"]) == {"shared_f1", "per_language_f1"}
+    assert set(calibrated["cross_validated"]) == {"shared", "per_language"}
     write_json(Path("calibrate.json"), calibrated | {"threshold": 0.85, "thresholds": {"fr": 0.75}})
     write_table(Path("test.parquet"), example().with_columns(split=pl.lit("test")))
     options = ["--predictions", "test.parquet", "--train", "train.parquet", "--calibrated", "calibrate.json"]

@@ -10,22 +10,24 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from babelshelf.calibrate.calibrating import calibrate, curve
 from babelshelf.calibrate.params import CalibrateParams
-from babelshelf.calibrate.thresholds import calibrate, curve
 from babelshelf.commands.ladder.rows import LadderRow
 from babelshelf.commands.report.build import Ladder
 from babelshelf.commands.report.runs import Run
+from babelshelf.core.params import section
 from babelshelf.core.rows import ROW_SCHEMA, positive_share
 from babelshelf.evaluate.metrics import evaluate
 from babelshelf.evaluate.params import EvaluateParams
 from babelshelf.prepare.statistics import split_statistics
 from babelshelf.runtime.stage_log import RESOURCES_SCHEMA
-from babelshelf.tables.predictions import PREDICTION_SCHEMA, Thresholds, source
+from babelshelf.tables.calibration import Calibration
+from babelshelf.tables.predictions import PREDICTION_SCHEMA, source
 
 LANGUAGES = ("en", "fr", "es", "ko", "pt", "ja", "th", "de", "it", "pl", "ar", "vi", "id")
 ABSENT = LANGUAGES[7:]
 HOSTILE = '<script>alert("1")</script> | **x** `y` <img src=x>'
-CALIBRATE = {"per_language": False, "shrinkage": 100, "folds": 3}
+CALIBRATE = {"folds": 3, "per_language": {"shrinkage": 100}, "logistic": {"penalties": [10]}}
 EVALUATE = {"resamples": 10, "confidence": 0.95, "reliability_bins": 10, "in_train_share": 0.02}
 
 
@@ -63,17 +65,17 @@ def run(
     seed: int = 1,
     threshold: float | str = "tuned",
     noise: int = 0,
-    own: bool = False,
+    method: str = "shared",
     lock: str = "",
 ) -> Run:
-    """A run of both tasks on `n` test rows; the higher `signal`, the better it is; `own`: thresholds by language."""
+    """A run of both tasks on `n` test rows; the higher `signal`, the better it is; `method`: of its calibration."""
     recipe = {"method": "sft", "train_on": "filtered", "filter_on": "negatives", "negatives_on": "translated"}
     tasks = {task: recipe | {"calibrate": {"threshold": threshold}} for task in ("qc", "qi")}
-    params = {"seed": seed, "tasks": tasks, "calibrate": CALIBRATE, "evaluate": EVALUATE}
+    params = {"seed": seed, "tasks": tasks, "calibrate": CALIBRATE | {"method": method}, "evaluate": EVALUATE}
     files: dict[str, bytes] = {"metrics/prepare.json": _json({task: _prepared(n, seed, task) for task in tasks})}
     for task in tasks:
         files |= _training_sets(task, n, seed)
-        files |= _measured(task, n, signal, seed=seed, threshold=threshold, noise=noise, own=own)
+        files |= _measured(task, n, signal, seed=seed, threshold=threshold, noise=noise, method=method)
     files |= {"dvc.lock": lock.encode()} if lock else {}
     return Run(name, params, files.get)
 
@@ -113,7 +115,7 @@ def records() -> pl.DataFrame:
 
 
 def _measured(
-    task: str, n: int, signal: float, *, seed: int, threshold: float | str, noise: int, own: bool
+    task: str, n: int, signal: float, *, seed: int, threshold: float | str, noise: int, method: str
 ) -> dict[str, bytes]:
     predictions = {}
     for split, size in (("dev", n // 2), ("test", n)):
@@ -123,11 +125,11 @@ def _measured(
         predictions[split] = labelled.with_columns(
             p_yes=pl.Series(np.clip(p_yes, 0, 1)), **source(split, "filtered")
         ).select(list(PREDICTION_SCHEMA))
-    calibrated = calibrate(
-        predictions["dev"], CalibrateParams(threshold=threshold, **CALIBRATE | {"per_language": own}), seed
-    )
+    values = CALIBRATE | {"method": method, "threshold": threshold}
+    settings = section(CalibrateParams, {"calibrate": values}, "calibrate", None)
+    calibrated = calibrate(predictions["dev"], settings, seed)
     in_train = [language for language in LANGUAGES if language not in ABSENT]
-    evaluated = evaluate(predictions["test"], in_train, Thresholds.of(calibrated), EvaluateParams(**EVALUATE), seed)
+    evaluated = evaluate(predictions["test"], in_train, Calibration.of(calibrated), EvaluateParams(**EVALUATE), seed)
     steps = np.arange(1, 61)
     loss = 0.4 + np.exp(-steps / 20) + 0.02 * np.random.default_rng(noise).normal(size=60)
     return {
@@ -135,7 +137,7 @@ def _measured(
             f"data/predictions/held_out/{task}/{split}.parquet": _parquet(table) for split, table in predictions.items()
         },
         f"metrics/calibrate/{task}.json": _json(calibrated),
-        f"metrics/calibrate/{task}.csv": curve(predictions["dev"]).write_csv().encode(),
+        f"metrics/calibrate/{task}.csv": curve(predictions["dev"], Calibration.of(calibrated)).write_csv().encode(),
         f"metrics/evaluate/{task}.json": _json(evaluated),
         f"metrics/sft/filtered/{task}.csv": pl.DataFrame({"step": steps, "epoch": steps / 30, "loss": loss})
         .write_csv()

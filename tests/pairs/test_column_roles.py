@@ -13,9 +13,10 @@ from babelshelf.core.errors import InputError
 from babelshelf.pairs.column_profiles import read_profiles, value_counts
 from babelshelf.pairs.column_roles import Roles, guess_language_values, guess_roles
 from babelshelf.pairs.column_table import InputTable
-from babelshelf.pairs.formats import detect
+from babelshelf.pairs.formats import as_params, detect
 from babelshelf.pairs.guesses import Outcome, resolve
-from babelshelf.pairs.label_meaning import guess_meaning, meaning_said
+from babelshelf.pairs.label_meaning import Kind, guess_meaning, kind, meaning_said
+from babelshelf.pairs.labels import read_labels
 from babelshelf.pairs.rows import ROLES
 
 ROWS = 240
@@ -444,3 +445,82 @@ def test_counts_of_events_from_zero_on_are_relevant_from_one(name: str) -> None:
     counts = pl.DataFrame({"value": [str(n) for n in range(30)], "count": [9] * 30})
     meaning = guess_meaning(counts, "bad", name, "")
     assert (meaning.guess.outcome, meaning.params["positive_from"]) == (Outcome.UNSURE, 1)
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        ("ja", "nein"),
+        ("Oui", "Non"),
+        ("sí", "no"),
+        ("はい", "いいえ"),
+        ("WAHR", "FALSCH"),
+        ("relevant", "not_relevant"),
+        ("relevant", "non-relevant"),
+        ("match", "mismatch"),
+        ("相关", "不相关"),
+        ("1,0", "0,0"),
+    ],
+)
+def test_words_of_relevance_in_other_languages_and_spellings(yes: str, no: str) -> None:
+    counts = pl.DataFrame({"value": [yes, no], "count": [60, 60]})
+    meaning = guess_meaning(counts, "bad", "label", "pairs.csv")
+    assert meaning.guess.outcome is Outcome.SURE
+    own = as_params({"format": "csv", "labels": meaning.params}, {})
+    assert read_labels(pl.Series([yes, no, "?"]), own).to_list() == [1, 0, None]
+
+
+@pytest.mark.parametrize("value", ["ja", "no", "si"])
+def test_a_code_of_a_language_alone_is_no_word_of_relevance(value: str) -> None:
+    assert kind(pl.DataFrame({"value": [value], "count": [100]}), 0) in {Kind.OTHER, Kind.WORDS}
+    assert (kind(pl.DataFrame({"value": [value], "count": [100]}), 0) is Kind.WORDS) == (value == "no")
+
+
+@pytest.mark.parametrize("values", [["0", "1", "99"], ["0", "1", "2", "-99"], ["1", "2", "3", "999"], ["0", "1", "9"]])
+def test_a_number_far_from_the_others_is_asked_as_no_label(values: list[str]) -> None:
+    meaning = guess_meaning(pl.DataFrame({"value": values, "count": [60] * len(values)}), "bad", "label", "pairs.csv")
+    assert (meaning.guess.outcome, meaning.guess.value) == (Outcome.UNSURE, None)
+    assert "stands for no label" in meaning.guess.reason
+
+
+@pytest.mark.parametrize("values", [["-1", "0", "1", "2"], ["-1", "0", "1", "2", "3"], ["-2", "0", "1", "2"]])
+def test_a_negative_number_below_grades_is_asked(values: list[str]) -> None:
+    meaning = guess_meaning(pl.DataFrame({"value": values, "count": [60] * len(values)}), "bad", "label", "pairs.csv")
+    assert meaning.guess.outcome is Outcome.UNSURE
+    assert "may stand for no label" in meaning.guess.reason
+
+
+def test_zero_beside_minus_one_is_to_be_checked() -> None:
+    counts = pl.DataFrame({"value": ["1", "0", "-1"], "count": [60, 60, 60]})
+    assert guess_meaning(counts, "bad", "label", "pairs.csv").guess.outcome is Outcome.CHECK
+
+
+@pytest.mark.parametrize("name", ["predicted_label", "llm_label", "model_relevance"])
+def test_of_two_labels_the_likeliest_is_that_of_people(guess: Guess, name: str) -> None:
+    rows = table(**PLAIN, **{name: column([1, 0])})
+    assert guess(rows).columns["label"] == ["label"]
+    assert outcome(guess(rows), "label") is Outcome.UNSURE
+
+
+@pytest.mark.parametrize("name", ["in_stock", "is_sponsored", "gender", "free_shipping"])
+def test_a_flag_of_the_product_is_no_label_even_with_yes(guess: Guess, name: str) -> None:
+    columns = {role: values for role, values in PLAIN.items() if role != "label"}
+    found = guess(table(**columns, **{name: column(["yes", "no"])}))
+    with pytest.raises(InputError, match="which column is the label"):
+        resolve(found.guesses, accept=True)
+
+
+@pytest.mark.parametrize("ids", [["7", "8", "9"], ["c-1", "c-2", "c-3"], ["1001", "1002", "1003"]])
+def test_ids_of_levels_are_no_levels(guess: Guess, ids: list[str]) -> None:
+    levels = {"category_id_1": column(ids), "category_id_2": column(ids[::-1])}
+    names = {"category_name_1": column(["Home", "Garden"]), "category_name_2": column(["Oak tables", "Hoses", "Tents"])}
+    rows = table(**{name: PLAIN[name] for name in ("query", "label", "lang")}, **levels, **names)
+    assert guess(rows, "qc").columns["candidate"] == ["category_name_1", "category_name_2"]
+
+
+@pytest.mark.parametrize("mark", [" > ", "/", " | "])
+def test_a_column_of_paths_goes_before_that_of_their_leaves(guess: Guess, mark: str) -> None:
+    paths = [mark.join(["Home", room, thing]) for room, thing in (("Kitchen", "Kettles"), ("Bath", "Mats"))]
+    columns = {"category": column([path.split(mark)[-1] for path in paths]), "category_path": column(paths)}
+    rows = table(**{name: PLAIN[name] for name in ("query", "label", "lang")}, **columns)
+    assert guess(rows, "qc").columns["candidate"] == ["category_path"]

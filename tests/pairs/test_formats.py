@@ -502,3 +502,31 @@ def test_two_delimiters_that_fit_as_well_are_a_question_where_no_name_of_a_colum
     assert detect(tmp_path / "b.csv").how["delimiter"] in "~;"
     (tmp_path / "c.csv").write_text("\n".join(["query~candidate~label~lang", *lines]) + "\n")
     assert detect(tmp_path / "c.csv").how["delimiter"] == "~"
+
+
+@pytest.mark.parametrize("delimiter", ["^", "¦", "\x1f", "§"])
+def test_an_unknown_delimiter_is_named_as_such(tmp_path: Path, delimiter: str) -> None:
+    lines = [delimiter.join((query, f"{'big, ' * (n % 3)}shoe", *rest)) for n, (query, _, *rest) in enumerate(ROWS)]
+    (tmp_path / "a.csv").write_text("\n".join([delimiter.join(NAMES), *lines]), encoding="utf-8")
+    with pytest.raises(InputError, match="no delimiter fits: tab, comma, semicolon"):
+        detect(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"\xef\xbb\xbf\n<html><body><table><tr><td>query</td></tr></table>", "HTML or XML"),
+        (b'<?xml version="1.0"?><rows><row><query>red shoes</query></row></rows>', "HTML or XML"),
+        (b"<TABLE border=1><tr><td>red shoes</td></tr></TABLE>", "HTML or XML"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "an Excel workbook"),
+        (b"ARROW1\0\0" + bytes(100), "Arrow or Feather"),
+        (b"Obj\x01\x04\x14avro.codec", "Avro"),
+        (b"SQLite format 3\0" + bytes(100), "SQLite"),
+    ],
+)
+def test_files_that_are_no_text_say_what_they_are_whatever_their_suffix(
+    tmp_path: Path, content: bytes, expected: str
+) -> None:
+    (tmp_path / "export.csv").write_bytes(content)
+    with pytest.raises(InputError, match=expected):
+        detect(tmp_path / "export.csv")

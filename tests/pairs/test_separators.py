@@ -107,3 +107,11 @@ def test_marks_that_names_may_hold_are_separators_where_all_paths_have_them(mark
 )
 def test_arrays_and_tuples_in_text_are_paths(text: str, expected: str) -> None:
     assert pl.DataFrame({"value": [text]}).select(unwrapped(pl.col("value"))).item() == expected
+
+
+@pytest.mark.parametrize("other", ["; ", " | ", " / "])
+def test_several_paths_in_a_cell_are_to_be_checked(other: str) -> None:
+    paths = [f"{value}{other}Outlet > Rest" for value in tree(" > ")["value"]]
+    guess = guess_separator(pl.DataFrame({"value": paths, "count": 2}))
+    assert (guess.value, guess.outcome) == (">", Outcome.CHECK)
+    assert other.strip() in guess.reason

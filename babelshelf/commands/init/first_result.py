@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from babelshelf.calibrate.thresholds import tuned
+from babelshelf.calibrate.thresholds import best_threshold
 from babelshelf.classifier.features import pair_features
 from babelshelf.classifier.params import HeadParams
 from babelshelf.classifier.training import Examples, fit
@@ -23,6 +23,7 @@ from babelshelf.core.files import work_dir
 from babelshelf.encoder import builtin_encoders
 from babelshelf.encoder.encoder import Encoder
 from babelshelf.evaluate.metrics import point_metrics
+from babelshelf.tables.calibration import Calibration
 from babelshelf.tables.predictions import all_yes_f1, arrays
 
 DEFAULT_ENCODER = "use_multilingual"
@@ -71,10 +72,10 @@ def _of_task(task: str, rows: pl.DataFrame, params: Mapping[str, Any], encoder: 
         yield f"  {task}: no first result: the rows are too few"
         return
     table = sampled.with_columns(p_yes=pl.Series(_p_yes(sampled, encoder, params)))
-    thresholds = tuned(table.filter(split="dev"), None)
-    measured = thresholds.answer(table.filter(split="test"))
+    calibration = Calibration(best_threshold(*arrays(table.filter(split="dev"))))
+    measured = calibration.answer(table.filter(split="test"))
     yield f"  {task}: a classifier on the built-in encoder {encoder.name}, {train.height:,} rows of train, measured on"
-    yield f"  {test.height:,} of test, threshold {thresholds.shared:.2f} from dev, in per cent:"
+    yield f"  {test.height:,} of test, threshold {calibration.threshold:.2f} from dev, in per cent:"
     yield f"      {'':<10} {'F1':>6} {'all-yes':>8} {'AP':>6} {'chance':>7} {'rows':>7}"
     yield _line("all", measured)
     counts = measured["language"].value_counts().sort(["count", "language"], descending=[True, False])
@@ -89,9 +90,9 @@ def _of_task(task: str, rows: pl.DataFrame, params: Mapping[str, Any], encoder: 
 
 def _p_yes(rows: pl.DataFrame, encoder: Encoder, params: Mapping[str, Any]) -> np.ndarray:
     """p(yes) of all rows, by a classifier that is fitted on those of train."""
-    features = pair_features(rows, encoder, work_dir() / "encoder")
-    own = {name: params["classifier"][name] for name in HeadParams.model_fields}
     places = np.flatnonzero((rows["split"] == "train").to_numpy())
+    features = pair_features(rows, encoder, work_dir() / "encoder", reference_rows=places)
+    own = {name: params["classifier"][name] for name in HeadParams.model_fields}
     train = rows[places]
     head = HeadParams.model_validate(own)
     examples = Examples(features.take(places), train["label"], train["group"])

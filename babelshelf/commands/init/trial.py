@@ -12,7 +12,7 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import section
-from babelshelf.core.rows import SPLITS
+from babelshelf.core.rows import LEVEL, SPLITS
 from babelshelf.pairs.dropped_rows import bad_rows, described
 from babelshelf.pairs.formats import PROPOSED
 from babelshelf.pairs.labels import MISSING_WORDS
@@ -24,6 +24,7 @@ from babelshelf.prepare.from_pairs import SHOWN, check_splits, counts, read_rows
 
 MOST_BAD = 0.02  # of rows: with more, something is wrong with the mapping or the file
 WORDS_FOR_NONE = [word for word in MISSING_WORDS if any(letter.isalpha() for letter in word)]
+FEW_LEVELS = 0.5  # of the rows, whose paths have levels
 FEW, MANY = 20, 1000  # candidates: with fewer none are mined, with more the window is the paper's
 
 
@@ -135,6 +136,14 @@ def _notes(rows: pl.DataFrame, files: dict[str, Any]) -> list[str]:
             notes.append(
                 f"check: in {words.height:,} rows the {text} is {' or '.join(map(repr, shown))}: if that stands for a "
                 "missing text, empty those cells"
+            )
+    if "qc" in files["tasks"] and (mark := files["qc"]["path_separator"]):
+        paths = rows.filter(KEPT & (pl.col("task") == "qc")).select(pl.col("candidate").cast(pl.String))
+        with_levels = float(paths["candidate"].str.contains(LEVEL, literal=True).mean() or 0)  # type: ignore[arg-type]
+        if with_levels < FEW_LEVELS:
+            notes.append(
+                f"check: qc: {with_levels:.0%} of the paths have levels after all: {mark!r} seems to be a part of the "
+                "names in the others; --path-separator MARK changes it"
             )
     if files["max_bad_share"]:
         notes.append(f"bad rows, at most {MOST_BAD:.0%}, will be written to data/original/dropped.csv")

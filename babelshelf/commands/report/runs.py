@@ -21,7 +21,7 @@ from babelshelf.commands.ladder.rows import LadderRow
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE
 from babelshelf.core.variants import chain
-from babelshelf.tables.predictions import Thresholds
+from babelshelf.tables.calibration import Calibration
 
 WORKSPACE = "workspace"
 LOCK_FILE = "dvc.lock"
@@ -60,7 +60,7 @@ class Run:
         """Predictions for `dev` or `test`, with the column `is_relevant` by the run's own thresholds."""
         predictions = self.parquet(f"data/predictions/held_out/{task}/{split}.parquet")
         calibrated = self.json(f"metrics/calibrate/{task}.json")
-        return None if predictions is None or calibrated is None else Thresholds.of(calibrated).answer(predictions)
+        return None if predictions is None or calibrated is None else Calibration.of(calibrated).answer(predictions)
 
     @cached_property
     def inputs(self) -> dict[str, str]:

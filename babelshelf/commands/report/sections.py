@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from babelshelf.calibrate.params import CalibrateParams
-from babelshelf.calibrate.thresholds import cross_validated, scores_at
+from babelshelf.calibrate.cross_validation import cross_validated
+from babelshelf.calibrate.params import SHARED, CalibrateParams
+from babelshelf.calibrate.thresholds import scores_at
 from babelshelf.commands.report.comparison import Settings, index
 from babelshelf.commands.report.findings import Findings, NamedRun, gain
 from babelshelf.commands.report.runs import WORKSPACE, Run
@@ -49,9 +50,10 @@ def results(findings: Findings) -> Iterator[ReportSection]:
 
 
 def thresholds(findings: Findings) -> Iterator[ReportSection]:
-    """F1 over the threshold with the chosen point, and whether thresholds per language would do better."""
+    """F1 over the threshold with the chosen point, and what other calibration methods would give."""
     blocks: list[Block] = []
-    rows = []
+    rows: list[list[str]] = []
+    compared: list[list[str]] = []
     for task, named in findings.shown.items():
         calibrated = named.run.json(f"metrics/calibrate/{task}.json")
         curve = named.run.csv(f"metrics/calibrate/{task}.csv")
@@ -62,21 +64,23 @@ def thresholds(findings: Findings) -> Iterator[ReportSection]:
         caption = f"{task}, run {named.name}: F1 over the threshold, on dev."
         alt = f"{caption} The threshold is {chosen:.3f}, with F1 {at:.3f}; all yes has {all_yes:.3f}."
         blocks.append(Figure(f"threshold-{task}", alt, caption, figures.threshold(curve, chosen, at, all_yes)))
-        own = percent(calibrated["f1"]) if "thresholds" in calibrated else NONE
-        f1 = [percent(at), own, percent(calibrated["f1_at_half"]), percent(all_yes)]
-        rows.append([task, named.name, f"{chosen:.3f}", *f1, *_per_language(task, named.run, findings.settings)])
-    on_dev = ["F1 on dev", "F1 per language", "F1 at 0.5", 'All "yes" F1']
-    validated = ["Shared, cross-validated F1", "Per language, cross-validated F1", "Gain of per language"]
-    headings = ["Task", "Run", "Threshold", *on_dev, *validated]
+        f1 = [percent(value) for value in (at, calibrated["f1"], calibrated["f1_at_half"], all_yes)]
+        rows.append([task, named.name, calibrated.get("method", NONE), f"{chosen:.3f}", *f1])
+        compared += [[task, named.name, *line] for line in _methods(task, named.run, findings.settings)]
+    f1_headings = ["F1 of the shared threshold", "F1 of the method", "F1 at 0.5", 'All "yes" F1']
+    headings = ["Task", "Run", "Method", "Threshold", *f1_headings]
     if rows:
-        blocks.append(Table("Thresholds, chosen on dev alone; in per cent", headings, rows, text_columns=2))
+        blocks.append(Table("Thresholds, chosen on dev alone; in per cent", headings, rows, text_columns=3))
+    if compared:
+        headings = ["Task", "Run", "Method", "Cross-validated F1", "Gain over shared"]
+        blocks.append(
+            Table("Calibration methods on dev, by cross-validation; in per cent", headings, compared, text_columns=3)
+        )
         blocks.append(
             Text(
-                "F1 per language is that of the run's own thresholds, one for each language, where it has such: on the "
-                "rows that they were tuned on, as is F1 on dev. The last three columns compare one shared threshold "
-                "with one for each language, shrunk to the shared one (calibrate.shrinkage), on dev rows whose query "
-                "groups were left out of the tuning. They are empty where the threshold "
-                "is fixed. The param calibrate.per_language turns thresholds per language on."
+                "F1 in the first table is that of the rows that the threshold was chosen on; the second one is of dev "
+                "rows whose query groups were left out of the choice. The param calibrate.method chooses: shared is "
+                "one threshold for all languages, per_language one for each, logistic recalibrates p(yes) by language."
             )
         )
     yield ReportSection("thresholds", "Thresholds", blocks)
@@ -93,12 +97,13 @@ def calibration(findings: Findings) -> Iterator[ReportSection]:
             if answers is None:
                 continue
             curve = curves[named.name] = reliability(*arrays(labelled(answers)), findings.settings.bins)
-            rows.append([task, named.name, str(curve.height), percent(expected_calibration_error(curve))])
+            errors = [percent(expected_calibration_error(curve)), _recalibrated_error(answers, findings.settings.bins)]
+            rows.append([task, named.name, str(curve.height), *errors])
         if curves:
             caption = f"{task}: share of relevant test pairs over p(yes), in bins of equal numbers of pairs."
             picture = figures.reliability(curves)
             blocks.append(Figure(f"reliability-{task}", f"{caption} The table below has the errors.", caption, picture))
-    headings = ["Task", "Run", "Bins", "Expected calibration error, points"]
+    headings = ["Task", "Run", "Bins", "Expected calibration error, points", "After recalibration"]
     blocks.append(Table("Mean distance of p(yes) from the share of relevant pairs", headings, rows, text_columns=2))
     note = Text(
         "Where p(yes) is a probability the curve is the diagonal. The threshold does not need it to be (only the order "
@@ -154,6 +159,15 @@ def resources(records: pl.DataFrame) -> Iterator[ReportSection]:
     )
 
 
+def _recalibrated_error(answers: pl.DataFrame, bins: int) -> str:
+    """The calibration error after recalibration, where the run has one."""
+    if "p_calibrated" not in answers.columns:
+        return NONE
+    rows = labelled(answers)
+    curve = reliability(arrays(rows)[0], rows["p_calibrated"].to_numpy(), bins)
+    return percent(expected_calibration_error(curve))
+
+
 def _f1_of_shared(task: str, run: Run, calibrated: Mapping[str, Any]) -> float | None:
     """F1 on dev at the shared threshold; None where languages have their own and the predictions are not here."""
     if "thresholds" not in calibrated:
@@ -164,17 +178,18 @@ def _f1_of_shared(task: str, run: Run, calibrated: Mapping[str, Any]) -> float |
     return float(scores_at(*arrays(labelled(answers)), np.array([calibrated["threshold"]]))["f1"][0])
 
 
-def _per_language(task: str, run: Run, settings: Settings) -> list[str]:
-    """F1 on dev by cross-validation of a shared threshold and of one a language, and the second's gain."""
+def _methods(task: str, run: Run, settings: Settings) -> Iterator[list[str]]:
+    """Each calibration method with its F1 on dev by cross-validation, and its gain over a shared threshold."""
     answers = run.predictions(task, "dev")
     if answers is None or "cross_validated" not in (run.json(f"metrics/calibrate/{task}.json") or {}):
-        return [NONE, NONE, NONE]
-    params = section(CalibrateParams, dict(run.params), "calibrate", task)
-    found = cross_validated(labelled(answers), params, run.params["seed"])
-    tables = [labelled(answers).with_columns(is_relevant=pl.Series(yes)) for yes in found.values()]
-    samples = resample(tables, resamples=settings.resamples, seed=settings.seed)
-    f1 = [percent(sample.value[index("f1")]) for sample in samples]
-    return [*f1, gain(difference(samples[0], samples[1], settings.confidence)["f1"])]
+        return
+    rows = labelled(answers)
+    found = cross_validated(rows, section(CalibrateParams, dict(run.params), "calibrate", task), run.params["seed"])
+    tables = [rows.with_columns(is_relevant=pl.Series(yes)) for yes in found.values()]
+    samples = dict(zip(found, resample(tables, resamples=settings.resamples, seed=settings.seed), strict=True))
+    for method, sample in samples.items():
+        gained = difference(samples[SHARED], sample, settings.confidence)["f1"]
+        yield [method, percent(sample.value[index("f1")]), NONE if method == SHARED else gain(gained)]
 
 
 def _distinct_curves(task: str, runs: Sequence[NamedRun]) -> dict[str, pl.DataFrame]:

@@ -13,35 +13,35 @@ import polars as pl
 from babelshelf.commands.score.pairs_to_score import BLOCK
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import replacing
-from babelshelf.tables.predictions import FrameT, Thresholds
+from babelshelf.tables.calibration import Calibration, FrameT
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
 
 
-def write_answers(parts: Sequence[Path], thresholds: Thresholds, out: Path) -> None:
-    """Write p(yes) and `is_relevant`, true where it reaches the threshold, in the format of the name's suffix.
+def write_answers(parts: Sequence[Path], calibration: Calibration, out: Path) -> None:
+    """Write p(yes), the recalibrated one where there is one, and the answer, in the format of the name's suffix.
 
     Args:
         parts: as `score_file` returns them.
-        thresholds: of the task.
+        calibration: of the task.
         out: a file that ends in one of `SUFFIXES`; it is there when it is complete.
     """
     with replacing(out) as temporary:
         if out.suffix == ".parquet":
-            _answered(pl.scan_parquet(list(parts)), thresholds).sink_parquet(temporary, row_group_size=BLOCK)
+            _answered(pl.scan_parquet(list(parts)), calibration).sink_parquet(temporary, row_group_size=BLOCK)
             return
         with _opened(temporary, packed=out.suffix == ".gz") as stream:
             for part in parts:  # not sink_csv: into a stream, it reads ahead of what is written
-                table = _answered(pl.read_parquet(part), thresholds)
+                table = _answered(pl.read_parquet(part), calibration)
                 if out.name.removesuffix(".gz").endswith(".csv"):
                     table.write_csv(stream, include_header=part == parts[0])
                 else:
                     table.write_ndjson(stream)
 
 
-def _answered(scored: FrameT, thresholds: Thresholds) -> FrameT:
+def _answered(scored: FrameT, calibration: Calibration) -> FrameT:
     """The columns of the output."""
-    answered = thresholds.answer(scored).drop("line", "value")
+    answered = calibration.answer(scored).drop("line", "value")
     return answered.select(pl.exclude("reason"), "reason")
 
 

@@ -29,7 +29,7 @@ from babelshelf.llm.prompts import parse
 from babelshelf.pairs.dropped_rows import described
 from babelshelf.pairs.guesses import percent
 from babelshelf.score.scorer import Scorer, base_lm, load_scorer, read_record
-from babelshelf.tables.predictions import Thresholds
+from babelshelf.tables.calibration import Calibration
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -48,7 +48,7 @@ class ModelFiles:
     Attributes:
         base: see `load_scorer`.
         model: folder of what was trained on it.
-        calibrated: the metrics of `calibrate`, with the threshold.
+        calibrated: the metrics of `calibrate`.
         settings: how pairs are scored.
     """
 
@@ -122,7 +122,7 @@ def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -
     Args:
         pairs: the file.
         out: see `write_answers`.
-        trained: the model and its threshold.
+        trained: the model and its calibration.
         max_bad_share: of rows that can't be scored.
 
     Yields:
@@ -132,7 +132,7 @@ def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -
         InputError: as `look_through`; the model was trained on another base, or another run does this very work.
     """
     yield from pairs.told()
-    thresholds = Thresholds.of(read_json(trained.calibrated))
+    calibration = Calibration.of(read_json(trained.calibrated))
     limit = too_long(trained.base, trained.model, pairs.task)
     scorer = load_scorer(trained.base, trained.model, trained.settings)
     looked = look_through(pairs, limit, max_bad_share)
@@ -140,7 +140,7 @@ def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -
     yield from path_warnings(looked, read_record(trained.model).get("path_share"))
     key = (pairs.path, pairs.task, pairs.settings, pairs.kept, trained.base, trained.model, trained.settings)
     with partial_work("score_file", *key, wait=False) as done:
-        write_answers(score_file(pairs, looked.rows, limit, scorer, done), thresholds, out)
+        write_answers(score_file(pairs, looked.rows, limit, scorer, done), calibration, out)
     yield f"{out}: {looked.rows:,} rows, {looked.rows - looked.bad:,} scored"
 
 

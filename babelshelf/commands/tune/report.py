@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from babelshelf.commands.tune.calibrations import points
 from babelshelf.commands.tune.gains import LOSS, UNCLEAR, Estimate, StepGain
 from babelshelf.commands.tune.recipe import describe
 from babelshelf.commands.tune.run import Result
@@ -66,7 +67,7 @@ def verdict(gain: StepGain) -> str:
 
 
 def verdicts(result: Result) -> Iterator[str]:
-    """A sentence for each step without a gain, and for the thresholds."""
+    """A sentence for each step without a gain, and for each calibration method."""
     for gain in result.gains:
         overall = gain.overall["average_precision"]
         if overall.verdict == UNCLEAR:
@@ -74,12 +75,10 @@ def verdicts(result: Result) -> Iterator[str]:
             yield f"{gain.name}: no evidence of a gain or a loss on all rows; one below some {seen}. {_agreement(gain)}"
         elif overall.verdict == LOSS:
             yield f"{gain.name}: a loss on these pairs. {_agreement(gain)}"
-    found = result.thresholds
-    if found is not None:
-        f1 = found.f1
+    for found in result.calibrations:
         yield (
-            f"thresholds per language: F1 {100 * found.per_language:.1f}, with a shared one {100 * found.shared:.1f}: "
-            f"{100 * f1.value:+.2f} [{100 * f1.low:+.2f}, {100 * f1.high:+.2f}], {found.verdict}"
+            f"calibrate.method {found.method}: F1 {100 * found.after:.1f}, with a shared threshold "
+            f"{100 * found.before:.1f}: {points(found.gain)}, {found.verdict}"
         )
 
 

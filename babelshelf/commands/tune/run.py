@@ -14,6 +14,7 @@ from babelshelf.calibrate.params import CalibrateParams
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.classifier.training import Examples, fit
 from babelshelf.commands.tune import plan
+from babelshelf.commands.tune.calibrations import CalibrationGain, judge_calibrations
 from babelshelf.commands.tune.context import Context
 from babelshelf.commands.tune.evaluation import Evaluator
 from babelshelf.commands.tune.gains import Judge, StepGain
@@ -22,7 +23,6 @@ from babelshelf.commands.tune.search import Search, Searcher
 from babelshelf.commands.tune.splits import Scope, nested
 from babelshelf.commands.tune.task_data import SearchData, TaskFiles, language_sets, read_data
 from babelshelf.commands.tune.texts import PairTexts
-from babelshelf.commands.tune.thresholds import ThresholdGain, judge_thresholds
 from babelshelf.core.files import work_dir
 from babelshelf.core.params import PARAMS_FILE, section
 from babelshelf.core.partial_work import fingerprint
@@ -47,7 +47,7 @@ class Result:
         left_out: steps that could not be tried, with the reason.
         search: the one on all rows.
         gains: of each step, and `TOGETHER`.
-        thresholds: see `judge_thresholds`.
+        calibrations: see `judge_calibrations`.
         grid: average precision of each option of each step on the lowest rung, and of the original rows as "".
         rungs: the rows of each rung.
         steps: those that were tried.
@@ -59,7 +59,7 @@ class Result:
     left_out: dict[str, str]
     search: Search
     gains: list[StepGain]
-    thresholds: ThresholdGain | None
+    calibrations: list[CalibrationGain]
     grid: list[tuple[Option | None, float]]
     rungs: list[int]
     steps: Mapping[str, DataStep]
@@ -104,6 +104,7 @@ def search_recipe(
     steps, left_out = load_steps(context)
     own = [data.rows["query"].to_list(), data.rows["candidate"].to_list()]
     texts = PairTexts.of(
+        data.rows.filter(pl.Series(data.trainable)),
         (text for part in [*own, *(step.texts() for step in steps.values())] for text in part),
         encoder,
         work_dir() / "encoder",
@@ -119,7 +120,7 @@ def search_recipe(
         judge = Judge(evaluator, searches, rungs[-1], seed)
         gains = judge.gains()
     together = judge.scores(lambda search: search.chosen)
-    thresholds = judge_thresholds(judge, data.rows, together, context.section(CalibrateParams, "calibrate"), seed)
+    calibrations = judge_calibrations(judge, data.rows, together, context.section(CalibrateParams, "calibrate"), seed)
     options: list[Option | None] = [None, *(option for step in steps.values() for option in step.options())]
     grid = [
         (option, searcher.average_precision((option,) if option else NOTHING, scopes[0].splits, rungs[0]))
@@ -131,7 +132,7 @@ def search_recipe(
         left_out=left_out,
         search=searches[0],
         gains=gains,
-        thresholds=thresholds,
+        calibrations=calibrations,
         grid=grid,
         rungs=[int(rung.rows.sum()) for rung in rungs],
         steps=steps,

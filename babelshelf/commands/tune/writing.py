@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml.comments import CommentedMap
 
+from babelshelf.calibrate.params import AUTO
 from babelshelf.commands import profile
 from babelshelf.commands.profile import Change
-from babelshelf.commands.tune.gains import GAIN, StepGain
+from babelshelf.commands.tune.calibrations import evident, points
+from babelshelf.commands.tune.gains import StepGain
 from babelshelf.commands.tune.recipe import Recipe
 from babelshelf.commands.tune.run import Result
 from babelshelf.core.params import PARAMS_FILE
@@ -54,7 +56,7 @@ def proposal(results: Mapping[str, Result]) -> dict[KeyPath, Value]:
             for path, value in result.steps[option.step].params(option).items():
                 where = "" if path[0] == "tasks" else f"{task}: "
                 values[path] = Value(value, where + reason(gains[option.step]))
-    return values | _thresholds(results)
+    return values | _calibration(results)
 
 
 def reason(gain: StepGain) -> str:
@@ -85,17 +87,15 @@ def write(values: Mapping[KeyPath, Value], params: Path = PARAMS_FILE) -> list[C
     return changes
 
 
-def _thresholds(results: Mapping[str, Result]) -> dict[KeyPath, Value]:
-    """Thresholds for each language, which all tasks share a param for, where every task gains by them."""
-    found = [result.thresholds for result in results.values()]
-    if not all(one is not None and one.verdict == GAIN for one in found):
+def _calibration(results: Mapping[str, Result]) -> dict[KeyPath, Value]:
+    """The method of `calibrate` by which every task gains, which is one param for all; `auto` where they differ."""
+    found = {task: evident(result.calibrations) for task, result in results.items()}
+    chosen = {task: one for task, one in found.items() if one is not None}
+    if len(chosen) < len(results):
         return {}
-    texts = [
-        f"{task} {100 * one.f1.value:+.2f} F1 [{100 * one.f1.low:+.2f}, {100 * one.f1.high:+.2f}]"
-        for task, one in zip(results, found, strict=True)
-        if one is not None
-    ]
-    return {("calibrate", "per_language"): Value(True, ", ".join(texts))}
+    methods = {one.method for one in chosen.values()}
+    reasons = [f"{task}: {one.method} {points(one.gain)} F1" for task, one in chosen.items()]
+    return {("calibrate", "method"): Value(methods.pop() if len(methods) == 1 else AUTO, ", ".join(reasons))}
 
 
 def _recipe_reason(recipe: Recipe, gains: Mapping[str, StepGain]) -> str:

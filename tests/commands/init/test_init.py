@@ -164,6 +164,17 @@ def test_grades_get_a_cut() -> None:
     assert train["label"].mean() == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.parametrize("path", ["Lamps {0}, Shades {0}", "Home {0}, Kitchen {0}, Cups {0}", "靴{0}, 靴下{0}"])
+def test_a_mark_that_gives_no_levels_is_told(path: str) -> None:
+    """Of paths with ", " alone the tree tells which commas end a level, and here none does."""
+    of_number = pl.col("path").str.extract(r"(\d+)")
+    pairs().with_columns(path=pl.format(path.replace("{0}", "{}"), *[of_number] * path.count("{0}"))).write_csv("a.csv")
+    result = init("--qc", "a.csv", "--path-separator", ",")
+    assert result.exit_code == 0, result.output
+    assert "check: qc: 0% of the paths have levels after all: ','" in result.output
+    assert "levels after all" not in init("--qc", "a.csv", "--path-separator", ", ").output
+
+
 def test_the_competitions_json_lines() -> None:
     rows = [
         {

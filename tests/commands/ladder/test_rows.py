@@ -74,9 +74,9 @@ def test_shipped_rows_mean_the_same_where_params_have_a_threshold_per_language(
     root: Path, params: dict[str, Any]
 ) -> None:
     """A threshold per language is also refused where a row fixes the threshold."""
-    params["calibrate"]["per_language"] = True
+    params["calibrate"]["method"] = "logistic"
     for row in read_ladder(params, root / "ladder.yaml"):
-        assert with_values(params, row.set)["calibrate"]["per_language"] is False
+        assert with_values(params, row.set)["calibrate"]["method"] == "shared"
 
 
 def test_experiments_are_rows_times_seeds_in_order(tmp_path: Path, params: dict[str, Any]) -> None:

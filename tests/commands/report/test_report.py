@@ -226,15 +226,16 @@ def test_gains_by_language_are_over_all_seeds(document: Document) -> None:
 
 
 def test_the_shared_threshold_stands_beside_its_own_f1() -> None:
-    own = report_runs.run("workspace", n=780, signal=0.1, own=True)
+    own = report_runs.run("workspace", n=780, signal=0.1, method="per_language")
     document = compose(report_runs.Ladder([], {}, 1), own, ["qc"], QUICK, NO_RECORDS)
     row = table(document, "Thresholds, chosen on dev").rows[0]
     calibrated, dev = own.json("metrics/calibrate/qc.json"), own.parquet("data/predictions/held_out/qc/dev.parquet")
     assert calibrated is not None
     assert dev is not None
     shared = f1_score(dev["label"], dev["p_yes"] >= calibrated["threshold"])
-    assert row[3:5] == [f"{100 * shared:.1f}", f"{100 * calibrated['f1']:.1f}"]
-    assert row[3] != row[4]
+    assert row[2] == "per_language"
+    assert row[4:6] == [f"{100 * shared:.1f}", f"{100 * calibrated['f1']:.1f}"]
+    assert row[4] != row[5]
     alt = next(figure.alt for figure in document.figures() if figure.name == "threshold-qc")
     assert f"with F1 {shared:.3f}" in alt
 

@@ -29,7 +29,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import write_json
 from babelshelf.prepare.sources.files import usual
 from babelshelf.score.backends.transformers.scorer import TransformersScorer
-from babelshelf.tables.predictions import Thresholds
+from babelshelf.tables.calibration import Calibration
 from babelshelf.trainer.models import save
 from tests.helpers import tiny_lm
 from tests.helpers.profiles import NANO
@@ -317,7 +317,7 @@ def test_a_file_of_many_blocks_comes_back_in_order(tmp_path: Path, rows: int, mo
     monkeypatch.setattr("babelshelf.pairs.text_stream.BLOCK", 500)  # bytes: the reader's blocks end elsewhere
     scripted = Scripted()
     parts = scoring.score_file(numbered(tmp_path / "p.csv", rows), rows, no_limit, scripted.loaded(), tmp_path / "done")
-    output.write_answers(parts, Thresholds(50 / 1_000_000), tmp_path / "s.csv")
+    output.write_answers(parts, Calibration(50 / 1_000_000), tmp_path / "s.csv")
     found = pl.read_csv(tmp_path / "s.csv")
     assert found["p_yes"].to_list() == [n / 1_000_000 for n in range(rows)]
     assert found["is_relevant"].to_list() == [n >= 50 for n in range(rows)]
@@ -421,7 +421,7 @@ from babelshelf.commands.score import output, pairs_to_score, scoring
 from babelshelf.commands.score.pairs_to_score import find
 from babelshelf.pairs import readers
 from babelshelf.prepare.sources.files import usual
-from babelshelf.tables.predictions import Thresholds
+from babelshelf.tables.calibration import Calibration
 from tests.commands.score.test_scoring import PLAIN, Scripted, no_limit
 
 readers.BLOCK, pairs_to_score.BLOCK = 1 << 19, 1024  # bytes and rows, so that the smaller file has many blocks too
@@ -430,7 +430,7 @@ pairs = find(path, "qi", PLAIN, usual())
 looked = scoring.look_through(pairs, no_limit, 0.0)
 assert looked.rows == rows
 parts = scoring.score_file(pairs, rows, no_limit, Scripted().loaded(), out.parent / "done")
-output.write_answers(parts, Thresholds(0.5), out)
+output.write_answers(parts, Calibration(0.5), out)
 status = Path("/proc/self/status").read_text().splitlines()  # ru_maxrss would be that of the process that forked
 print(*[line.split()[1] for line in status if line.startswith("VmHWM")])
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from babelshelf.commands.tune import evaluation, gains, thresholds
+from babelshelf.commands.tune import calibrations, evaluation, gains
 from babelshelf.commands.tune.gains import TOGETHER
 from babelshelf.commands.tune.report import lines, write_page
 from babelshelf.commands.tune.run import Result, search_recipe
@@ -20,7 +20,7 @@ from tests.helpers.tune_data import TEXTS, TopicEncoder, pairs, params
 def _few_resamples() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gains, "RESAMPLES", 100)
-        patch.setattr(thresholds, "RESAMPLES", 100)
+        patch.setattr(calibrations, "RESAMPLES", 100)
         yield
 
 

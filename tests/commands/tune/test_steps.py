@@ -56,7 +56,7 @@ def original(data: SearchData, splits: Sequence[Split]) -> TrainingSet:
 
 def tools(data: SearchData, splits: Sequence[Split], step: DataStep, tmp_path: Path) -> FakeTools:
     texts = [*data.rows["query"], *data.rows["candidate"], *step.texts()]
-    return FakeTools(PairTexts.of(texts, TopicEncoder(), tmp_path / "vectors"), data, splits)
+    return FakeTools(PairTexts.of(data.rows, texts, TopicEncoder(), tmp_path / "vectors"), data, splits)
 
 
 def test_windows_go_from_the_nearest_candidates_to_the_whole_catalogue(data: SearchData, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_translations_are_into_the_languages_that_a_split_lacks(tmp_path: Path) 
     data, step = translated(tmp_path)
     splits = list(nested(data, language_sets(data, 1), 1)[0].splits)
     training = original(data, splits)
-    texts = PairTexts.of(["item a a"], TopicEncoder(), tmp_path / "vectors")  # translation needs none
+    texts = PairTexts.of(tune_data.pairs(2), [], TopicEncoder(), tmp_path / "vectors")  # translation needs none
     made = step.apply(training, step.options()[-1], FakeTools(texts, data, splits))
     rows = made.rows.with_row_index("place").filter(origin="translated")
     for number, split in enumerate(splits):
