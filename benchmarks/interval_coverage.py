@@ -86,7 +86,7 @@ class Population:
         score = self.of_group * rng.standard_normal(self.groups)[group] + self.of_row * rng.standard_normal(n)
         ids = [f"{name}-{i}" for i in range(n)]
         groups = [f"{name}-{i}" for i in group]
-        return pl.DataFrame({"id": ids, "language": "en", "group": groups, "label": label}), score
+        return pl.DataFrame({"id": ids, "language": "en", "group": groups, "query": groups, "label": label}), score
 
     def answers(self, rng: np.random.Generator, mean: float, rows: pl.DataFrame, shared: Floats) -> pl.DataFrame:
         """Predictions of one trained model."""
