@@ -6,7 +6,8 @@
         --packing padding_free --gradient-checkpointing --peak-tflops 165
 
 The weights are random, written to --base once (29 GB for 14B) and loaded from there by the code of the stage `sft`,
-with the published LoRA (r = 32, dropout 0.1). Every prompt is as long as --max-length allows.
+with the published LoRA (r = 32, dropout 0.1), in bf16 where the device has instructions for it and in fp32 elsewhere.
+Every prompt is as long as --max-length allows.
 
 Model FLOPs utilization (MFU, arXiv 2204.02311, appendix B): the FLOPs that the model needs, without those of recomputed
 activations, over the devices' peak. A frozen matrix takes 4 FLOPs a token and weight (forward, and the gradient of its
@@ -28,6 +29,7 @@ import psutil
 import torch
 from transformers import AutoConfig, TrainerCallback
 
+from babelshelf.llm.params import fastest_precision
 from babelshelf.llm.prompts import load_template
 from babelshelf.sft.fine_tuning import fine_tune
 from babelshelf.sft.params import SftParams
@@ -86,12 +88,12 @@ def main(*, shape: str, steps: int, peak_tflops: float | None, base: Path, **set
             super().__init__(*args, **kwargs)
             self.add_callback(clock)
 
-    checkpoints = base / "checkpoints"
+    params, checkpoints = _params(settings), base / "checkpoints"
     tuned = fine_tune(
         rows,
         folder,
         load_template(Path("prompts", TEMPLATE, "qi.txt")),
-        settings=_params(settings),
+        settings=params,
         seed=1,
         checkpoints=checkpoints,
         trainer_class=Timed,
@@ -103,7 +105,7 @@ def main(*, shape: str, steps: int, peak_tflops: float | None, base: Path, **set
         tokens = tuned.counts["prompt_tokens"] / steps
         flops = model_flops(AutoConfig.from_pretrained(folder), tokens, tuned.counts["prompt_tokens"] / len(rows))
         result = {"shape": shape, "processes": here.num_processes, "device": str(here.device), **settings}
-        result |= {"tokens_a_step": round(tokens), "seconds_a_step": round(seconds, 3)}
+        result |= {"precision": params.precision, "tokens_a_step": round(tokens), "seconds_a_step": round(seconds, 3)}
         result |= {"tokens_a_second": round(tokens / seconds), "tflops": round(flops / seconds / 1e12, 4)}
         if peak_tflops is not None:
             result["mfu"] = round(flops / seconds / 1e12 / peak_tflops / here.num_processes, 4)
@@ -121,10 +123,11 @@ def model_flops(config: Any, tokens: float, length: float) -> float:  # noqa: AN
 
 
 def _params(settings: dict[str, Any]) -> SftParams:
-    """The published setting, with what the command line says."""
+    """The published setting in the fastest precision, with what the command line says."""
+    precision = fastest_precision()
     lora = {"r": LORA_RANK, "alpha": 64, "dropout": 0.1, "target_modules": "all-linear", "modules_to_save": []}
-    fixed = {"adapter": "lora", "lora": lora, "template": TEMPLATE, "accelerate": "given", "precision": "bf16"}
-    fixed |= {"weights": "bf16", "warmup_share": 0.1, "weight_decay": 0.01, "epochs": 1.0}
+    fixed = {"adapter": "lora", "lora": lora, "template": TEMPLATE, "accelerate": "given"}
+    fixed |= {"precision": precision, "weights": precision, "warmup_share": 0.1, "weight_decay": 0.01, "epochs": 1.0}
     return SftParams.model_validate(fixed | {"learning_rate": 7.5e-5, "embedding_learning_rate": 7.5e-5} | settings)
 
 

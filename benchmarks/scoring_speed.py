@@ -232,9 +232,9 @@ def fastest_cross_encoder(
 def compare(
     rows: pl.DataFrame, contenders: dict[str, Contender], rounds: int
 ) -> tuple[dict[str, Timed], dict[str, float]]:
-    """The best time of each contender, and the best peak of each precision, of rounds in turn."""
+    """The best time of each contender, and the best peak of each precision that one has, of rounds in turn."""
     best: dict[str, Timed] = {}
-    peaks = dict.fromkeys(DTYPES, 0.0)
+    peaks = {contender.precision: 0.0 for contender in contenders.values()}
     for _ in range(rounds):
         for name, contender in contenders.items():
             taken = timed(contender.score, rows)

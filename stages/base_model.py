@@ -11,7 +11,6 @@ from pathlib import Path
 
 import click
 
-from babelshelf.base_model import nano_lm
 from babelshelf.base_model.params import BaseLmParams, BaseModelParams, EmbedderParams
 from babelshelf.core.files import replacing
 from babelshelf.core.params import load, load_seed
@@ -50,6 +49,8 @@ def make_lm(text: Path, templates: Mapping[str, Template], settings: BaseLmParam
         for template in templates.values():
             answer_ids(template, tokenizer)  # raises what training would raise after minutes
         return
+    from babelshelf.base_model import nano_lm  # noqa: PLC0415 - imports torch and TRL, which a pointer does not need
+
     with partial_work("base_model", text, templates, settings.nano, seed) as checkpoints:
         model, tokenizer = nano_lm.pretrain(read_table(text), templates, settings.nano, seed, checkpoints)
         with replacing(out) as folder:

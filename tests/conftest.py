@@ -27,7 +27,8 @@ settings.load_profile("quick")
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "DVC_NO_ANALYTICS": "1"}
 
 
-GROUPS = {"climbed": "ladder", "published": "remotes", "project": "processes"}  # by a fixture that takes minutes
+# By a fixture that takes long, so that one worker alone makes it.
+GROUPS = {"climbed": "ladder", "published": "remotes", "project": "processes", "clean": "tune", "document": "report"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -27,7 +27,7 @@ from babelshelf.trainer.batches import (
     IGNORED,
     Batch,
     Collator,
-    TokenExamples,
+    PromptExamples,
     answers_of,
     at_answer,
     collator,
@@ -59,7 +59,7 @@ class PreferencePairs:
         rejected: of each prompt, the id of the other answer.
     """
 
-    chosen: TokenExamples
+    chosen: PromptExamples
     rejected: Sequence[int]
 
 
@@ -209,7 +209,7 @@ def optimize(
     """Train a fine-tuned model on the preferences that labels state.
 
     Args:
-        rows: a table of `core.rows.ROW_SCHEMA`, all labelled.
+        rows: a table of `tables.ROW_SCHEMA`, all labelled.
         base: folder of the base model and its tokenizer.
         model: folder of the fine-tuned model, with its `prompt.json`: where the policy starts, and the reference.
         settings: beta and schedule.

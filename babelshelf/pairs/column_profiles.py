@@ -125,29 +125,45 @@ def read_profiles(files: Sequence[Path], how: Mapping[str, Any]) -> tuple[list[C
             texts = block.select(list(wanted)).rename(wanted).with_columns(pl.all().replace("", None))
             for name, column in columns.items():
                 column.add(texts[name])
-            sample = pl.concat([sample, texts[(-rows) % every :: every]])
+            sample = pl.concat([sample, _compact(texts[(-rows) % every :: every])])
             rows += texts.height
             while sample.height > 2 * SAMPLED:
-                sample, every = sample[::2], 2 * every
+                sample, every = _compact(sample[::2]), 2 * every
     return [_profile(name, rows, column, sample[name]) for name, column in columns.items()], sample
 
 
-def value_counts(files: Sequence[Path], how: Mapping[str, Any], names: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """Columns `value` (different values) and `count` (their rows), the most frequent first, of each named column."""
-    counts: dict[str, list[pl.DataFrame]] = {name: [] for name in names}
+def value_counts(
+    files: Sequence[Path], how: Mapping[str, Any], names: Sequence[str], most: int | None = None
+) -> dict[str, pl.DataFrame]:
+    """Columns `value` (different values) and `count` (their rows), the most frequent first, of each named column.
+
+    Args:
+        files: with the same columns.
+        how: how they are written, of `FileParams`.
+        names: of the columns.
+        most: different values from which on no further ones are counted, so that memory does not grow with the rows.
+    """
+    counts = {name: pl.DataFrame(schema={"value": pl.String, "count": pl.UInt32}) for name in names}
     wanted = {str(number): name for number, name in enumerate(names)}
     for file in files:
         for block in read_blocks(file, as_params(how, {}), wanted):
             for number, name in wanted.items():
                 found = block[number].drop_nulls().alias("value").value_counts(name="count")
-                counts[name] = [summed([*counts[name], found])]
-    return {name: tables[0] for name, tables in counts.items()}
+                if most is not None and counts[name].height >= most:
+                    found = found.join(counts[name], on="value", how="semi")
+                counts[name] = summed([counts[name], found])
+    return counts
 
 
 def summed(counts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The sum of some tables of `value` and `count`, the most frequent first."""
     total = pl.concat(counts).group_by("value").agg(pl.col("count").sum())
     return total.sort("count", "value", descending=[True, False])
+
+
+def _compact(table: pl.DataFrame) -> pl.DataFrame:
+    """A copy: the texts of a slice or selection are views of the whole block that they were read with."""
+    return pl.DataFrame([pl.Series(column.name, column.to_list(), pl.String) for column in table])
 
 
 def _profile(name: str, rows: int, column: _Column, sample: pl.Series) -> ColumnProfile:

@@ -12,12 +12,11 @@ import numpy as np
 import polars as pl
 import torch
 
-from babelshelf.classifier.features import PairFeatures, pair_features
+from babelshelf.classifier.features import pair_features, training_features
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.classifier.training import Examples, fit
 from babelshelf.core.params import load, read, section
 from babelshelf.encoder.builtin_encoders import load_builtin
-from babelshelf.encoder.encoder import Encoder
 from babelshelf.llm.prompts import load_template
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import load_scorer, score_pairs
@@ -107,14 +106,10 @@ class ClassifierModel:
         """See `Model`."""
         if train is None:
             raise ValueError("a classifier has no answer before it is trained")
-        examples = Examples(features(train, self._encoder, self._work), train["label"], train["group"])
-        fitted = fit(examples, self._settings, seed)
-        return fitted.predict(features(rows, self._encoder, self._work))
-
-
-def features(rows: pl.DataFrame, encoder: Encoder, work: Path) -> PairFeatures:
-    """The classifier's features of rows."""
-    return pair_features(rows, encoder, work / "vectors")
+        cache = self._work / "vectors"
+        features = training_features(train, self._encoder, cache)
+        fitted = fit(Examples(features, train["label"], train["group"]), self._settings, seed)
+        return fitted.predict(pair_features(rows, self._encoder, cache, features.reference))
 
 
 def timed_scores(model: Model, train: pl.DataFrame | None, rows: pl.DataFrame, seed: int) -> tuple[np.ndarray, float]:

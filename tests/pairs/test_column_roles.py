@@ -140,6 +140,15 @@ def test_a_parquet_file_sorted_by_grade_gets_the_same_threshold(
     assert meaning.guess.outcome == Outcome.CHECK
 
 
+def test_no_more_values_are_counted_than_asked_for_but_all_rows_of_those(tmp_path: Path) -> None:
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    files[0].write_text("path,n\nx,1\ny,2\n", encoding="utf-8")
+    files[1].write_text("path,n\nx,1\nz,2\nz,3\n", encoding="utf-8")
+    how = detect(files[0]).how
+    assert dict(value_counts(files, how, ["path"])["path"].iter_rows()) == {"x": 2, "y": 1, "z": 2}
+    assert dict(value_counts(files, how, ["path"], most=2)["path"].iter_rows()) == {"x": 2, "y": 1}
+
+
 def test_a_file_sorted_by_label_has_both_labels(tmp_path: Path) -> None:
     path = tmp_path / "pairs.parquet"
     pl.DataFrame({"label": [1] * 15_000 + [0] * 9_000}).write_parquet(path)
@@ -524,3 +533,13 @@ def test_a_column_of_paths_goes_before_that_of_their_leaves(guess: Guess, mark: 
     columns = {"category": column([path.split(mark)[-1] for path in paths]), "category_path": column(paths)}
     rows = table(**{name: PLAIN[name] for name in ("query", "label", "lang")}, **columns)
     assert guess(rows, "qc").columns["candidate"] == ["category_path"]
+
+
+@pytest.mark.parametrize("code", ["ru", "ja", "th", "el"])
+def test_a_language_without_a_letter_of_its_script_is_to_be_checked(guess: Guess, tmp_path: Path, code: str) -> None:
+    rows = table(**PLAIN | {"lang": column(["en", code], block=4)})
+    roles = guess(rows)
+    profiles, sample = read_profiles([tmp_path / "pairs.csv"], detect(tmp_path / "pairs.csv").how)
+    (found,), _ = guess_language_values(InputTable(profiles, "qi", {}, SPLITS, "pairs.csv"), roles, sample, "", {})
+    assert found.outcome is Outcome.CHECK
+    assert f"next to no query of {code} has a letter" in found.reason

@@ -27,7 +27,7 @@ from babelshelf.score.backends.transformers import Params
 from babelshelf.score.backends.transformers.scorer import TransformersScorer
 from babelshelf.sft.fine_tuning import fine_tune, with_lora
 from babelshelf.sft.params import LoraParams, SftParams
-from babelshelf.trainer.batches import LeftPadding, TokenExamples
+from babelshelf.trainer.batches import LeftPadding, PromptExamples
 from babelshelf.trainer.models import load_model, save, without_input_casts
 from babelshelf.trainer.schedule import CHECKPOINTING, Schedule
 from babelshelf.trainer.trainers import AnswerTrainer, ScheduledTrainer
@@ -71,20 +71,20 @@ def train_params(adapter: str, lora_params: LoraParams) -> SftParams:
     )
 
 
-def examples(count: int = 30) -> TokenExamples:
+def examples(count: int = 30) -> PromptExamples:
     prompts = encode(ROWS.head(count), tiny_lm.TEMPLATE, TOKENIZER, MAX_LENGTH).ids
     answers = [YES if label else NO for label in ROWS["label"].head(count)]
-    return TokenExamples(
+    return PromptExamples(
         prompts, [[-100] * (len(ids) - 1) + [answer] for ids, answer in zip(prompts, answers, strict=True)]
     )
 
 
-def batch_of(some: TokenExamples, count: int) -> dict[str, torch.Tensor]:
+def batch_of(some: PromptExamples, count: int) -> dict[str, torch.Tensor]:
     rows = [{"input_ids": some.prompts[n], "labels": some.labels[n]} for n in range(count)]
     return LeftPadding(TOKENIZER.pad_token_id)(rows)
 
 
-def plain_loss(model: PreTrainedModel, some: TokenExamples, count: int) -> torch.Tensor:
+def plain_loss(model: PreTrainedModel, some: PromptExamples, count: int) -> torch.Tensor:
     """Mean over rows of -log softmax of the answer, each row alone, from the logits of all positions."""
     losses = [
         -torch.log_softmax(model(torch.tensor([some.prompts[n]])).logits[0, -1], dim=-1)[some.labels[n][-1]]
@@ -95,7 +95,7 @@ def plain_loss(model: PreTrainedModel, some: TokenExamples, count: int) -> torch
 
 def sgd_trainer(
     model: PreTrainedModel,
-    some: TokenExamples,
+    some: PromptExamples,
     folder: Path,
     *,
     size: int,
@@ -157,7 +157,7 @@ def test_loss_is_the_plain_cross_entropy_of_the_answer_padded_rows_included(tmp_
 
 @pytest.mark.parametrize(("size", "accumulation"), [(5, 1), (2, 3)], ids=["whole", "cut into 2, 2 and 1"])
 def test_gradient_is_that_of_the_whole_batch_however_it_is_cut(tmp_path: Path, size: int, accumulation: int) -> None:
-    some = TokenExamples(examples().prompts[:5], examples().labels[:5])
+    some = PromptExamples(examples().prompts[:5], examples().labels[:5])
     reference = tiny_lm.model()
     loss = plain_loss(reference, some, 5)
     loss.backward()

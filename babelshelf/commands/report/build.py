@@ -9,12 +9,12 @@ from pathlib import Path
 import polars as pl
 
 from babelshelf.commands.check import check
+from babelshelf.commands.ladder.comparison import Settings, Step, steps
 from babelshelf.commands.ladder.rows import LadderRow, experiments, read_ladder
+from babelshelf.commands.ladder.runs import WORKSPACE, Run, ladder_runs, workspace
 from babelshelf.commands.report import data, gains, sections
-from babelshelf.commands.report.comparison import Settings, Step, steps
 from babelshelf.commands.report.examples import examples
 from babelshelf.commands.report.findings import Findings, NamedRun
-from babelshelf.commands.report.runs import WORKSPACE, Run, ladder_runs, workspace
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import replacing, work_dir
 from babelshelf.core.params import PARAMS_FILE, load_seed, read

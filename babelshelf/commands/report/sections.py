@@ -11,9 +11,10 @@ import polars as pl
 from babelshelf.calibrate.cross_validation import cross_validated
 from babelshelf.calibrate.params import SHARED, CalibrateParams
 from babelshelf.calibrate.thresholds import scores_at
-from babelshelf.commands.report.comparison import Settings, index
-from babelshelf.commands.report.findings import Findings, NamedRun, gain
-from babelshelf.commands.report.runs import WORKSPACE, Run
+from babelshelf.commands.ladder.comparison import Settings, index
+from babelshelf.commands.ladder.runs import WORKSPACE, Run
+from babelshelf.commands.ladder.verdicts import gain
+from babelshelf.commands.report.findings import Findings, NamedRun
 from babelshelf.commands.show import score_headings, task_rows
 from babelshelf.core.params import section
 from babelshelf.evaluate.bootstrap import difference, resample

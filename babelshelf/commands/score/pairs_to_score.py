@@ -39,6 +39,7 @@ OWN = (
     "p_yes",
     "is_relevant",
 )  # names of the output
+MOST_PATHS = 100_000  # different ones in which the mark between levels is looked for
 BLOCK = 8192  # rows: what is in memory at once beside the reader's block, and what a kill loses at most
 
 TooLong = Callable[[pl.DataFrame], pl.Series]  # of rows with language, query and candidate: those no prompt can hold
@@ -193,7 +194,7 @@ def _separator(path: Path, task: str, how: Mapping[str, Any], roles: Roles, opti
         return Guess(subject, "", Outcome.SURE)
     if options.path_separator is not None:
         return Guess(subject, options.path_separator, Outcome.SURE)
-    guess = guess_separator(value_counts([path], how, candidate)[candidate[0]], str(path))
+    guess = guess_separator(value_counts([path], how, candidate, MOST_PATHS)[candidate[0]], str(path))
     if guess.value == options.trained_separator:
         return replace(guess, outcome=Outcome.SURE)
     if guess.value == "":

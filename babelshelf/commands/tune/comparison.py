@@ -77,7 +77,7 @@ def paired(
         for place, scores in enumerate((before, after)):
             cut = thresholds[place][split.name] if thresholds else 0.5
             p_yes = scores[split.name][chosen[split.test]].astype(np.float64)
-            table = rows.filter(pl.Series(chosen)).select("id", "language", "group", "label")
+            table = rows.filter(pl.Series(chosen)).select("id", "language", "group", "query", "label")
             runs.append(table.with_columns(p_yes=p_yes, is_relevant=p_yes >= cut))
         samples.append(resample(runs, resamples=resamples, seed=seed, data=number))
     if not samples:

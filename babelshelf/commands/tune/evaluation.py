@@ -142,15 +142,23 @@ class Evaluator:
     def scores(self, recipe: Recipe, budget: Budget, splits: Sequence[Split]) -> dict[str, Scores]:
         """p(yes) of the rows that each split measures on, by the split's name, in the order of the rows."""
         names = self._names(recipe, budget, splits)
-        stored = self._store.get_many([name for name in names.values() if name not in self._known])
-        self._known |= {name: _decoded(text) for name, text in stored.items()}
-        missing = tuple(split for split in splits if names[split.name] not in self._known)
+        missing = self._missing(names, splits)
         if missing:
             fitted = self._fit(recipe, budget, missing)
             new = {names[split.name]: p_yes for split, p_yes in zip(missing, fitted, strict=True)}
             self._store.put_many({name: _encoded(p_yes) for name, p_yes in new.items()})
             self._known |= new
         return {split: self._known[name] for split, name in names.items()}
+
+    def knows(self, recipe: Recipe, budget: Budget, splits: Sequence[Split]) -> bool:
+        """Whether `scores` has nothing to fit."""
+        return not self._missing(self._names(recipe, budget, splits), splits)
+
+    def _missing(self, names: Mapping[str, str], splits: Sequence[Split]) -> tuple[Split, ...]:
+        """Splits without scores, after a look into the store."""
+        stored = self._store.get_many([name for name in names.values() if name not in self._known])
+        self._known |= {name: _decoded(text) for name, text in stored.items()}
+        return tuple(split for split in splits if names[split.name] not in self._known)
 
     def _names(self, recipe: Recipe, budget: Budget, splits: Sequence[Split]) -> dict[str, str]:
         """Keys of the store by the split's name."""

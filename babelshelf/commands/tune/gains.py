@@ -98,12 +98,12 @@ class Judge:
         self.splits = [search.scope.judge for search in self._searches if search.scope.judge is not None]
 
     def gains(self) -> list[StepGain]:
-        """Of each step by itself, and of all together."""
+        """Of each step that was tried by itself, and of all together."""
         before = self.scores(lambda _: NOTHING)
-        names = [*self._evaluator.steps, TOGETHER]
-        comparisons = 2 * len(self._evaluator.steps)  # two places each
+        steps = [name for name in self._evaluator.steps if all(name in search.best for search in self._searches)]
+        comparisons = 2 * len(steps)  # two places each
         result = []
-        for name in names:
+        for name in [*steps, TOGETHER]:
             after = self.scores(partial(_recipe, name))
             confidence = CONFIDENCE if name == TOGETHER else 1 - (1 - CONFIDENCE) / comparisons
             result.append(self._gain(name, before, after, confidence))

@@ -12,7 +12,7 @@ import polars as pl
 
 from babelshelf.commands.tune.evaluation import Budget
 from babelshelf.commands.tune.recipe import DataStep
-from babelshelf.commands.tune.search import DERIVED, KEPT_SHARE
+from babelshelf.commands.tune.search import DERIVED, KEPT_SHARE, LATER
 from babelshelf.commands.tune.task_data import SearchData, TaskFiles
 from babelshelf.core.rows import read_table
 from babelshelf.core.work_cache import WorkCache
@@ -23,7 +23,6 @@ EMBED_SHARE, TRANSLATED_SHARE, SEARCH_SHARE = 0.3, 0.1, 0.6  # of the time
 MOST_ROWS, MOST_TRANSLATED = 200_000, 20_000
 FEWEST_ROWS = 1500  # of a rung
 RUNGS = 3
-LATER = 3.0  # fits of all splits on the top rung after the last options: refinements, combinations and the judge
 
 
 @dataclass(frozen=True)

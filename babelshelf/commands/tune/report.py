@@ -28,6 +28,8 @@ def lines(task: str, result: Result) -> Iterator[str]:
     yield _rows(task, result)
     for name, why in result.left_out.items():
         yield f"  {name}: left out: {why}"
+    for part in result.cut:
+        yield f"  no time for {part}; --minutes gives more"
     table = gains_table(task, result)
     yield ""
     yield from _aligned([table.headings, *table.rows])
@@ -96,7 +98,8 @@ def write_page(results: Mapping[str, Result], out: Path) -> Path:
 
 
 def _section(task: str, result: Result) -> ReportSection:
-    blocks: list[Block] = [Text(_rows(task, result)), gains_table(task, result)]
+    blocks: list[Block] = [Text(_rows(task, result)), *(Text(f"No time for {part}.") for part in result.cut)]
+    blocks.append(gains_table(task, result))
     blocks += [Text(line) for line in verdicts(result)]
     blocks.append(_metrics_table(task, result))
     blocks += _window_figure(task, result)

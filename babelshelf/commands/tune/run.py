@@ -34,6 +34,7 @@ from babelshelf.runtime.screen import progress
 
 STEPS = Plugins("babelshelf.commands.tune.steps", "tune", "step")
 MOST_PENALTY_ROWS = 10_000
+JUDGE_SHARE = 0.1  # of the time, for what follows the search
 PACKAGES = ("classifier", "commands/tune", "encoder", "evaluate", "filter", "mine_negatives", "text", "translate")
 
 
@@ -52,6 +53,7 @@ class Result:
         rungs: the rows of each rung.
         steps: those that were tried.
         seconds: how long it took.
+        cut: what there was no time for.
     """
 
     data: SearchData
@@ -64,6 +66,7 @@ class Result:
     rungs: list[int]
     steps: Mapping[str, DataStep]
     seconds: float
+    cut: list[str]
 
     @property
     def recommended(self) -> Recipe:
@@ -82,7 +85,7 @@ def search_recipe(
         files: train, dev and the catalogue.
         params: all of params.yaml.
         encoder: of the classifier.
-        minutes: the time that the search may take.
+        minutes: the time that the search may take. What is begun is finished: embedding, a fit, and the judgement.
         seed: the pipeline's.
 
     Raises:
@@ -115,17 +118,21 @@ def search_recipe(
     top = _top_rows(evaluator, scopes, left, store, fingerprint(inputs, minutes, "top"))
     rungs = plan.budgets(data, top, seed)
     with progress(total=round(plan.fits(steps, top)), desc="search", unit="row") as bar:
-        searcher = Searcher(evaluator, rungs, seed, bar.update)
+        deadline = started + 60 * minutes * (1 - JUDGE_SHARE)
+        searcher = Searcher(evaluator, rungs, seed, bar.update, deadline)
         searches = searcher.run(scopes)
-        judge = Judge(evaluator, searches, rungs[-1], seed)
+        judge = Judge(evaluator, searches, searcher.top, seed)
         gains = judge.gains()
     together = judge.scores(lambda search: search.chosen)
     calibrations = judge_calibrations(judge, data.rows, together, context.section(CalibrateParams, "calibrate"), seed)
     options: list[Option | None] = [None, *(option for step in steps.values() for option in step.options())]
     grid = [
-        (option, searcher.average_precision((option,) if option else NOTHING, scopes[0].splits, rungs[0]))
-        for option in options
+        (option, searcher.average_precision(recipe, scopes[0].splits, rungs[0]))
+        for option, recipe in ((option, (option,) if option else NOTHING) for option in options)
+        if evaluator.knows(recipe, rungs[0], scopes[0].splits)
     ]
+    tried = {gain.name for gain in gains}
+    left_out |= {name: "no time: give more --minutes" for name in steps if name not in tried}
     return Result(
         data=data,
         scopes=scopes,
@@ -134,9 +141,10 @@ def search_recipe(
         gains=gains,
         calibrations=calibrations,
         grid=grid,
-        rungs=[int(rung.rows.sum()) for rung in rungs],
+        rungs=[int(rung.rows.sum()) for rung in rungs[: rungs.index(searcher.top) + 1]],
         steps=steps,
         seconds=time.monotonic() - started,
+        cut=searcher.cut,
     )
 
 

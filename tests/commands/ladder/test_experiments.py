@@ -105,6 +105,8 @@ def experiments_of_one_job(toy: ToyPipeline) -> tuple[list[Experiment], dict[str
     return wanted, trees, counts
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_two_jobs_make_the_same_experiments_and_compute_shared_stages_once(
     toy: ToyPipeline, experiments_of_one_job: tuple[list[Experiment], dict[str, str], dict[str, int]]
 ) -> None:

@@ -19,10 +19,10 @@ from scipy.stats import ttest_1samp
 from sklearn.metrics import f1_score
 
 from babelshelf.cli import main
+from babelshelf.commands.ladder.comparison import RESAMPLES, Settings, language_gains, steps
+from babelshelf.commands.ladder.runs import ladder_runs
+from babelshelf.commands.ladder.verdicts import gain, verdict
 from babelshelf.commands.report.build import compose, write
-from babelshelf.commands.report.comparison import RESAMPLES, Settings, language_gains, steps
-from babelshelf.commands.report.findings import gain, verdict
-from babelshelf.commands.report.runs import ladder_runs
 from babelshelf.core.errors import InputError
 from babelshelf.evaluate.bootstrap import Difference, Pair, paired_difference
 from babelshelf.evaluate.significance import holm, mcnemar
@@ -123,16 +123,6 @@ def test_groups_of_one_test_set_are_drawn_once_for_all_seeds() -> None:
     one, three = single.by_metric["f1"], several.by_metric["f1"]
     assert three.value == pytest.approx(one.value)
     assert three.high - three.low == pytest.approx(one.high - one.low, rel=0.1)
-
-
-def test_variance_over_seeds_is_pooled_and_marked() -> None:
-    """Rows whose gains vary alike: one that varies less than the others gets the common variance, and a mark."""
-    ladder = report_runs.ladder(6, n=390, seeds=(1, 2, 3))
-    found = [step.gain for step in steps(ladder.rows, ladder.runs, "qc", QUICK) if step.gain is not None]
-    assert {gain.is_pooled for gain in found} == {True, False}
-    document = compose(ladder, report_runs.nothing(), ["qc"], QUICK, NO_RECORDS)
-    marked = [row[2].endswith("†") for row in table(document, "qc: F1 on test").rows[1:6]]
-    assert marked == [gain.is_pooled for gain in found]
 
 
 def test_mcnemars_p_is_by_query_group_and_corrected_for_the_number_of_rows() -> None:

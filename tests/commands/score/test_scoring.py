@@ -419,12 +419,12 @@ import sys
 from pathlib import Path
 from babelshelf.commands.score import output, pairs_to_score, scoring
 from babelshelf.commands.score.pairs_to_score import find
-from babelshelf.pairs import readers
+from babelshelf.pairs import text_stream
 from babelshelf.prepare.sources.files import usual
 from babelshelf.tables.calibration import Calibration
 from tests.commands.score.test_scoring import PLAIN, Scripted, no_limit
 
-readers.BLOCK, pairs_to_score.BLOCK = 1 << 19, 1024  # bytes and rows, so that the smaller file has many blocks too
+text_stream.BLOCK, pairs_to_score.BLOCK = 1 << 19, 1024  # bytes and rows, so that the smaller file has many blocks too
 path, rows, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 pairs = find(path, "qi", PLAIN, usual())
 looked = scoring.look_through(pairs, no_limit, 0.0)
@@ -438,7 +438,7 @@ print(*[line.split()[1] for line in status if line.startswith("VmHWM")])
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, suffix: str, root: Path) -> None:
     peaks = {}
     for rows in (20_000, 200_000):
@@ -451,6 +451,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, suffix: str, root: P
         pairs = pairs.with_columns(language=pl.lit("en"))
         if suffix == "csv":
             pairs.write_csv(path)
+        elif suffix == "jsonl":
+            pairs.write_ndjson(path)
         else:
             pairs.write_parquet(path, row_group_size=1024)  # the reader has at least a row group in memory
         command = [sys.executable, "-c", PROGRAM, str(path), str(rows), str(out)]

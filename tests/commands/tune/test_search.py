@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from babelshelf.commands.tune import calibrations, evaluation, gains
+from babelshelf.commands.tune import run as run_module
+from babelshelf.commands.tune import search as search_module
 from babelshelf.commands.tune.gains import TOGETHER
 from babelshelf.commands.tune.report import lines, write_page
 from babelshelf.commands.tune.run import Result, search_recipe
+from babelshelf.commands.tune.search import Search, Searcher
+from babelshelf.commands.tune.splits import Scope
 from babelshelf.core.errors import InputError
 from tests.helpers import tune_data
 from tests.helpers.tune_data import TEXTS, TopicEncoder, pairs, params
@@ -116,3 +120,36 @@ def test_too_few_rows_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("BABELSHELF_ROOT", str(tmp_path))
     with pytest.raises(InputError, match="query groups"):
         search(tmp_path, 20)
+
+
+@pytest.mark.parametrize(("fits", "tried"), [(1, set()), (2, {"negatives"}), (6, {"negatives", "filter"})])
+def test_nothing_is_begun_when_the_time_is_out_and_the_report_says_what_was_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: int, tried: set[str]
+) -> None:
+    """Time is out after some fits of the search: the original rows, then an option of each step in turn."""
+    monkeypatch.setenv("BABELSHELF_ROOT", str(tmp_path))
+    scores, done = evaluation.Evaluator.scores, []
+
+    def counted(*args: object) -> object:
+        done.append(1)
+        return scores(*args)  # type: ignore[arg-type]
+
+    def run(searcher: Searcher, scopes: Sequence[Scope]) -> list[Search]:
+        done.clear()
+        monkeypatch.setattr(evaluation.Evaluator, "scores", counted)
+        monkeypatch.setattr(search_module.time, "monotonic", lambda: float("inf") if len(done) >= fits else 0.0)
+        searches = whole_run(searcher, scopes)
+        monkeypatch.undo()
+        monkeypatch.setenv("BABELSHELF_ROOT", str(tmp_path))
+        return searches
+
+    whole_run = Searcher.run
+    monkeypatch.setattr(Searcher, "run", run)
+    monkeypatch.setattr(run_module, "_top_rows", lambda evaluator, *_: int(evaluator.data.trainable.sum()))
+    result = search(tmp_path, 100)
+    assert {gain.name for gain in result.gains} == tried | {TOGETHER}
+    assert len(result.rungs) == 1
+    assert len(result.grid) <= fits
+    text = "\n".join(lines("qi", result))
+    assert "no time for options on" in text
+    assert ("filter: left out: no time" in text) == ("filter" not in tried)
