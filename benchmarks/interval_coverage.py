@@ -81,23 +81,11 @@ class Population:
         values = [self.f1(mean + self.seed_deviation * NODES) for mean in self.means]
         return float(np.sqrt(sum(weights @ (f1 - weights @ f1) ** 2 for f1 in values)))
 
-<<<<<<< HEAD
-    def test_set(self, rng: np.random.Generator, name: str) -> tuple[pl.DataFrame, Floats]:
-        """Labelled rows, and the part of the score that all models share."""
-        n = self.groups * self.rows
-        group = np.repeat(np.arange(self.groups), self.rows)
-        label = (rng.random(n) < self.positive_share).astype(np.int8)
-        score = self.of_group * rng.standard_normal(self.groups)[group] + self.of_row * rng.standard_normal(n)
-        ids = [f"{name}-{i}" for i in range(n)]
-        groups = [f"{name}-{i}" for i in group]
-        return pl.DataFrame({"id": ids, "language": "en", "group": groups, "query": groups, "label": label}), score
-=======
     def shared_scores(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """Of a test set: labels, and the part of the scores that all models share; shape (groups, rows) each."""
         shape = (self.groups, self.rows)
         group, row = rng.standard_normal((self.groups, 1)), rng.standard_normal(shape)
         return (rng.random(shape) < self.positive_share) * 1.0, self.of_group * group + self.of_row * row
->>>>>>> main
 
     def counts(self, rng: np.random.Generator, mean: float, labels: Floats, shared: Floats) -> Floats:
         """True positives, and the positives of truth and answers together, by group; shape (2, groups)."""

@@ -36,7 +36,7 @@ class GroupedRun:
 
     @classmethod
     def of(cls, rows: pl.DataFrame) -> GroupedRun:
-        """The layout of labelled rows with `group`, `label`, `p_yes` and `is_relevant`."""
+        """The layout of labelled rows with `group`, `language`, `query`, `label`, `p_yes` and `is_relevant`."""
         names, group = np.unique(rows["group"].to_numpy(), return_inverse=True)
         positive, p_yes, yes = rows["label"].to_numpy() == 1, rows["p_yes"].to_numpy(), rows["is_relevant"].to_numpy()
         cells = (positive & yes, ~positive & yes, positive & ~yes, ~positive & ~yes)
@@ -48,10 +48,9 @@ class GroupedRun:
         ndcg = by_group.select(pl.col("ndcg", "queries").fill_null(0)).to_numpy().T
         return cls(names, confusion.astype(np.float32), group[order], positive[order], last, ndcg.astype(np.float32))
 
-
-def once(run: GroupedRun) -> Counts:
-    """The weights of no resample: each group counts once, shape (n_groups, 1)."""
-    return np.ones((len(run.names), 1), dtype=np.float32)
+    def value(self) -> Floats:
+        """`RESAMPLED` with each group once, shape (n_metrics,)."""
+        return statistics(np.ones((len(self.names), 1), dtype=np.float32), self)[:, 0]
 
 
 def statistics(weights: Counts, run: GroupedRun) -> Floats:

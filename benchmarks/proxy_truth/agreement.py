@@ -1,9 +1,8 @@
 """Whether two models agree on what a recipe gains, from the results' file, with its uncertainty.
 
-A gain's interval is that of `babelshelf.evaluate.seeds`, for test queries and seeds; seeds' variance is pooled over a
-model's recipes on a data set where its tests allow that. The agreement of two models has no such interval: it is
-computed in draws, of test's query groups and, by Student's t with the degrees of freedom of the seeds' variance, of
-what the mean over seeds may be off by. The classifier without added rows is the same with every seed.
+A gain's interval is that of `babelshelf.evaluate.seeds`, for test queries and seeds. The agreement of two models has no
+such interval: it is computed in draws, of test's query groups and, by Student's t with the degrees of freedom of the
+seeds' variance, of what the mean over seeds may be off by. The classifier without added rows is the same for all seeds.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from babelshelf.evaluate.bootstrap import Sample, mean_sample
 from babelshelf.evaluate.metric_names import RESAMPLED
-from babelshelf.evaluate.seeds import Comparison, SeedVariance, mean_gain, pooled_variances
+from babelshelf.evaluate.seeds import Comparison, mean_gain
 from benchmarks.proxy_truth.data_sets import NONE
 from benchmarks.proxy_truth.results import AVERAGE_PRECISION
 
@@ -65,17 +64,13 @@ def gains(results: Sequence[Result], metric: str) -> Gains:
         by_recipe.setdefault(result["recipe"], {})[result["seed"]] = _sample(result, metric)
     base = by_recipe.pop(NONE)
     pairs = {
-        recipe: Comparison(NONE, recipe, [base[seed] for seed in sorted(base)], [runs[seed] for seed in sorted(base)])
+        recipe: Comparison([base[seed] for seed in sorted(base)], [runs[seed] for seed in sorted(base)])
         for recipe, runs in by_recipe.items()
         if runs.keys() >= base.keys()
     }
-    pooled = pooled_variances(list(pairs.values()), AVERAGE_PRECISION)
-    found = [
-        mean_gain(pair, CONFIDENCE, None if variance is None else {AVERAGE_PRECISION: variance})[AVERAGE_PRECISION]
-        for pair, variance in zip(pairs.values(), pooled, strict=True)
-    ]
+    found = [mean_gain(pair, CONFIDENCE)[AVERAGE_PRECISION] for pair in pairs.values()]
     rng = np.random.default_rng([SEED, *metric.encode()])
-    draws = [_draws(pair, variance, rng) for pair, variance in zip(pairs.values(), pooled, strict=True)]
+    draws = [_draws(pair, rng) for pair in pairs.values()]
     return Gains(
         list(pairs),
         100 * np.array([one.value for one in found]),
@@ -93,14 +88,14 @@ def _sample(result: Result, metric: str) -> Sample:
     return Sample(value, draws)
 
 
-def _draws(pair: Comparison, pooled: SeedVariance | None, rng: np.random.Generator) -> Floats:
+def _draws(pair: Comparison, rng: np.random.Generator) -> Floats:
     """Draws of a mean gain: of query groups, `REPEATS` times each, and of what the seeds add."""
     seeds = len(pair.a)
     of_queries = np.tile(mean_sample(pair.b).draws[PLACE] - mean_sample(pair.a).draws[PLACE], REPEATS)
     if seeds == 1:
         return of_queries
-    variance = pooled or SeedVariance(float(pair.by_seed(AVERAGE_PRECISION).var(ddof=1)), seeds - 1)
-    noise: Floats = np.sqrt(variance.value / seeds) * rng.standard_t(variance.freedom, len(of_queries))
+    deviation = pair.by_seed(AVERAGE_PRECISION).std(ddof=1)
+    noise: Floats = deviation / np.sqrt(seeds) * rng.standard_t(seeds - 1, len(of_queries))
     return of_queries + noise
 
 

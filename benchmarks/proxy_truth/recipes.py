@@ -123,14 +123,9 @@ def all_steps(inputs: RecipeInputs) -> pl.DataFrame:
     """Translations, negatives, and the filter by the classifier's out-of-fold scores."""
     rows = with_usual_negatives(inputs)
     settings = load(ClassifierParams, "classifier", TASK)
-<<<<<<< HEAD
-    examples = Examples(models.features(rows, inputs.encoder, inputs.work), rows["label"], rows["group"])
-    p_yes = fit_with_folds(examples, settings, inputs.seed).out_of_fold
-=======
-    features = training_features(rows, kitchen.encoder, kitchen.work / "vectors")
+    features = training_features(rows, inputs.encoder, inputs.work / "vectors")
     examples = Examples(features, rows["label"], rows["group"])
-    p_yes = fit_with_folds(examples, settings, kitchen.seed).out_of_fold
->>>>>>> main
+    p_yes = fit_with_folds(examples, settings, inputs.seed).out_of_fold
     scores = rows.select("id", p_yes=pl.Series(p_yes))
     return filter_rows(rows, scores, no_truth(), load(FilterParams, "filter", TASK)).kept
 
