@@ -24,7 +24,8 @@ import polars as pl
 from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef
 
 from babelshelf.classifier import logistic
-from babelshelf.classifier.features import PairFeatures, pair_features
+from babelshelf.classifier.contrast import Reference
+from babelshelf.classifier.features import PairFeatures, neighbourhoods, training_features
 from babelshelf.classifier.lexical import NAMES
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.classifier.training import Examples, fit, fit_with_folds
@@ -50,7 +51,7 @@ def main() -> None:
 def quality(*, pairs: Path, rows: int, encoder: str, absent: str, seeds: int, cache: Path) -> None:
     """AP, F1 and MCC with all languages in train, and with some left out; a seed draws the queries and the folds."""
     table = pl.read_csv(pairs)
-    features, settings = pair_features(table, load_builtin(encoder), cache), load(ClassifierParams, "classifier")
+    model, settings = load_builtin(encoder), load(ClassifierParams, "classifier")
     held = table["language"].is_in(absent.split(",")).to_numpy()
     split = {name: (table["split"] == name).to_numpy() for name in ("train", "dev", "test")}
     click.echo("| train | seed | penalty | AP | F1 | MCC | AP of absent languages | AP of others |")
@@ -59,6 +60,7 @@ def quality(*, pairs: Path, rows: int, encoder: str, absent: str, seeds: int, ca
         for seed in range(1, seeds + 1):
             chosen = _whole_queries(table["query"], train, rows, seed)
             own = table[chosen]
+            features = training_features(table, model, cache, training=chosen)
             classifier = fit(Examples(features.take(chosen), own["label"], own["query"]), settings, seed)
             p_yes = classifier.predict(features)
             figures = _figures(table["label"].to_numpy(), p_yes, split, held)
@@ -102,9 +104,9 @@ def fitted_and_scored(pairs: str, rows: int) -> dict[str, Any]:
     encoder = load_builtin("use_multilingual")
     with tempfile.TemporaryDirectory() as cache:
         start = time.process_time()
-        features = pair_features(table, encoder, Path(cache))
+        features = training_features(table, encoder, Path(cache))
         embedded = time.process_time()
-        again = pair_features(table, encoder, Path(cache))
+        again = training_features(table, encoder, Path(cache))
         made = time.process_time()
         classifier = fit_with_folds(Examples(features, table["label"], table["query"]), settings, 1).classifier
         trained = time.process_time()
@@ -152,7 +154,9 @@ def fitted_at_random(rows: int, texts: int, dimension: int, penalty: float, pass
     query, candidate = random.integers(texts, size=(2, rows), dtype=np.int32)
     lexical = random.random((rows, len(NAMES)), dtype=np.float32)
     label = (lexical[:, 0] + 0.3 * random.standard_normal(rows, np.float32) > 0.5).astype(np.int8)
-    features = PairFeatures(vectors, query, candidate, candidate, lexical, levels=False)
+    reference = Reference.of(vectors, candidate, None)
+    near = neighbourhoods(vectors, query, reference)
+    features = PairFeatures(vectors, query, candidate, candidate, lexical, reference, near)
     settings = load(ClassifierParams, "classifier").model_copy(update={"penalties": [penalty]})
     start = time.process_time()
     found = fit_with_folds(Examples(features, label, query), settings, 1)

@@ -28,7 +28,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from babelshelf.base_model.nano_lm import train_tokenizer
 from babelshelf.base_model.params import BaseModelParams
-from babelshelf.classifier.features import pair_features
+from babelshelf.classifier.features import training_features
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.classifier.training import Examples, fit_with_folds
 from babelshelf.core.params import load
@@ -124,11 +124,11 @@ def _classifier(rows: pl.DataFrame) -> Iterator[tuple[float, float]]:
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         for _ in ("embedded", "cached"):
             began = time.process_time()
-            features = pair_features(rows, encoder, Path(first))
+            features = training_features(rows, encoder, Path(first))
             classifier = fit_with_folds(Examples(features, rows["label"], rows["query"]), settings, 1).classifier
             trained = time.process_time() - began
             began = time.process_time()
-            classifier.predict(pair_features(rows, encoder, Path(second)))
+            classifier.predict(training_features(rows, encoder, Path(second)))
             yield trained, time.process_time() - began
 
 

@@ -77,7 +77,7 @@ def compared(
         for task, of_task in enumerate(zip(*by_seed, strict=True))
     ]
     a, b = ([mean_sample([both[run] for both in of_seed]) for of_seed in zip(*of_tasks, strict=True)] for run in (0, 1))
-    return Comparison("before", "after", a, b)
+    return Comparison(a, b)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from babelshelf.classifier.features import pair_features
+from babelshelf.classifier.features import training_features
 from babelshelf.classifier.model_folder import encoder_record, write_model
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.classifier.training import fit_rows
@@ -32,7 +32,7 @@ from babelshelf.runtime.stage import stage
 def main(*, task: str, variant: str, train: Path, embedder: Path, out: Path, metrics: Path) -> str:
     settings, seed, rows = load(ClassifierParams, "classifier"), load_seed(), read_rows(train)
     encoder = load_embedder(embedder, settings)
-    features = pair_features(rows, encoder, work_dir() / "encoder")
+    features = training_features(rows, encoder, work_dir() / "encoder")
     fitted = fit_rows(features, rows, settings, seed)
     record = {
         "variant": variant,

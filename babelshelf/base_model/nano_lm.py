@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from babelshelf.base_model.matching_questions import Questions, matching_questions
 from babelshelf.llm.prompts import Template
-from babelshelf.trainer.batches import Examples
+from babelshelf.trainer.batches import PromptExamples
 from babelshelf.trainer.schedule import Schedule
 from babelshelf.trainer.trainers import AnswerTrainer
 from babelshelf.trainer.training import Training
@@ -151,7 +151,7 @@ def new_model(tokenizer: PreTrainedTokenizerFast, settings: NanoLmParams, seed: 
 
 def encode_questions(
     asked: Sequence[Questions], tokenizer: PreTrainedTokenizerFast, templates: Mapping[str, Template]
-) -> Examples:
+) -> PromptExamples:
     """Token ids of each text with its questions and answers; a label stands where an answer is to be predicted.
 
     Pieces begin with a space, at which the BPE splits first: their ids are those of the whole text.
@@ -171,7 +171,7 @@ def encode_questions(
             label += [-100] * (len(question) - 1) + told + [-100]
         prompts.append(ids)
         labels.append(label)
-    return Examples(prompts, labels)
+    return PromptExamples(prompts, labels)
 
 
 def _sample(one: Questions, template: Template) -> list[str]:

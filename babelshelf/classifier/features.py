@@ -118,23 +118,26 @@ class PairFeatures:
         return replace(self, **own)
 
 
-def pair_features(
-    rows: pl.DataFrame,
-    encoder: Encoder,
-    cache: Path,
-    *,
-    reference: Reference | None = None,
-    reference_rows: Rows = slice(None),
+def training_features(
+    rows: pl.DataFrame, encoder: Encoder, cache: Path, *, training: Rows = slice(None)
 ) -> PairFeatures:
-    """Features of rows.
+    """Features of rows that a classifier is fitted on; its `reference` is for those of other rows.
 
     Args:
         rows: with the columns `query` and `candidate`.
         encoder: embeds the texts.
         cache: folder of the vectors, see `cached_vectors`.
-        reference: that of the rows that the classifier was fitted on; None: these rows have them.
-        reference_rows: which of them it is fitted on, where there is no `reference` yet; all by default.
+        training: which of the rows it is fitted on; all by default.
     """
+    return _features(rows, encoder, cache, training)
+
+
+def pair_features(rows: pl.DataFrame, encoder: Encoder, cache: Path, reference: Reference) -> PairFeatures:
+    """Features of other rows than those of the fit, whose `reference` is given; see `training_features`."""
+    return _features(rows, encoder, cache, reference)
+
+
+def _features(rows: pl.DataFrame, encoder: Encoder, cache: Path, given: Reference | Rows) -> PairFeatures:
     columns = rows.select("query", "candidate", last=pl.col("candidate").str.split(LEVEL).list.last())
     texts = pl.concat([columns[name].unique() for name in columns.columns]).unique().sort()
     position = pl.DataFrame({"text": texts, "number": np.arange(len(texts), dtype=np.int32)})
@@ -144,9 +147,11 @@ def pair_features(
     ]
     query, candidate, last = numbers
     vectors = cached_vectors(texts.to_list(), encoder, cache)
-    if reference is None:
+    if isinstance(given, Reference):
+        reference = given
+    else:
         levels = bool(rows["candidate"].str.contains(LEVEL, literal=True).any())
-        reference = Reference.of(vectors, candidate[reference_rows], last[reference_rows] if levels else None)
+        reference = Reference.of(vectors, candidate[given], last[given] if levels else None)
     lexical_features = LexicalTexts.of(texts).rows(query, candidate, last)
     return PairFeatures(
         vectors, query, candidate, last, lexical_features, reference, neighbourhoods(vectors, query, reference)

@@ -59,7 +59,7 @@ class PairClassifier:
 
     def features(self, rows: pl.DataFrame, cache: Path) -> PairFeatures:
         """The features that the head reads, of rows as in `p_yes`."""
-        return pair_features(rows, self.encoder, cache, reference=self.reference)
+        return pair_features(rows, self.encoder, cache, self.reference)
 
 
 def is_classifier(folder: Path) -> bool:

@@ -23,7 +23,16 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import answer_ids, encode, parse
-from babelshelf.trainer.batches import IGNORED, Batch, Collator, Examples, answers_of, at_answer, collator, with_labels
+from babelshelf.trainer.batches import (
+    IGNORED,
+    Batch,
+    Collator,
+    PromptExamples,
+    answers_of,
+    at_answer,
+    collator,
+    with_labels,
+)
 from babelshelf.trainer.models import load_model, trained_in_fp32, without_input_casts
 from babelshelf.trainer.schedule import Schedule
 from babelshelf.trainer.trainers import ScheduledTrainer
@@ -50,7 +59,7 @@ class PreferencePairs:
         rejected: of each prompt, the id of the other answer.
     """
 
-    chosen: Examples
+    chosen: PromptExamples
     rejected: Sequence[int]
 
 

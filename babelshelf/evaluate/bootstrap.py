@@ -96,19 +96,8 @@ def paired_difference(
     Raises:
         InputError: the runs do not have the same rows and labels, or there is no labelled row.
     """
-    return mean_difference([pair], resamples=resamples, confidence=confidence, seed=seed, languages=languages)
-
-
-def mean_difference(
-    pairs: Sequence[Pair], *, resamples: int, confidence: float, seed: int, languages: Sequence[str] | None = None
-) -> dict[str, Difference]:
-    """Like `paired_difference`, for the mean over tasks; the groups of different tasks are drawn independently."""
-    samples = [
-        resample([pair.a, pair.b], resamples=resamples, seed=seed, data=task, languages=languages)
-        for task, pair in enumerate(pairs)
-    ]
-    a, b = (mean_sample([both[run] for both in samples]) for run in (0, 1))
-    return difference(a, b, confidence)
+    before, after = resample([pair.a, pair.b], resamples=resamples, seed=seed, languages=languages)
+    return difference(before, after, confidence)
 
 
 def resample(
@@ -218,6 +207,9 @@ class _Run:
         ndcg = by_group.select(pl.col("ndcg").fill_null(0), defined=pl.col("ndcg").is_not_null()).to_numpy().T
         return cls(names, confusion.astype(np.float32), group[order], positive[order], last, ndcg.astype(np.float32))
 
+    def value(self) -> Floats:
+        return _statistics(np.ones((len(self.names), 1), dtype=np.float32), self)[:, 0]
+
 
 def _aligned(runs: Sequence[pl.DataFrame], languages: Sequence[str] | None) -> list[_Run]:
     """The labelled rows of all runs in the same order."""
@@ -252,25 +244,16 @@ def _samples(sets: Sequence[Sequence[_Run]], resamples: int, seed: int, data: in
                     part.append(_statistics(weights[place], run))
             bar.update(size)
     return [
-        [
-            Sample(_statistics(_once(run), run)[:, 0], np.concatenate(part, axis=1))
-            for run, part in zip(*pair, strict=True)
-        ]
+        [Sample(run.value(), np.concatenate(part, axis=1)) for run, part in zip(*pair, strict=True)]
         for pair in zip(sets, parts, strict=True)
     ]
 
 
 def _strata(places: Sequence[NDArray[np.intp]], n_groups: int) -> list[NDArray[np.intp]]:
     """Indices of the groups that are in the same sets, a part for each combination of sets that occurs."""
-    member = np.zeros((n_groups, len(places)), dtype=bool)
-    for number, place in enumerate(places):
-        member[place, number] = True
-    _, stratum = np.unique(member, axis=0, return_inverse=True)
+    members = np.stack([np.isin(np.arange(n_groups), place) for place in places], axis=1)
+    _, stratum = np.unique(members, axis=0, return_inverse=True)
     return [np.flatnonzero(stratum == number) for number in range(int(stratum.max()) + 1)]
-
-
-def _once(run: _Run) -> Counts:
-    return np.ones((len(run.names), 1), dtype=np.float32)
 
 
 def _statistics(weights: Counts, run: _Run) -> Floats:

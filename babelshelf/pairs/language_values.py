@@ -20,6 +20,9 @@ from babelshelf.pairs.guesses import Guess, Outcome
 COUNTRY_ALIASES = {"UK": "GB", "EL": "GR"}
 AMBIGUOUS = {"in"}  # that `core.languages` knows as a withdrawn code
 FEW_SPEAKERS = 500_000  # who write a language: below, a two-letter code is as likely a country
+OPTION = "--language-map VALUE=CODE"
+FEW_ROWS = 20  # of a language: with fewer its script says nothing
+FEW_NATIVE = 0.05  # of the queries of a language have a letter of its script: with fewer, it is probably another one
 NATIVE = 0.2  # of a language's rows whose query must have a letter of its script
 MOST = 0.9  # of rows
 MANY_LANGUAGES = 80
@@ -125,7 +128,23 @@ def guess_languages(
         return Guess(
             subject, answer, Outcome.UNSURE, sound / total, reason, tuple(open_values[:2]), option, where
         ), proposed
+    if strange := _without_script(rows, mapping):
+        reason = f"next to no query of {', '.join(strange)} has a letter of the language's script"
+        return Guess(
+            subject, answer, Outcome.CHECK, sound / total, reason, tuple(strange.values())[:2], OPTION, where
+        ), dict(mapping)
     return Guess(subject, answer, Outcome.SURE, sound / total, where=where), dict(mapping)
+
+
+def _without_script(rows: pl.DataFrame, mapping: Mapping[str, str]) -> dict[str, str]:
+    """Languages with a script of their own in which next to no query has a letter of it, each with a query."""
+    found = {}
+    for (value,), part in rows.drop_nulls().group_by("language", maintain_order=True):
+        text = str(value).strip().lower()
+        code = mapping.get(text) or find(text)
+        if code and part.height >= FEW_ROWS and native_share(code, part["query"]) < FEW_NATIVE:
+            found[code] = str(part["query"][0])
+    return dict(sorted(found.items()))
 
 
 def native_share(code: str, queries: pl.Series) -> float:

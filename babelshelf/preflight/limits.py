@@ -15,6 +15,7 @@ from babelshelf.preflight import memory
 from babelshelf.preflight.machine import Machine
 from babelshelf.preflight.memory import GIB, Shape
 
+NEEDS = "needs about"
 TRIFLE = 1.5 * GIB  # that any machine has: not worth the seconds that asking for GPUs takes
 
 
@@ -25,7 +26,12 @@ def lacks_memory(stage: str, need: float, fix: str, machine: Machine, *, on_gpus
     gpus = machine.gpus if on_gpus else []
     have, where = (min(gpus), "of a GPU's memory") if gpus else (machine.memory, "of memory")
     if need > have:
-        yield f"{stage}: needs about {need / GIB:.1f} GiB {where}, and there are {have / GIB:.1f}: {fix}"
+        yield f"{stage}: {NEEDS} {need / GIB:.1f} GiB {where}, and there are {have / GIB:.1f}: {fix}"
+
+
+def is_of_memory(line: str) -> bool:
+    """Whether a line is one of `lacks_memory`."""
+    return f": {NEEDS} " in line
 
 
 def lacks_room(stage: str, need: float, path: Path, machine: Machine) -> Iterator[str]:

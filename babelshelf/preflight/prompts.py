@@ -23,6 +23,7 @@ PROMPTS = Path("prompts")
 ORIGINAL = Path("data/original")
 COLUMNS = ["id", "task", "language", "query", "candidate"]
 SHOWN = 5  # ids of rows in a message
+SHORTEST = pl.DataFrame({"task": ["qc"], "language": ["en"], "query": ["a"], "candidate": ["a"]})
 
 
 def tokenizer_problems(lm: SourceParams, template: str, tasks: Sequence[str], max_length: int) -> Iterator[str]:
@@ -48,13 +49,17 @@ def tokenizer_problems(lm: SourceParams, template: str, tasks: Sequence[str], ma
 
 
 def longest(files: Sequence[Path], template: Path, lm: SourceParams, max_length: int) -> int:
-    """Tokens of the longest prompt of the rows in `files`; `max_length` where no file or no tokenizer is there yet."""
-    there = [file for file in files if file.is_file()]
-    tokenizer = local_tokenizer(lm) if there and template.is_file() else None
+    """Tokens of the longest prompt of the rows in `files`.
+
+    Where no file is there yet, before `prepare`, those of the shortest prompt: what does not fit even so never will.
+    `max_length` where there is no tokenizer yet.
+    """
+    tokenizer = local_tokenizer(lm) if template.is_file() else None
     if tokenizer is None:
         return max_length
     prompt = load_template(template)
-    return min(max_length, max(longest_prompt(_rows(file), prompt, tokenizer) for file in there))
+    tables = [_rows(file) for file in files if file.is_file()] or [SHORTEST]
+    return min(max_length, max(longest_prompt(rows, prompt, tokenizer) for rows in tables))
 
 
 def local_tokenizer(lm: SourceParams) -> PreTrainedTokenizerBase | None:

@@ -20,7 +20,7 @@ from babelshelf.core.variants import methods
 from babelshelf.dpo.params import DpoParams
 from babelshelf.llm.requirements import Requirement, Scoring
 from babelshelf.preflight import backends, prompts, training
-from babelshelf.preflight.limits import base_shape, lacks_embedder, lacks_model
+from babelshelf.preflight.limits import base_shape, is_of_memory, lacks_embedder, lacks_model
 from babelshelf.preflight.machine import Machine
 from babelshelf.score.params import ScoreParams
 from babelshelf.sft.params import SftParams
@@ -88,14 +88,7 @@ def lacking(
     base = section(BaseModelParams, values, "base_model", None)
     tasks = list(values["tasks"])
     if stage == "base_model":
-        lines: list[str] = []
-        if task in (None, "lm"):
-            tuning = section(SftParams, values, "sft", tasks[0])
-            lines += lacks_model("base_model", base.lm, machine)
-            lines += prompts.tokenizer_problems(base.lm, tuning.template, tasks, tuning.max_length)
-        if task in (None, "embedder"):
-            lines += lacks_embedder("base_model", base.embedder, machine)
-        return lines
+        return _lacking_base_model(values, base, task, machine)
     shape, tuning = base_shape(base.lm), section(SftParams, values, "sft", task or tasks[0])
     template = prompts.PROMPTS / tuning.template / f"{task or tasks[0]}.txt"
     read_files = files or _recipe_files(values["tasks"], stage, task)
@@ -115,6 +108,33 @@ def lacking(
     named = training.ACCELERATE / f"{schedule.accelerate}.yaml"
     launch = training.Launch(stage, task, accelerate or named, named)
     return list(training.lacking(launch, schedule, tuning, shape, machine, longest=longest))
+
+
+def _lacking_base_model(
+    values: dict[str, Any], base: BaseModelParams, model: str | None, machine: Machine
+) -> list[str]:
+    """What is lacking for `model`, `lm` or `embedder`, or for both where it is None."""
+    tasks = list(values["tasks"])
+    lines: list[str] = []
+    if model in (None, "lm"):
+        tuning = section(SftParams, values, "sft", tasks[0])
+        lines += lacks_model("base_model", base.lm, machine)
+        lines += prompts.tokenizer_problems(base.lm, tuning.template, tasks, tuning.max_length)
+        if model == "lm" and not lines:  # the stage starts: `check` asks the stages after it themselves
+            lines += _too_large_batches(values, machine)
+    if model in (None, "embedder"):
+        lines += lacks_embedder("base_model", base.embedder, machine)
+    return lines
+
+
+def _too_large_batches(values: dict[str, Any], machine: Machine) -> list[str]:
+    """What would fail long after the base model, now that `prepare` has written the rows: batches that do not fit."""
+    lines = lacking(values, "score", None, machine)
+    for task, recipe in values["tasks"].items():
+        trained = methods(recipe)
+        lines += lacking(values, "sft", task, machine) if trained & {"sft", "dpo"} else []
+        lines += lacking(values, "dpo", task, machine) if "dpo" in trained else []
+    return list(filter(is_of_memory, lines))
 
 
 def _scores_with_an_lm(tasks: dict[str, Any], stage: str, task: str | None) -> bool:

@@ -21,7 +21,7 @@ Collator = Callable[[list[dict[str, Any]]], Batch]
 
 
 @dataclass(frozen=True)
-class Examples:
+class PromptExamples:
     """What a model is trained on.
 
     Attributes:
@@ -38,10 +38,10 @@ class Examples:
         return Dataset.from_dict({"input_ids": self.prompts, "labels": self.labels, "length": lengths, **columns})
 
 
-def with_labels(prompts: Sequence[list[int]], labels: Sequence[int], answers: tuple[int, int]) -> Examples:
+def with_labels(prompts: Sequence[list[int]], labels: Sequence[int], answers: tuple[int, int]) -> PromptExamples:
     """Prompts with the right answer after the last token of each; `answers` are the ids of "no" and "yes"."""
     targets = [[IGNORED] * (len(ids) - 1) + [answers[label]] for ids, label in zip(prompts, labels, strict=True)]
-    return Examples(prompts, targets)
+    return PromptExamples(prompts, targets)
 
 
 @dataclass(frozen=True)

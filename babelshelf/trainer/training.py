@@ -25,7 +25,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, write_json
 from babelshelf.llm.prompts import Encoded
 from babelshelf.runtime import screen
-from babelshelf.trainer.batches import Examples, collator
+from babelshelf.trainer.batches import PromptExamples, collator
 from babelshelf.trainer.schedule import Schedule
 from babelshelf.trainer.trainers import AnswerTrainer
 
@@ -74,7 +74,7 @@ class Training:
 
     def __init__(
         self,
-        examples: Examples,
+        examples: PromptExamples,
         schedule: Schedule,
         checkpoints: Path,
         trainer_class: type[AnswerTrainer] = AnswerTrainer,

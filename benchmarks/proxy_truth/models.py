@@ -12,12 +12,11 @@ import numpy as np
 import polars as pl
 import torch
 
-from babelshelf.classifier.features import PairFeatures, pair_features
+from babelshelf.classifier.features import pair_features, training_features
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.classifier.training import Examples, fit
 from babelshelf.core.params import load, read, section
 from babelshelf.encoder.builtin_encoders import load_builtin
-from babelshelf.encoder.encoder import Encoder
 from babelshelf.llm.prompts import load_template
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import load_scorer, score_pairs
@@ -63,14 +62,13 @@ class LoraModel:
         """See `Model`."""
         if train is None:
             return self._scored(self._zero_shot(), rows)
-        epochs = (STEPS - 0.5) / -(-train.height // BATCH)  # which is rounded up to whole steps
         template = load_template(Path("prompts", TEMPLATES["sft"], f"{TASK}.txt"))
         with tempfile.TemporaryDirectory(dir=self._work) as folder:
             trained = fine_tune(
                 train,
                 self._base,
                 template,
-                settings=self._settings.model_copy(update={"epochs": epochs}),
+                settings=self._settings,
                 seed=seed,
                 checkpoints=Path(folder, "checkpoints"),
             )
@@ -103,14 +101,10 @@ class ClassifierModel:
         """See `Model`."""
         if train is None:
             raise ValueError("a classifier has no answer before it is trained")
-        examples = Examples(features(train, self._encoder, self._work), train["label"], train["group"])
-        fitted = fit(examples, self._settings, seed)
-        return fitted.predict(features(rows, self._encoder, self._work))
-
-
-def features(rows: pl.DataFrame, encoder: Encoder, work: Path) -> PairFeatures:
-    """The classifier's features of rows."""
-    return pair_features(rows, encoder, work / "vectors")
+        cache = self._work / "vectors"
+        features = training_features(train, self._encoder, cache)
+        fitted = fit(Examples(features, train["label"], train["group"]), self._settings, seed)
+        return fitted.predict(pair_features(rows, self._encoder, cache, features.reference))
 
 
 def timed_scores(model: Model, train: pl.DataFrame | None, rows: pl.DataFrame, seed: int) -> tuple[np.ndarray, float]:
@@ -125,5 +119,6 @@ def _sft_params() -> SftParams:
     values["sft"] |= {"adapter": "lora", "lora": lora, "template": TEMPLATES["sft"], "max_length": MAX_LENGTH}
     values["sft"] |= {"micro_batch_size": BATCH, "attention": "sdpa"}
     own = {"batch_size": BATCH, "learning_rate": 0.0003, "embedding_learning_rate": 0.0003, "epochs": 1.0}
+    own |= {"steps": STEPS}
     values["tasks"][TASK]["sft"] = own
     return section(SftParams, values, "sft", TASK)

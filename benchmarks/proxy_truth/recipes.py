@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from babelshelf.classifier.features import training_features
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.classifier.training import Examples, fit_with_folds
 from babelshelf.core.params import load, read, section
@@ -28,7 +29,6 @@ from babelshelf.tables.truth import no_truth
 from babelshelf.translate.backends import lexicon
 from babelshelf.translate.params import TranslateParams
 from babelshelf.translate.translation import translate_rows
-from benchmarks.proxy_truth import models
 from benchmarks.proxy_truth.data_sets import NONE, TASK, DataSet
 
 FLIPPED = 0.2  # of the labels
@@ -123,7 +123,8 @@ def all_steps(kitchen: Kitchen) -> pl.DataFrame:
     """Translations, negatives, and the filter by the classifier's out-of-fold scores."""
     rows = with_usual_negatives(kitchen)
     settings = load(ClassifierParams, "classifier", TASK)
-    examples = Examples(models.features(rows, kitchen.encoder, kitchen.work), rows["label"], rows["group"])
+    features = training_features(rows, kitchen.encoder, kitchen.work / "vectors")
+    examples = Examples(features, rows["label"], rows["group"])
     p_yes = fit_with_folds(examples, settings, kitchen.seed).out_of_fold
     scores = rows.select("id", p_yes=pl.Series(p_yes))
     return filter_rows(rows, scores, no_truth(), load(FilterParams, "filter", TASK)).kept

@@ -11,7 +11,7 @@ import pytest
 from babelshelf.classifier import contrast
 from babelshelf.classifier import features as module
 from babelshelf.classifier.contrast import Neighbourhood, Reference
-from babelshelf.classifier.features import pair_features
+from babelshelf.classifier.features import pair_features, training_features
 from babelshelf.classifier.lexical import NAMES, LexicalTexts
 from tests.helpers.hash_encoder import HashEncoder
 
@@ -36,7 +36,7 @@ def of_cosine(cosine: float, others: list[float]) -> list[float]:
 
 def test_a_row_has_the_vectors_combined_the_cosines_and_their_contrast_with_other_candidates(tmp_path: Path) -> None:
     encoder = HashEncoder()
-    row = pair_features(ROWS, encoder, tmp_path)[0:1][0]
+    row = training_features(ROWS, encoder, tmp_path)[0:1][0]
     u, v, w = encoder.encode(["red shoes", "Shoes > Red", "Red"])
     paths = encoder.encode(ROWS["candidate"].unique().to_list())
     lasts = encoder.encode(["Red", "Cables", "Usb Cable 20 cm"])
@@ -46,10 +46,10 @@ def test_a_row_has_the_vectors_combined_the_cosines_and_their_contrast_with_othe
 
 
 def test_other_rows_are_contrasted_with_the_candidates_of_the_training_rows(tmp_path: Path) -> None:
-    training = pair_features(ROWS, HashEncoder(), tmp_path)
-    alone = pair_features(ROWS[1:2], HashEncoder(), tmp_path, reference=training.reference)
+    training = training_features(ROWS, HashEncoder(), tmp_path)
+    alone = pair_features(ROWS[1:2], HashEncoder(), tmp_path, training.reference)
     assert np.allclose(alone[:], training[1:2], atol=1e-6)
-    some = pair_features(ROWS, HashEncoder(), tmp_path, reference_rows=np.array([1, 2]))
+    some = training_features(ROWS, HashEncoder(), tmp_path, training=np.array([1, 2]))
     assert len(some.reference.candidates) == 2
     assert not np.allclose(some[1:2], training[1:2], atol=1e-3)
 
@@ -71,9 +71,9 @@ def test_a_neighbourhood_is_of_the_nearest_and_a_reference_is_small(monkeypatch:
 
 def test_titles_have_no_features_of_a_last_level_unless_the_model_was_fitted_on_paths(tmp_path: Path) -> None:
     titles, dimension = ROWS[1:3], HashEncoder().dimension
-    of_titles = pair_features(titles, HashEncoder(), tmp_path)
-    paths = pair_features(ROWS, HashEncoder(), tmp_path).reference
-    of_paths = pair_features(titles, HashEncoder(), tmp_path, reference=paths)
+    of_titles = training_features(titles, HashEncoder(), tmp_path)
+    paths = training_features(ROWS, HashEncoder(), tmp_path).reference
+    of_paths = pair_features(titles, HashEncoder(), tmp_path, paths)
     assert of_paths.shape[1] - of_titles.shape[1] == dimension + len(contrast.NAMES)
     single = 2 + 2 * len(contrast.NAMES) + len(NAMES)
     assert of_paths.prior.tolist() == [1] * 4 * dimension + [module.SINGLE] * single
@@ -84,15 +84,15 @@ def test_each_distinct_text_is_embedded_once_and_again_only_by_another_encoder(t
     first, same, other = HashEncoder(), HashEncoder(), HashEncoder(identity="hash-2")
     texts = {*ROWS["query"], *ROWS["candidate"], "Red"}
     for encoder in (first, same, other):
-        pair_features(ROWS, encoder, tmp_path)
+        training_features(ROWS, encoder, tmp_path)
     embedded = [sorted(text for call in encoder.calls for text in call) for encoder in (first, same, other)]
     assert embedded == [sorted(texts), [], sorted(texts)]
 
 
 def test_blocks_rows_and_all_at_once_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = np.asarray(pair_features(ROWS, HashEncoder(), tmp_path))
+    whole = np.asarray(training_features(ROWS, HashEncoder(), tmp_path))
     monkeypatch.setattr(module, "BLOCK", 3)
-    features = pair_features(ROWS, HashEncoder(), tmp_path)
+    features = training_features(ROWS, HashEncoder(), tmp_path)
     assert features.shape == whole.shape
     assert len(features) == 4
     assert np.array_equal(np.concatenate([features[part] for part in module.blocks(4)]), whole)

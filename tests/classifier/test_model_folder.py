@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from babelshelf.classifier import model_folder
-from babelshelf.classifier.features import pair_features
+from babelshelf.classifier.features import training_features
 from babelshelf.classifier.model_folder import encoder_record, is_classifier, load_model, read_scores, write_model
 from babelshelf.classifier.params import HeadParams
 from babelshelf.classifier.training import RowsFit, fit_rows
@@ -55,7 +55,7 @@ def rows(count: int = 240) -> pl.DataFrame:
 
 def fitted(folder: Path, embedder: Path, variant: str = "original") -> RowsFit:
     encoder = HashEncoder()
-    features = pair_features(rows(), encoder, folder.parent / "vectors")
+    features = training_features(rows(), encoder, folder.parent / "vectors")
     fit = fit_rows(features, rows(), HEAD, 1)
     record = {"variant": variant, "encoder": encoder_record(encoder, ENCODER), "path_share": 1.0}
     write_model(folder, fit, record, embedder)
@@ -70,7 +70,7 @@ def base(tmp_path: Path) -> Path:
 
 def test_a_scorer_gives_what_the_classifier_says(tmp_path: Path, base: Path) -> None:
     fit = fitted(tmp_path / "model", base / "embedder")
-    expected = fit.classifier.predict(pair_features(rows(), HashEncoder(), tmp_path / "other"))
+    expected = fit.classifier.predict(training_features(rows(), HashEncoder(), tmp_path / "other"))
     with load_scorer(base, tmp_path / "model", tiny_lm.score_params()) as scorer:
         scores = score_pairs(rows(), scorer, tmp_path / "done")
     assert np.allclose(scores, expected)
@@ -80,7 +80,7 @@ def test_a_scorer_gives_what_the_classifier_says(tmp_path: Path, base: Path) -> 
 def test_training_rows_are_scored_out_of_fold_and_others_by_the_whole_model(tmp_path: Path, base: Path) -> None:
     fit = fitted(tmp_path / "model", base / "embedder")
     scores = read_scores(tmp_path / "model", rows())["p_yes"].to_numpy()
-    whole = fit.classifier.predict(pair_features(rows(), HashEncoder(), tmp_path / "other"))
+    whole = fit.classifier.predict(training_features(rows(), HashEncoder(), tmp_path / "other"))
     unlabelled = rows()["label"].is_null().to_numpy()
     assert np.allclose(scores[unlabelled], whole[unlabelled])
     assert not np.isclose(scores[~unlabelled], whole[~unlabelled], rtol=1e-7, atol=0).any()

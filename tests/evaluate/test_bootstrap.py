@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef
 
 from babelshelf.core.errors import InputError
-from babelshelf.evaluate.bootstrap import Pair, intervals, mean_difference, paired_difference
+from babelshelf.evaluate.bootstrap import Pair, intervals, paired_difference
 from babelshelf.evaluate.metric_names import RESAMPLED
 from babelshelf.evaluate.ranking import mean_ndcg
 from babelshelf.tables.calibration import Calibration
@@ -109,17 +109,6 @@ def test_only_the_rows_of_the_languages_count_and_their_order_does_not() -> None
     shuffled = Pair(at(0.5, a).reverse(), at(0.5, worse).sample(fraction=1, shuffle=True, seed=3))
     assert paired_difference(shuffled, languages=["de"], **OPTIONS) == of_german
     assert paired_difference(shuffled, languages=["en"], **OPTIONS)["f1"].high < 0
-
-
-def test_mean_over_tasks_draws_each_task_for_itself() -> None:
-    a, b = predictions(signal=0.2), predictions(signal=0.4)
-    one = Pair(at(0.5, a), at(0.5, b))
-    other = Pair(at(0.5, a), at(0.5, a))
-    single = paired_difference(one, **OPTIONS)["f1"]
-    assert mean_difference([one, other], **OPTIONS)["f1"].value == pytest.approx(single.value / 2)
-    twice = mean_difference([one, one], **OPTIONS)["f1"]
-    assert twice.value == pytest.approx(single.value)
-    assert twice.high - twice.low < 0.85 * (single.high - single.low)  # 0.71 where independent, 1 where drawn alike
 
 
 @pytest.mark.parametrize("change", [pl.col("label").reverse(), pl.col("id") + "x", pl.col("group") + "x"])

@@ -13,8 +13,8 @@ import polars as pl
 from babelshelf.calibrate.calibrating import calibrate, curve
 from babelshelf.calibrate.params import CalibrateParams
 from babelshelf.commands.ladder.rows import LadderRow
+from babelshelf.commands.ladder.runs import Run
 from babelshelf.commands.report.build import Ladder
-from babelshelf.commands.report.runs import Run
 from babelshelf.core.params import section
 from babelshelf.core.rows import ROW_SCHEMA, positive_share
 from babelshelf.evaluate.metrics import evaluate

@@ -533,3 +533,13 @@ def test_a_column_of_paths_goes_before_that_of_their_leaves(guess: Guess, mark: 
     columns = {"category": column([path.split(mark)[-1] for path in paths]), "category_path": column(paths)}
     rows = table(**{name: PLAIN[name] for name in ("query", "label", "lang")}, **columns)
     assert guess(rows, "qc").columns["candidate"] == ["category_path"]
+
+
+@pytest.mark.parametrize("code", ["ru", "ja", "th", "el"])
+def test_a_language_without_a_letter_of_its_script_is_to_be_checked(guess: Guess, tmp_path: Path, code: str) -> None:
+    rows = table(**PLAIN | {"lang": column(["en", code], block=4)})
+    roles = guess(rows)
+    profiles, sample = read_profiles([tmp_path / "pairs.csv"], detect(tmp_path / "pairs.csv").how)
+    (found,), _ = guess_language_values(InputTable(profiles, "qi", {}, SPLITS, "pairs.csv"), roles, sample, "", {})
+    assert found.outcome is Outcome.CHECK
+    assert f"next to no query of {code} has a letter" in found.reason

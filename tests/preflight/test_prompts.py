@@ -100,19 +100,40 @@ def test_all_queries_that_no_prompt_can_hold_are_named_at_once(values: dict[str,
     assert "do not hold the query of 2 rows of data/original/qc/train.parquet (row1, row3)" in line
 
 
-@pytest.mark.parametrize("stage", ["sft", "dpo"])
-def test_memory_is_estimated_from_the_rows_where_they_are_there(values: dict[str, Any], stage: str) -> None:
+def with_large_batches(values: dict[str, Any]) -> None:
     for name in ("sft", "dpo"):
         values[name] |= {"micro_batch_size": 32, "precision": "fp32", "weights": "fp32"}
         values["tasks"]["qc"][name]["batch_size"] = 32
     values["sft"] |= {"max_length": 512, "adapter": "lora"}
+
+
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
+def test_memory_is_estimated_from_the_rows_where_they_are_there(values: dict[str, Any], stage: str) -> None:
+    with_large_batches(values)
     laptop = Pretended(gpus=[], memory=16)
-    (line,) = requirements.lacking(values, stage, "qc", laptop)
-    assert line.startswith(f"{stage}: needs about ")
+    assert requirements.lacking(values, stage, "qc", laptop) == []  # before `prepare`: they may be short
     rows(Path("data/original/qc"), ["brown boots"] * 32)
     assert requirements.lacking(values, stage, "qc", laptop) == []
     rows(Path("of_the_stage"), ["warm brown boots " * 120] * 32)
-    assert requirements.lacking(values, stage, "qc", laptop, files=[Path("of_the_stage/train.parquet")]) == [line]
+    (line,) = requirements.lacking(values, stage, "qc", laptop, files=[Path("of_the_stage/train.parquet")])
+    assert line.startswith(f"{stage}: needs about ")
+    assert requirements.lacking(values, stage, "qc", Pretended(gpus=[], memory=2)) != []
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+@pytest.mark.parametrize(("query", "fits"), [("brown boots", True), ("warm brown boots " * 20, False)])
+def test_base_model_starts_only_where_the_batches_after_it_fit(
+    values: dict[str, Any], method: str, query: str, fits: bool
+) -> None:
+    with_large_batches(values)
+    values["tasks"] = {"qc": values["tasks"]["qc"] | {"method": method}}
+    rows(Path("data/original/qc"), [query] * 32)
+    lines = requirements.lacking(values, "base_model", "lm", Pretended(gpus=[], memory=16))
+    assert [line.partition(" about")[0] for line in lines if line.startswith(("sft", "dpo"))] == (
+        [] if fits else ["sft: needs", "dpo: needs"][: 1 if method == "sft" else 2]
+    )
+    values["tasks"]["qc"] |= {"method": "classifier", "train_on": "negatives"}
+    assert requirements.lacking(values, "base_model", "lm", Pretended(gpus=[], memory=16)) == []
 
 
 def test_memory_of_scoring_is_estimated_from_the_rows_too(values: dict[str, Any]) -> None:
@@ -120,7 +141,9 @@ def test_memory_of_scoring_is_estimated_from_the_rows_too(values: dict[str, Any]
     values["sft"]["max_length"] = 200_000
     values["score"]["transformers"] |= {"batch_tokens": 512, "row_tokens": 64, "precision": "fp32", "weights": "fp32"}
     laptop = Pretended(gpus=[], memory=16)
-    (line,) = requirements.lacking(values, "score", None, laptop)
-    assert line.startswith("score: needs about ")
     rows(Path("data/original/qc"), ["brown boots"] * 32)
-    assert requirements.lacking(values, "score", None, laptop, files=[Path("data/original/qc/train.parquet")]) == []
+    files = [Path("data/original/qc/train.parquet")]
+    assert requirements.lacking(values, "score", None, laptop, files=files) == []
+    rows(Path("long"), ["warm brown boots " * 40_000])
+    (line,) = requirements.lacking(values, "score", None, laptop, files=[Path("long/train.parquet")])
+    assert line.startswith("score: needs about ")

@@ -27,7 +27,7 @@ from babelshelf.score.backends.transformers import Params
 from babelshelf.score.backends.transformers.scorer import TransformersScorer
 from babelshelf.sft.fine_tuning import fine_tune, with_lora
 from babelshelf.sft.params import LoraParams, SftParams
-from babelshelf.trainer.batches import Examples, LeftPadding
+from babelshelf.trainer.batches import LeftPadding, PromptExamples
 from babelshelf.trainer.models import load_model, save, without_input_casts
 from babelshelf.trainer.schedule import CHECKPOINTING, Schedule
 from babelshelf.trainer.trainers import AnswerTrainer, ScheduledTrainer
@@ -67,22 +67,25 @@ def train_params(adapter: str, lora_params: LoraParams) -> SftParams:
             "learning_rate": 0.01,
             "embedding_learning_rate": 0.01,
             "epochs": 5.0,
+            "steps": "none",
         }
     )
 
 
-def examples(count: int = 30) -> Examples:
+def examples(count: int = 30) -> PromptExamples:
     prompts = encode(ROWS.head(count), tiny_lm.TEMPLATE, TOKENIZER, MAX_LENGTH).ids
     answers = [YES if label else NO for label in ROWS["label"].head(count)]
-    return Examples(prompts, [[-100] * (len(ids) - 1) + [answer] for ids, answer in zip(prompts, answers, strict=True)])
+    return PromptExamples(
+        prompts, [[-100] * (len(ids) - 1) + [answer] for ids, answer in zip(prompts, answers, strict=True)]
+    )
 
 
-def batch_of(some: Examples, count: int) -> dict[str, torch.Tensor]:
+def batch_of(some: PromptExamples, count: int) -> dict[str, torch.Tensor]:
     rows = [{"input_ids": some.prompts[n], "labels": some.labels[n]} for n in range(count)]
     return LeftPadding(TOKENIZER.pad_token_id)(rows)
 
 
-def plain_loss(model: PreTrainedModel, some: Examples, count: int) -> torch.Tensor:
+def plain_loss(model: PreTrainedModel, some: PromptExamples, count: int) -> torch.Tensor:
     """Mean over rows of -log softmax of the answer, each row alone, from the logits of all positions."""
     losses = [
         -torch.log_softmax(model(torch.tensor([some.prompts[n]])).logits[0, -1], dim=-1)[some.labels[n][-1]]
@@ -93,7 +96,7 @@ def plain_loss(model: PreTrainedModel, some: Examples, count: int) -> torch.Tens
 
 def sgd_trainer(
     model: PreTrainedModel,
-    some: Examples,
+    some: PromptExamples,
     folder: Path,
     *,
     size: int,
@@ -155,7 +158,7 @@ def test_loss_is_the_plain_cross_entropy_of_the_answer_padded_rows_included(tmp_
 
 @pytest.mark.parametrize(("size", "accumulation"), [(5, 1), (2, 3)], ids=["whole", "cut into 2, 2 and 1"])
 def test_gradient_is_that_of_the_whole_batch_however_it_is_cut(tmp_path: Path, size: int, accumulation: int) -> None:
-    some = Examples(examples().prompts[:5], examples().labels[:5])
+    some = PromptExamples(examples().prompts[:5], examples().labels[:5])
     reference = tiny_lm.model()
     loss = plain_loss(reference, some, 5)
     loss.backward()
@@ -402,6 +405,31 @@ def test_half_of_the_heads_begin_with_equal_queries_and_keys_in_all_layers_but_t
     first, second = (layer.self_attn for layer in tiny_lm.model().model.layers)
     equal = [(one.q_proj.weight == one.k_proj.weight).all(dim=1).tolist() for one in (first, second)]
     assert equal == [[False] * 32, [True] * 16 + [False] * 16]
+
+
+# --- how long ---
+
+
+@pytest.mark.parametrize("count", [8, 24])
+def test_a_number_of_steps_stands_in_place_of_epochs(tmp_path: Path, count: int) -> None:
+    base = tiny_lm.save_base(tmp_path / "base")
+    settings = train_params("lora", lora()).model_copy(update={"steps": 2})
+    tuned = fine_tune(ROWS.head(count), base, tiny_lm.TEMPLATE, settings=settings, seed=1, checkpoints=tmp_path / "run")
+    assert tuned.counts["steps"] == 2
+    assert tuned.result.curve[-1]["step"] == 2
+
+
+@pytest.mark.parametrize("adapter", ["lora", "none"])
+def test_no_steps_leave_the_base_as_it_is(tmp_path: Path, adapter: str) -> None:
+    base = tiny_lm.save_base(tmp_path / "base")
+    settings = train_params(adapter, lora()).model_copy(update={"steps": 0})
+    tuned = fine_tune(ROWS, base, tiny_lm.TEMPLATE, settings=settings, seed=1, checkpoints=tmp_path / "run")
+    assert (tuned.counts["steps"], tuned.result.curve) == (0, [])
+    save(tuned.model, tmp_path / "model", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
+    scores = tiny_lm.scored(base, tmp_path / "model", SCORING, ROWS)
+    whole = tmp_path / "whole"
+    save(load_model(base, "eager", "fp32"), whole, {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
+    assert scores == pytest.approx(tiny_lm.scored(base, whole, SCORING, ROWS), abs=1e-6)
 
 
 # --- memory, and what can't be had ---

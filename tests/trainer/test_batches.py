@@ -10,9 +10,9 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from babelshelf.llm.prompts import answer_ids, encode
 from babelshelf.trainer.batches import (
-    Examples,
     FilledSampler,
     LeftPadding,
+    PromptExamples,
     answers_of,
     at_answer,
     padding_free,
@@ -72,7 +72,7 @@ def test_the_order_is_another_in_each_epoch_and_the_same_for_the_same_epoch() ->
     assert list(sampler) == first
 
 
-def examples() -> Examples:
+def examples() -> PromptExamples:
     rows = tiny_lm.rows()
     encoded = encode(rows, tiny_lm.TEMPLATE, TOKENIZER, 64)
     return with_labels(encoded.ids, rows["label"].to_list(), answer_ids(tiny_lm.TEMPLATE, TOKENIZER))

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from babelshelf.calibrate.thresholds import best_threshold
-from babelshelf.classifier.features import pair_features
+from babelshelf.classifier.features import training_features
 from babelshelf.classifier.params import HeadParams
 from babelshelf.classifier.training import Examples, fit
 from babelshelf.commands.init.expectations import duration
@@ -91,7 +91,7 @@ def _of_task(task: str, rows: pl.DataFrame, params: Mapping[str, Any], encoder: 
 def _p_yes(rows: pl.DataFrame, encoder: Encoder, params: Mapping[str, Any]) -> np.ndarray:
     """p(yes) of all rows, by a classifier that is fitted on those of train."""
     places = np.flatnonzero((rows["split"] == "train").to_numpy())
-    features = pair_features(rows, encoder, work_dir() / "encoder", reference_rows=places)
+    features = training_features(rows, encoder, work_dir() / "encoder", training=places)
     own = {name: params["classifier"][name] for name in HeadParams.model_fields}
     train = rows[places]
     head = HeadParams.model_validate(own)

@@ -1,4 +1,4 @@
-"""The rows of ladder.yaml: their schema, the experiments that they stand for, and the gains of their results.
+"""The rows of ladder.yaml: their schema, and the experiments that they stand for.
 
 babelshelf ladder              # all rows; `babelshelf ladder sft translation` runs these two
 """
@@ -98,19 +98,6 @@ class Experiment(NamedTuple):
     params: dict[str, Any]
 
 
-# The F1 on test, 0 to 1, by row, seed and task.
-Results = Mapping[str, Mapping[int, Mapping[str, float]]]
-
-
-class RowResult(NamedTuple):
-    """Result of a row for one task: F1 on test, and its gain; one value for each seed."""
-
-    row: LadderRow
-    task: str
-    f1: list[float]
-    gain: list[float]
-
-
 def read_ladder(params: Mapping[str, Any], file: Path) -> list[LadderRow]:
     """The rows of `file`, without the tasks that `params` (all of params.yaml) does not have.
 
@@ -153,31 +140,6 @@ def experiments(rows: Iterable[LadderRow], default_seed: int, seeds: Sequence[in
 def experiment_name(row: str, seed: int, default_seed: int) -> str:
     """The row's name, followed by the seed if it is not that of params.yaml."""
     return row if seed == default_seed else f"{row}-seed{seed}"
-
-
-def row_results(rows: Iterable[LadderRow], results: Results) -> list[RowResult]:
-    """F1 and gain of each row for each of its tasks.
-
-    Gains are paired: there is one for each seed that both rows were run with.
-    """
-    return [
-        RowResult(
-            row, task, f1_by_seed(results, row.name, task), gains(results, row.name, row.after.get(task, ""), task)
-        )
-        for row in rows
-        for task in row.tasks
-    ]
-
-
-def f1_by_seed(results: Results, row: str, task: str) -> list[float]:
-    """F1 of the row for each seed that it was run with."""
-    return [by_task[task] for by_task in results.get(row, {}).values()]
-
-
-def gains(results: Results, row: str, after: str, task: str) -> list[float]:
-    """The gain in F1 for each seed that both rows were run with."""
-    before = results.get(after, {})
-    return [by_task[task] - before[seed][task] for seed, by_task in results.get(row, {}).items() if seed in before]
 
 
 def in_percent(values: Sequence[float], sign: str = "-") -> str:

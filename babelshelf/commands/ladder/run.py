@@ -10,19 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from babelshelf.commands.check import check
-from babelshelf.commands.ladder.rows import (
-    Experiment,
-    LadderRow,
-    experiments,
-    in_percent,
-    read_ladder,
-    row_results,
-    select,
-)
+from babelshelf.commands.ladder.comparison import Settings, Step, steps
+from babelshelf.commands.ladder.rows import Experiment, LadderRow, experiments, in_percent, read_ladder, select
 from babelshelf.commands.ladder.runner import LadderOutcome, run_experiments
+from babelshelf.commands.ladder.runs import ladder_runs
+from babelshelf.commands.ladder.verdicts import gain, verdict
 from babelshelf.commands.measured_languages import measured_languages
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, load_seed, read
+from babelshelf.page.cells import NONE
 
 
 def run(names: Sequence[str], seeds: Sequence[int], jobs: int, file: Path, console: Console) -> None:
@@ -45,7 +41,8 @@ def run(names: Sequence[str], seeds: Sequence[int], jobs: int, file: Path, conso
     requested = experiments(select(rows, names), seed, seeds)
     baselines = _baselines(rows, requested, seed)
     outcome = run_experiments(requested, baselines, jobs, console)
-    console.print(table(select(rows, names), [*requested, *baselines], outcome))
+    done = [*requested, *baselines]
+    console.print(table(select(rows, names), done, outcome, _steps(rows, done, outcome)))
     share = float(read(PARAMS_FILE)["evaluate"]["in_train_share"])
     for task, prepared in outcome.prepared.items():
         console.print(measured_languages(task, prepared, share), highlight=False)
@@ -54,25 +51,51 @@ def run(names: Sequence[str], seeds: Sequence[int], jobs: int, file: Path, conso
         raise InputError(f"{len(failed)} of {len(requested)} experiments failed: {', '.join(failed)}")
 
 
-def table(rows: Sequence[LadderRow], done: Iterable[Experiment], outcome: LadderOutcome) -> Table:
-    """The rows with their F1, gain and time; `done` are the experiments that `outcome` may have results of."""
-    results: dict[str, dict[int, Mapping[str, float]]] = {}
+def table(
+    rows: Sequence[LadderRow], done: Iterable[Experiment], outcome: LadderOutcome, steps: Mapping[str, Sequence[Step]]
+) -> Table:
+    """The rows with their F1, gain and time.
+
+    Args:
+        rows: to show.
+        done: the experiments that `outcome` may have results of.
+        outcome: F1 and time.
+        steps: by task, of `comparison.steps`.
+    """
+    f1: dict[str, list[dict[str, float]]] = {}
     seconds: dict[str, float] = {}
     for experiment in done:
-        row = experiment.row.name
+        name = experiment.row.name
         if experiment.name in outcome.f1:
-            results.setdefault(row, {})[experiment.seed] = outcome.f1[experiment.name]
-        seconds[row] = seconds.get(row, 0) + outcome.seconds.get(experiment.name, 0)
-    caption = "F1 on test, in per cent; gain in points, without its uncertainty, which `babelshelf report` shows"
+            f1.setdefault(name, []).append(outcome.f1[experiment.name])
+        seconds[name] = seconds.get(name, 0) + outcome.seconds.get(experiment.name, 0)
+    gains = {(step.row.name, task): step.gain for task, of_task in steps.items() for step in of_task}
+    caption = (
+        "F1 on test, in per cent, with the standard deviation over seeds; gains in points, with intervals over test "
+        "queries and seeds (with one seed over queries alone)"
+    )
     result = Table(title="Ladder", caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("Row", "Task", "F1", "Gain", "over", "Seconds"):
-        result.add_column(name, justify="left" if name in {"Row", "Task", "over"} else "right")
-    for measured in row_results(rows, results):
-        f1 = in_percent(measured.f1) if measured.f1 else "failed"
-        gain = in_percent(measured.gain, "+")
-        over = measured.row.after.get(measured.task, "")
-        result.add_row(measured.row.name, measured.task, f1, gain, over, f"{seconds[measured.row.name]:.0f}")
+    for heading in ("Row", "Task", "F1", "Gain", "Verdict", "over", "Seconds"):
+        result.add_column(heading, justify="left" if heading in {"Row", "Task", "Verdict", "over"} else "right")
+    for row in rows:
+        for task in row.tasks:
+            level = in_percent([by_task[task] for by_task in f1[row.name]]) if row.name in f1 else "failed"
+            found = gains.get((row.name, task))
+            gained = (NONE, NONE) if found is None else (gain(found.by_metric["f1"]), verdict(found.by_metric["f1"]))
+            result.add_row(row.name, task, level, *gained, row.after.get(task, ""), f"{seconds[row.name]:.0f}")
     return result
+
+
+def _steps(rows: Sequence[LadderRow], done: Sequence[Experiment], outcome: LadderOutcome) -> dict[str, list[Step]]:
+    """What the rows gain, by task, from the predictions of the experiments that `outcome` has results of."""
+    params = read(PARAMS_FILE)
+    settings = Settings(params["evaluate"]["confidence"], load_seed(), params["evaluate"]["reliability_bins"])
+    measured = {(experiment.row.name, experiment.seed) for experiment in done if experiment.name in outcome.f1}
+    runs = {
+        name: {seed: run for seed, run in by_seed.items() if (name, seed) in measured}
+        for name, by_seed in ladder_runs(rows, "HEAD").items()
+    }
+    return {task: steps(rows, runs, task, settings) for task in params["tasks"]}
 
 
 def _baselines(rows: Sequence[LadderRow], requested: Sequence[Experiment], default_seed: int) -> list[Experiment]:

@@ -9,15 +9,16 @@ from pathlib import Path
 import polars as pl
 
 from babelshelf.commands.check import check
+from babelshelf.commands.ladder.comparison import Settings, Step, steps
 from babelshelf.commands.ladder.rows import LadderRow, experiments, read_ladder
+from babelshelf.commands.ladder.runs import WORKSPACE, Run, ladder_runs, workspace
 from babelshelf.commands.report import data, gains, sections
-from babelshelf.commands.report.comparison import Settings, Step, steps
 from babelshelf.commands.report.examples import examples
 from babelshelf.commands.report.findings import Findings, NamedRun
-from babelshelf.commands.report.runs import WORKSPACE, Run, ladder_runs, workspace
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import replacing, work_dir
 from babelshelf.core.params import PARAMS_FILE, load_seed, read
+from babelshelf.evaluate.warnings import warnings
 from babelshelf.page.document import Document, ReportSection, html, markdown, standalone
 from babelshelf.runtime.stage_log import read_resources
 
@@ -130,6 +131,9 @@ def _lead(findings: Findings, missing: Mapping[str, Sequence[str]]) -> list[str]
         lead.append(f"Rows of the ladder that were not run: {names}. The command ‘babelshelf ladder’ runs them.")
     steps = [(task, step) for task, of_task in findings.steps.items() for step in of_task]
     lead += dict.fromkeys(warning for task, step in steps for warning in gains.warnings(step, task))
+    for task, named in findings.shown.items():
+        evaluated = named.run.json(f"metrics/evaluate/{task}.json")
+        lead += [] if evaluated is None else [f"{task}, run {named.name}: {one}." for one in warnings(evaluated)]
     return lead
 
 

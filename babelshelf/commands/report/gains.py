@@ -7,9 +7,10 @@ from math import isnan
 from statistics import stdev
 from typing import Any
 
+from babelshelf.commands.ladder.comparison import Gain, LanguageGain, Settings, Step, index, language_gains, same_rows
 from babelshelf.commands.ladder.rows import in_percent
-from babelshelf.commands.report.comparison import Gain, LanguageGain, Settings, Step, index, language_gains, same_rows
-from babelshelf.commands.report.findings import Findings, gain, p_value, verdict
+from babelshelf.commands.ladder.verdicts import gain, p_value, verdict
+from babelshelf.commands.report.findings import Findings
 from babelshelf.evaluate.metric_names import HEADINGS, RESAMPLED
 from babelshelf.page import figures
 from babelshelf.page.cells import NONE, percent
@@ -26,8 +27,7 @@ def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator
         f"Gains are on test, in points, means over the seeds that both rows were run with, each with a "
         f"{100 * findings.settings.confidence:g} % interval for both sources of its variance: which queries are in "
         f"test (a paired bootstrap over query groups with {findings.settings.resamples:,} resamples), and which seed "
-        "the models are trained with (Student's t with the degrees of freedom of the seeds; docs/method.md). The mark "
-        "† is of a variance over seeds that several rows share, which tests of equal variances allow. Where the "
+        "the models are trained with (Student's t with the degrees of freedom of the seeds; docs/method.md). Where the "
         "interval spans zero there is no evidence of a gain or a loss. With one seed it covers the queries alone, and "
         "there is no verdict. McNemar's p is of the first of these seeds and of right and wrong answers, not of F1: by "
         "query group, and corrected for the number of rows (Holm 1979); it does not know the seeds, either. Published "
@@ -97,7 +97,7 @@ def _ladder_table(task: str, steps: Sequence[Step], settings: Settings, missing:
         gained = (
             [NONE, NONE, NONE]
             if step.gain is None
-            else [_gain_in_f1(step.gain), _deviation(step.gain), verdict(step.gain.by_metric["f1"])]
+            else [gain(step.gain.by_metric["f1"]), _deviation(step.gain), verdict(step.gain.by_metric["f1"])]
         )
         published = NONE if step.published is None else f"{step.published:+.2f}"
         p = NONE if step.gain is None else p_value(step.gain.corrected_p)
@@ -144,10 +144,6 @@ def _over_seeds(step: Step, metric: str) -> str:
 
 def _deviation(gain: Gain) -> str:
     return percent(stdev(gain.by_seed)) if len(gain.by_seed) > 1 else NONE
-
-
-def _gain_in_f1(found: Gain) -> str:
-    return gain(found.by_metric["f1"]) + (" †" if found.is_pooled else "")
 
 
 def _needs_sentence(step: Step) -> bool:

@@ -11,9 +11,10 @@ import polars as pl
 from babelshelf.calibrate.cross_validation import cross_validated
 from babelshelf.calibrate.params import SHARED, CalibrateParams
 from babelshelf.calibrate.thresholds import scores_at
-from babelshelf.commands.report.comparison import Settings, index
-from babelshelf.commands.report.findings import Findings, NamedRun, gain
-from babelshelf.commands.report.runs import WORKSPACE, Run
+from babelshelf.commands.ladder.comparison import Settings, index
+from babelshelf.commands.ladder.runs import WORKSPACE, Run
+from babelshelf.commands.ladder.verdicts import gain
+from babelshelf.commands.report.findings import Findings, NamedRun
 from babelshelf.commands.show import score_headings, task_rows
 from babelshelf.core.params import section
 from babelshelf.evaluate.bootstrap import difference, resample
@@ -198,7 +199,7 @@ def _distinct_curves(task: str, runs: Sequence[NamedRun]) -> dict[str, pl.DataFr
     for named in runs:
         recipe = named.run.params["tasks"][task]
         curve = named.run.csv(f"metrics/{recipe['method']}/{recipe['train_on']}/{task}.csv")
-        if curve is None:
+        if curve is None or curve.is_empty():
             continue
         same = [name for name, other in found.items() if other.equals(curve)]
         if same:

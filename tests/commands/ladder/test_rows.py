@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from babelshelf.commands.ladder.dvc_commands import failure
-from babelshelf.commands.ladder.rows import experiments, in_percent, read_ladder, row_results, select, with_values
+from babelshelf.commands.ladder.rows import experiments, in_percent, read_ladder, select, with_values
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import read
 from tests.helpers.profiles import NANO
@@ -148,24 +148,9 @@ def test_with_values_leaves_the_params_as_they_were(params: dict[str, Any]) -> N
     assert params["tasks"]["qc"]["calibrate"]["threshold"] == before
 
 
-def test_a_gain_is_paired_by_seed(tmp_path: Path, params: dict[str, Any]) -> None:
-    rows = read_ladder(params, _ladder(tmp_path))
-    results = {
-        "sft": {1: {"qc": 0.70, "qi": 0.60}, 2: {"qc": 0.80, "qi": 0.60}, 3: {"qc": 0.10, "qi": 0.10}},
-        "translation": {1: {"qc": 0.72, "qi": 0.59}, 2: {"qc": 0.84, "qi": 0.57}},
-    }
-    first, _, qc, qi, nothing = row_results(rows, results)
-    assert (first.row.name, first.task, first.gain) == ("sft", "qc", [])
-    assert qc.f1 == [0.72, 0.84]
-    assert qc.gain == pytest.approx([0.02, 0.04])
-    assert qi.gain == pytest.approx([-0.01, -0.03])
-    assert (nothing.row.name, nothing.f1, nothing.gain) == ("filter", [], [])
+def test_values_are_shown_with_their_deviation() -> None:
     # (2 + 4) / 2 = 3, and a sample's standard deviation of two values is their distance over the root of two
-    assert (in_percent(qc.gain, "+"), in_percent([0.5]), in_percent([])) == (
-        "+3.0 ± 1.4",
-        "50.0",
-        "–",
-    )
+    assert (in_percent([0.02, 0.04]), in_percent([0.5]), in_percent([])) == ("3.0 ± 1.4", "50.0", "–")
 
 
 def test_the_reason_of_a_failure_is_the_stage_and_its_own_error() -> None:

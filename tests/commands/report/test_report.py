@@ -19,10 +19,10 @@ from scipy.stats import ttest_1samp
 from sklearn.metrics import f1_score
 
 from babelshelf.cli import main
+from babelshelf.commands.ladder.comparison import RESAMPLES, Settings, language_gains, steps
+from babelshelf.commands.ladder.runs import ladder_runs
+from babelshelf.commands.ladder.verdicts import gain, verdict
 from babelshelf.commands.report.build import compose, write
-from babelshelf.commands.report.comparison import RESAMPLES, Settings, language_gains, steps
-from babelshelf.commands.report.findings import gain, verdict
-from babelshelf.commands.report.runs import ladder_runs
 from babelshelf.core.errors import InputError
 from babelshelf.evaluate.bootstrap import Difference, Pair, paired_difference
 from babelshelf.evaluate.significance import holm, mcnemar
@@ -123,16 +123,6 @@ def test_groups_of_one_test_set_are_drawn_once_for_all_seeds() -> None:
     one, three = single.by_metric["f1"], several.by_metric["f1"]
     assert three.value == pytest.approx(one.value)
     assert three.high - three.low == pytest.approx(one.high - one.low, rel=0.1)
-
-
-def test_variance_over_seeds_is_pooled_and_marked() -> None:
-    """Rows whose gains vary alike: one that varies less than the others gets the common variance, and a mark."""
-    ladder = report_runs.ladder(6, n=390, seeds=(1, 2, 3))
-    found = [step.gain for step in steps(ladder.rows, ladder.runs, "qc", QUICK) if step.gain is not None]
-    assert {gain.is_pooled for gain in found} == {True, False}
-    document = compose(ladder, report_runs.nothing(), ["qc"], QUICK, NO_RECORDS)
-    marked = [row[2].endswith("†") for row in table(document, "qc: F1 on test").rows[1:6]]
-    assert marked == [gain.is_pooled for gain in found]
 
 
 def test_mcnemars_p_is_by_query_group_and_corrected_for_the_number_of_rows() -> None:
@@ -247,6 +237,13 @@ def test_the_marker_of_the_threshold_stands_at_its_own_f1(monkeypatch: pytest.Mo
     curve = pl.DataFrame({"threshold": [0.0, 0.5, 1.0], "f1": [0.5, 0.6, 0.1]})
     figures.threshold(curve, 0.3, 0.55, 0.5)
     assert drawn[-1] == ([0.3], [0.55], "D")
+
+
+def test_warnings_of_the_runs_that_are_shown_stand_at_the_top() -> None:
+    """Chance predictions are no better than all-"yes"."""
+    poor = report_runs.run("workspace", n=390, signal=0.0)
+    document = compose(report_runs.Ladder([], {}, 1), poor, ["qc"], QUICK, NO_RECORDS)
+    assert any(line.startswith("qc, run workspace: F1 is not clearly above") for line in document.lead)
 
 
 def test_time_and_memory_are_by_stage_alone(document: Document) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from babelshelf.commands.ladder.rows import LadderRow
-from babelshelf.commands.report.runs import Run
+from babelshelf.commands.ladder.runs import Run
 from babelshelf.evaluate.bootstrap import Difference, Sample, resample_sets
 from babelshelf.evaluate.metric_names import RESAMPLED
-from babelshelf.evaluate.seeds import Comparison, SeedVariance, mean_gain, pooled_variances
+from babelshelf.evaluate.seeds import Comparison, mean_gain
 from babelshelf.evaluate.significance import McNemar, holm, mcnemar
 
 RESAMPLES = 10_000
@@ -31,7 +31,6 @@ class Gain:
         by_seed: the difference in F1 of each seed.
         test: McNemar's test by query group, for the first of the seeds.
         corrected_p: its p value, corrected by Holm for the number of rows of the task that have a gain.
-        is_pooled: whether the variance of F1 over seeds is that of several rows.
     """
 
     seeds: tuple[int, ...]
@@ -39,7 +38,6 @@ class Gain:
     by_seed: Sequence[float]
     test: McNemar
     corrected_p: float
-    is_pooled: bool
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def language_gains(sets: Sequence[Sequence[pl.DataFrame]], settings: Settings) -
     for language in sorted(set.intersection(*(set(both[0]["language"]) for both in sets))):
         samples = resample_sets(sets, resamples=settings.resamples, seed=settings.seed, languages=[language])
         before, after = ([both[run] for both in samples] for run in (0, 1))
-        found[language] = mean_gain(Comparison("before", "after", before, after), settings.confidence)["f1"]
+        found[language] = mean_gain(Comparison(before, after), settings.confidence)["f1"]
     corrected = holm({language: gain.p for language, gain in found.items()})
     return [LanguageGain(language, gain, corrected[language]) for language, gain in found.items()]
 
@@ -166,34 +164,21 @@ def _gains(
     samples: Mapping[Key, Sample],
     settings: Settings,
 ) -> dict[str, Gain]:
-    """The gain of each row that has one; the variance over seeds is pooled where tests allow it."""
+    """The gain of each row that has one."""
     seeds = {row.name: _shared_seeds(row, task, predictions)[0] for row in rows}
     pairs = {row.name: row.after[task] for row in rows if seeds[row.name]}
-    comparisons = {
-        name: Comparison(after, name, *([samples[row, seed] for seed in seeds[name]] for row in (after, name)))
-        for name, after in pairs.items()
-    }
-    pooled: dict[str, dict[str, SeedVariance]] = {name: {} for name in comparisons}
-    for metric in RESAMPLED:
-        variances = pooled_variances(list(comparisons.values()), metric)
-        for name, variance in zip(comparisons, variances, strict=True):
-            if variance is not None:
-                pooled[name][metric] = variance
     tests = {
         name: mcnemar(*(predictions[row, seeds[name][0]][1] for row in (after, name))) for name, after in pairs.items()
     }
     corrected = holm({name: test.p for name, test in tests.items()})
-    return {
-        name: Gain(
-            tuple(seeds[name]),
-            mean_gain(comparison, settings.confidence, pooled[name]),
-            comparison.by_seed("f1").tolist(),
-            tests[name],
-            corrected[name],
-            "f1" in pooled[name],
+    gains = {}
+    for name, after in pairs.items():
+        comparison = Comparison(*([samples[row, seed] for seed in seeds[name]] for row in (after, name)))
+        by_metric = mean_gain(comparison, settings.confidence)
+        gains[name] = Gain(
+            tuple(seeds[name]), by_metric, comparison.by_seed("f1").tolist(), tests[name], corrected[name]
         )
-        for name, comparison in comparisons.items()
-    }
+    return gains
 
 
 def _shared_seeds(row: LadderRow, task: str, predictions: PredictionsOfRuns) -> tuple[list[int], list[int]]:
