@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, fiel
 
 from babelshelf.core.plugins import Plugins, PluginSection, known
 
-METHODS = Plugins("babelshelf.calibrate.methods", "calibrate", "method")
+METHODS = Plugins("babelshelf.calibrate.methods", "calibrate", "method", exclusive=False)  # dev compares all
 SHARED, AUTO = "shared", "auto"  # the simplest method, and the choice among all others
 
 

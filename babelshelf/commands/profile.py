@@ -146,7 +146,10 @@ def merge(values: CommentedMap, overlay: CommentedMap, prefix: str = "") -> list
 
 
 def with_sections(values: CommentedMap, overlay: Mapping[str, Any], plugins: Plugins) -> list[Change]:
-    """Give `values` the section of each plugin that `overlay` chooses, at its usual values; remove those of others."""
+    """Give `values` the section of each plugin that `overlay` chooses, at its usual values.
+
+    The sections of others are removed, if the plugins are `exclusive`.
+    """
     section, changed = values.get(plugins.stage), overlay.get(plugins.stage)
     if not isinstance(section, CommentedMap) or not isinstance(changed, Mapping) or plugins.key not in changed:
         return []
@@ -157,7 +160,8 @@ def with_sections(values: CommentedMap, overlay: Mapping[str, Any], plugins: Plu
             ready = _yaml().load(plugins.load(name).SECTION)
             section.insert(list(section).index(plugins.key) + 1, name, ready)
             changes.append(Change(f"{plugins.stage}.{name}", "(none)", _shown(ready)))
-    for name in [name for name in section if name in plugins.names() and name not in chosen]:
+    others = [name for name in section if name in plugins.names() and name not in chosen] if plugins.exclusive else []
+    for name in others:
         changes.append(Change(f"{plugins.stage}.{name}", _shown(section.pop(name)), "(none)"))
     return changes
 

@@ -17,9 +17,10 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.core.variants import chain
 from babelshelf.evaluate.metric_names import HEADINGS
+from babelshelf.evaluate.warnings import all_yes_margin, further
 from babelshelf.llm.params import NANO
 from babelshelf.page.cells import NONE, percent, share
-from babelshelf.summarize.summary import all_yes_margin, read_evaluated
+from babelshelf.summarize.summary import read_evaluated
 
 BEGIN = "<!-- results: begin -->"
 END = "<!-- results: end -->"
@@ -48,8 +49,11 @@ def markdown(metrics: Path) -> str:
 
 
 def meanings(metrics: Path, params: dict[str, Any]) -> list[str]:
-    """What the table means, some sentences a task; `params` are all of params.yaml."""
-    return [meaning(task, values, params) for task, values in _all_evaluated(metrics).items()]
+    """What the table means, some sentences a task, and a line for each warning; `params` are all of params.yaml."""
+    lines = []
+    for task, values in _all_evaluated(metrics).items():
+        lines += [meaning(task, values, params), *(f"check: {task}: {warning}" for warning in further(values))]
+    return lines
 
 
 def meaning(task: str, evaluated: dict[str, Any], params: dict[str, Any]) -> str:

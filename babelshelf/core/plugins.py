@@ -37,11 +37,13 @@ class Plugins:
         package: the full name of the package.
         stage: the section of params.yaml that chooses one.
         key: the param of that section that has its name.
+        exclusive: whether a profile that chooses a plugin removes the sections of the others.
     """
 
     package: str
     stage: str
     key: str
+    exclusive: bool = True
 
     def names(self) -> list[str]:
         """All plugins, sorted."""

@@ -15,6 +15,7 @@ BeforeNegatives = Literal["original", "translated"]
 
 # The recipe's training set with the rows of dev and test, for the last fit before a submission: no recipe may name it.
 FINAL = "final"
+FILTERED = "filtered"
 
 VARIANTS: tuple[str, ...] = get_args(Variant)
 STAGES = {"translated": "translate", "negatives": "mine_negatives", "filtered": "filter"}  # `original`: prepare

@@ -124,5 +124,6 @@ def _by_language(rows: pl.DataFrame, in_train: list[str]) -> dict[str, Any]:
         part = rows.filter(pl.col("language") == language)
         metrics = point_metrics(part)
         result[language] = {name: metrics[name] for name in RESAMPLED if name in metrics}
-        result[language] |= {"rows": part.height, "in_train": language in in_train}
+        result[language] |= {"all_yes_f1": all_yes_f1(arrays(part)[0]), "rows": part.height}
+        result[language] |= {"in_train": language in in_train}
     return result

@@ -53,12 +53,19 @@ class Filtered:
 
     @property
     def warnings(self) -> list[str]:
-        """A line for each class of a language of which `max_dropped_share` kept some rows."""
-        return [
+        """A line for each class of a language of which `max_dropped_share` kept some rows, or no row is left."""
+        capped = [
             f"check: the filter would drop {cell['marked']:,} of the {cell['read']:,} rows of {language} with label "
             f"{label}; max_dropped_share keeps {cell['kept_by_cap']:,} of them: the model has hardly learned this class"
             for language, labels in self.metrics["capped"].items()
             for label, cell in labels.items()
+        ]
+        cell = ["language", "label"]
+        gone = self.dropped.group_by(cell).len().join(self.kept, on=cell, how="anti").sort(cell)
+        return capped + [
+            f"check: the filter dropped all {rows:,} rows of {language} with label {label}: a model of the rest "
+            "will not predict it there; lower max_dropped_share"
+            for language, label, rows in gone.iter_rows()
         ]
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.evaluate.metric_names import SUMMARY
+from babelshelf.evaluate.warnings import all_yes_margin, warnings
 
 
 def summarize(evaluated: Path, tasks: Iterable[str]) -> dict[str, Any]:
-    """The main metrics of each task and the mean of their F1.
+    """The main metrics of each task, the mean of their F1, and what to be warned of (`babelshelf.evaluate.warnings`).
 
     Args:
         evaluated: folder with `<task>.json` of the stage `evaluate`.
@@ -21,16 +22,13 @@ def summarize(evaluated: Path, tasks: Iterable[str]) -> dict[str, Any]:
     Raises:
         InputError: a task was not evaluated.
     """
-    summaries = {task: _summary(read_evaluated(evaluated, task)) for task in tasks}
-    return {"f1_average": sum(part["f1"] for part in summaries.values()) / len(summaries), "tasks": summaries}
-
-
-def all_yes_margin(part: dict[str, float]) -> float:
-    """Lower bound of F1's interval minus F1 of answering "yes" to all pairs; above 0, F1 is significantly better.
-
-    `part` is one part (`all`, `in_train` or `absent`) of what `evaluate` wrote.
-    """
-    return part["f1_low"] - part["all_yes_f1"]
+    by_task = {task: read_evaluated(evaluated, task) for task in tasks}
+    summaries = {task: _summary(values) for task, values in by_task.items()}
+    return {
+        "f1_average": sum(part["f1"] for part in summaries.values()) / len(summaries),
+        "tasks": summaries,
+        "warnings": {task: warnings(values) for task, values in by_task.items()},
+    }
 
 
 def _summary(values: dict[str, Any]) -> dict[str, float]:

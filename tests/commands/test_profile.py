@@ -275,3 +275,10 @@ def test_a_profile_of_data_brings_back_the_tasks_that_another_took_away(params: 
     assert len(read(params)["tasks"]) == 1
     profile.apply(second, params)
     assert read(params)["tasks"] == expected
+
+
+def test_a_calibration_method_is_chosen_and_the_sections_of_the_others_stay(params: Path) -> None:
+    before = read(params)["calibrate"]
+    changes = profile.choose("calibrate.logistic", params)
+    assert [change.path for change in changes] == ["calibrate.method"]
+    assert read(params)["calibrate"] == before | {"method": "logistic"}

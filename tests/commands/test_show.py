@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from babelshelf.commands.show import BEGIN, END, columns, lines, markdown, meaning, table, with_results
+from babelshelf.commands.show import BEGIN, END, columns, lines, markdown, meaning, meanings, table, with_results
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, write_json
 from babelshelf.evaluate.metric_names import HEADINGS
@@ -55,6 +55,11 @@ def test_summary_is_small_and_of_the_tasks_in_params_alone(metrics: Path) -> Non
                 "ndcg_at_10": 0.5, "all_yes_f1": 0.75,
                 "f1_in_train": 0.75, "all_yes_margin": -0.07, "threshold": 0.4321,
             },
+        },
+        "warnings": {
+            "qc": ['F1 in languages absent from train is not clearly above answering "yes" to every pair '
+                   "(68.0–72.0 against 75.0)"],
+            "qi": ['F1 is not clearly above answering "yes" to every pair (68.0–72.0 against 75.0)'],
         },
     }  # fmt: skip
 
@@ -118,6 +123,15 @@ def test_a_task_that_was_not_evaluated_is_an_error(metrics: Path) -> None:
     Path(metrics / "evaluate/qi.json").unlink()
     with pytest.raises(InputError, match="evaluate@qi"):
         lines(metrics)
+
+
+def test_warnings_follow_what_the_table_means(metrics: Path) -> None:
+    few = {"dev_rows": {"en": 3}}
+    write_json(metrics / "evaluate/qc.json", evaluated(0.9) | few)
+    write_json(metrics / "evaluate/qi.json", evaluated(0.7) | few)
+    said = meanings(metrics, params("nano"))
+    assert [line.partition(":")[0] for line in said] == ["qc", "check", "qi", "check"]
+    assert said[1] == "check: qc: dev has fewer than 50 labelled rows, too few to check a threshold, of en (3)"
 
 
 def params(model: str, train_on: str = "original", method: str = "sft") -> dict[str, Any]:

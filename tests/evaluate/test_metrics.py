@@ -170,13 +170,18 @@ def test_the_stages_write_metrics_and_plots(tmp_path: Path, monkeypatch: pytest.
     assert set(calibrated["cross_validated"]) == {"shared", "per_language"}
     write_json(Path("calibrate.json"), calibrated | {"threshold": 0.85, "thresholds": {"fr": 0.75}})
     write_table(Path("test.parquet"), example().with_columns(split=pl.lit("test")))
+    write_table(Path("data/filtered/qc/train.parquet"), example().filter(pl.col("language") == "en"))
+    write_table(Path("data/filtered/qc/dropped.parquet"), example().filter(pl.col("language") == "fr"))
     options = ["--predictions", "test.parquet", "--train", "train.parquet", "--calibrated", "calibrate.json"]
+    options += ["--trained-on", "data/filtered/qc"]
     options += ["--metrics", "m.json", "--precision-recall", "pr.csv", "--languages", "l.csv", "--reliability", "r.csv"]
     assert CliRunner().invoke(evaluate_main, ["qc", *options], catch_exceptions=False).exit_code == 0
     metrics = read_json(Path("m.json"))
     assert metrics["threshold"] == 0.85
     assert metrics["all"]["recall"] == pytest.approx(2 / 5)
     assert metrics["absent"]["rows"] == 3
+    assert metrics["dev_rows"] == {"de": 3, "en": 3, "fr": 2}
+    assert metrics["filtered"]["language"] == {"en": {"read": 3, "dropped": 0}, "fr": {"read": 2, "dropped": 2}}
     assert pl.read_csv("l.csv")["language"].to_list() == ["de", "en", "fr"]
     assert pl.read_csv("r.csv").columns == ["p_yes", "positive_share", "rows"]
     assert pl.read_csv("pr.csv").columns == ["recall", "precision"]
@@ -196,6 +201,7 @@ def test_thresholds_come_from_dev_and_results_from_test(
     write_json(Path("calibrated.json"), {"threshold": 0.5})
     written = {"metrics", "curve", "precision-recall", "languages", "reliability"}
     paths = {"predictions": "predictions.parquet", "train": "train.parquet", "calibrated": "calibrated.json"}
+    paths |= {"trained-on": "data/original/qc"}
     paths |= {name: f"{name}.out" for name in written}
     known = {option.lstrip("-") for parameter in stage.params for option in parameter.opts}
     options = [part for name, path in paths.items() if name in known for part in (f"--{name}", path)]

@@ -88,7 +88,9 @@ def imbalanced(positives: int, negatives: int, language: str = "en") -> tuple[pl
     return rows.select(ROW_SCHEMA.names()), rows.select("id", "p_yes")
 
 
-@pytest.mark.parametrize(("positives", "negatives", "dropped"), [(18, 200, 5), (3, 40, 0), (100, 100, 30)])
+@pytest.mark.parametrize(
+    ("positives", "negatives", "dropped"), [(18, 200, 5), (3, 40, 0), (100, 100, 30), (1, 9, 0), (4, 400, 1)]
+)
 def test_no_class_is_emptied_and_the_surest_contradictions_go_first(
     positives: int, negatives: int, dropped: int
 ) -> None:
@@ -98,6 +100,18 @@ def test_no_class_is_emptied_and_the_surest_contradictions_go_first(
     kept = {"read": positives, "marked": positives, "kept_by_cap": positives - dropped}
     assert filtered.metrics["capped"] == {"en": {"1": kept}}
     assert filtered.warnings[0].startswith(f"check: the filter would drop {positives} of the {positives} rows of en")
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(18, 200), (1, 9), (50, 50)])
+def test_a_class_that_the_filter_empties_is_told(positives: int, negatives: int) -> None:
+    """Without a cap, as in the paper's setting."""
+    filtered = filter_rows(
+        *imbalanced(positives, negatives),
+        no_truth(),
+        FilterParams(confidence=0.75, derived="judge", max_dropped_share=1.0),
+    )
+    (line,) = filtered.warnings
+    assert line.startswith(f"check: the filter dropped all {positives} rows of en with label 1")
 
 
 def test_the_cap_is_of_each_language_and_says_nothing_where_it_is_not_reached() -> None:

@@ -66,7 +66,7 @@ def test_what_predict_final_writes_is_neither_calibrated_nor_evaluated(
     if stage is calibrate:
         options |= {"--curve": "curve.csv"}
     else:
-        options |= {"--train": "train.parquet", "--calibrated": "calibrated.json"}
+        options |= {"--train": "train.parquet", "--trained-on": "data", "--calibrated": "calibrated.json"}
         options |= {f"--{name}": f"{name}.csv" for name in ("precision-recall", "reliability", "languages")}
     result = CliRunner().invoke(stage.main, ["qc", *(word for option in options.items() for word in option)])  # type: ignore[attr-defined]
     assert result.exit_code == 1

@@ -18,6 +18,7 @@ from babelshelf.commands.report.findings import Findings, NamedRun
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import replacing, work_dir
 from babelshelf.core.params import PARAMS_FILE, load_seed, read
+from babelshelf.evaluate.warnings import warnings
 from babelshelf.page.document import Document, ReportSection, html, markdown, standalone
 from babelshelf.runtime.stage_log import read_resources
 
@@ -130,6 +131,9 @@ def _lead(findings: Findings, missing: Mapping[str, Sequence[str]]) -> list[str]
         lead.append(f"Rows of the ladder that were not run: {names}. The command ‘babelshelf ladder’ runs them.")
     steps = [(task, step) for task, of_task in findings.steps.items() for step in of_task]
     lead += dict.fromkeys(warning for task, step in steps for warning in gains.warnings(step, task))
+    for task, named in findings.shown.items():
+        evaluated = named.run.json(f"metrics/evaluate/{task}.json")
+        lead += [] if evaluated is None else [f"{task}, run {named.name}: {one}." for one in warnings(evaluated)]
     return lead
 
 

@@ -24,6 +24,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.core.partial_work import partial_work
 from babelshelf.core.rows import LEVEL, write_table
+from babelshelf.evaluate.warnings import warnings
 from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import parse
 from babelshelf.pairs.dropped_rows import described
@@ -116,6 +117,12 @@ def path_warnings(looked: Looked, trained_share: float | None) -> list[str]:
     ]
 
 
+def result_warnings(calibrated: Path) -> list[str]:
+    """What the model's results warn of, where the stage `evaluate` wrote them beside the metrics of `calibrate`."""
+    evaluated = calibrated.parent.parent / "evaluate" / calibrated.name
+    return [f"check: {warning}" for warning in warnings(read_json(evaluated))] if evaluated.is_file() else []
+
+
 def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -> Iterator[str]:
     """Score a file, and write `out`.
 
@@ -132,6 +139,7 @@ def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -
         InputError: as `look_through`; the model was trained on another base, or another run does this very work.
     """
     yield from pairs.told()
+    yield from result_warnings(trained.calibrated)
     calibration = Calibration.of(read_json(trained.calibrated))
     limit = too_long(trained.base, trained.model, pairs.task)
     scorer = load_scorer(trained.base, trained.model, trained.settings)

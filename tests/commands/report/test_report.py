@@ -239,6 +239,13 @@ def test_the_marker_of_the_threshold_stands_at_its_own_f1(monkeypatch: pytest.Mo
     assert drawn[-1] == ([0.3], [0.55], "D")
 
 
+def test_warnings_of_the_runs_that_are_shown_stand_at_the_top() -> None:
+    """Chance predictions are no better than all-"yes"."""
+    poor = report_runs.run("workspace", n=390, signal=0.0)
+    document = compose(report_runs.Ladder([], {}, 1), poor, ["qc"], QUICK, NO_RECORDS)
+    assert any(line.startswith("qc, run workspace: F1 is not clearly above") for line in document.lead)
+
+
 def test_time_and_memory_are_by_stage_alone(document: Document) -> None:
     """Records of earlier commits are there, too, so that a sum by experiment would be of no run."""
     blocks = next(section.blocks for section in document.sections if section.anchor == "resources")

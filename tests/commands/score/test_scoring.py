@@ -29,7 +29,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import write_json
 from babelshelf.prepare.sources.files import usual
 from babelshelf.score.backends.transformers.scorer import TransformersScorer
-from babelshelf.tables.calibration import Calibration
+from babelshelf.tables.calibration import Calibration, Recalibration
 from babelshelf.trainer.models import save
 from tests.helpers import tiny_lm
 from tests.helpers.profiles import NANO
@@ -121,6 +121,27 @@ def test_thresholds_of_languages_are_used(tmp_path: Path, expected: np.ndarray) 
     result = score(write_csv(tmp_path / "pairs.csv", ROWS.with_columns(languages)), tmp_path / "scored.csv", *TASK)
     assert result.exit_code == 0, result.output
     assert scored(tmp_path / "scored.csv")["is_relevant"].to_list() == (languages == "en").to_list()
+
+
+def test_a_recalibration_is_applied_and_its_probability_is_written(tmp_path: Path) -> None:
+    calibration = Calibration(0.4, {}, Recalibration(0.5, 1.0), {"de": Recalibration(-2.0, 2.0)})
+    write_json(tmp_path / "metrics" / "calibrate" / "qi.json", calibration.metrics())
+    languages = pl.Series("language", ["de" if number % 2 else "en" for number in range(ROWS.height)])
+    result = score(write_csv(tmp_path / "pairs.csv", ROWS.with_columns(languages)), tmp_path / "scored.csv", *TASK)
+    assert result.exit_code == 0, result.output
+    found = scored(tmp_path / "scored.csv")
+    logits = np.log(found["p_yes"] / (1 - found["p_yes"])).to_numpy()
+    p = 1 / (1 + np.exp(-np.where(languages == "de", 2 * logits - 2, logits + 0.5)))
+    np.testing.assert_allclose(found["p_calibrated"].to_numpy(), p, rtol=0, atol=1e-4)
+    assert found["is_relevant"].to_list() == (found["p_calibrated"] >= 0.4).to_list()
+
+
+def test_what_the_results_warn_of_is_said(tmp_path: Path) -> None:
+    poor = {"all": {"f1_low": 0.7, "f1_high": 0.8, "all_yes_f1": 0.75}, "languages": {}}
+    write_json(tmp_path / "metrics" / "evaluate" / "qi.json", poor)
+    result = score(write_csv(tmp_path / "pairs.csv", ROWS), tmp_path / "scored.csv", *TASK)
+    assert result.exit_code == 0, result.output
+    assert 'check: F1 is not clearly above answering "yes" to every pair (70.0–80.0 against 75.0)' in result.output
 
 
 # --- columns ---

@@ -13,10 +13,12 @@ from click.testing import CliRunner
 
 from babelshelf.cli import main
 from babelshelf.commands.tune import command
+from babelshelf.commands.tune.calibrations import CalibrationGain
 from babelshelf.commands.tune.gains import Estimate, StepGain
 from babelshelf.commands.tune.recipe import Option, Recipe
-from babelshelf.commands.tune.writing import Value, recipe_params, write
+from babelshelf.commands.tune.writing import Value, proposal, recipe_params, write
 from babelshelf.core.params import read
+from babelshelf.evaluate.bootstrap import Difference
 from tests.helpers.profiles import NANO
 
 TRANSLATION, NEGATIVES, FILTER = (Option(name, "", {}) for name in ("translation", "negatives", "filter"))
@@ -114,3 +116,30 @@ def test_without_a_terminal_nothing_is_written_unless_yes(
     assert "was not changed: there is no terminal" in capsys.readouterr().out
     command._offer({}, yes=True)
     assert written == [VALUES]
+
+
+def calibrated(**intervals: tuple[float, float]) -> SimpleNamespace:
+    """A result with gains of calibration methods."""
+    gains = [CalibrationGain(name, Difference(sum(b) / 2, *b, 0.1), 0.8, 0.81) for name, b in intervals.items()]
+    return SimpleNamespace(gains=[], recommended=(), steps={}, calibrations=gains)
+
+
+@pytest.mark.parametrize(
+    ("qc", "qi", "method"),
+    [
+        ({"logistic": (0.001, 0.02), "per_language": (0.001, 0.01)}, {"logistic": (0.002, 0.02)}, "logistic"),
+        ({"logistic": (0.001, 0.02)}, {"per_language": (0.002, 0.02), "logistic": (-0.001, 0.1)}, "auto"),
+        ({"logistic": (0.001, 0.02)}, {"logistic": (-0.001, 0.02)}, None),
+        ({}, {}, None),
+    ],
+)
+def test_a_calibration_method_is_written_if_every_task_gains_by_one(
+    qc: dict[str, tuple[float, float]], qi: dict[str, tuple[float, float]], method: str | None, params: Path
+) -> None:
+    values = proposal({"qc": calibrated(**qc), "qi": calibrated(**qi)})  # type: ignore[dict-item]
+    found = values.get(("calibrate", "method"))
+    assert (found.value if found else None) == method
+    if found:
+        assert "qc: logistic +1.05 [+0.10, +2.00] F1" in found.reason
+        write(values, params)
+        assert read(params)["calibrate"]["method"] == method
