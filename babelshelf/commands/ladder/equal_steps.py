@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from babelshelf.commands.ladder.rows import Experiment, LadderRow, with_values
 from babelshelf.core.variants import chain, methods
@@ -24,7 +24,7 @@ FINE_TUNED = {"sft", "dpo"}  # dpo goes on from sft
 
 
 @dataclass(frozen=True)
-class TrainingSet:
+class FineTuningSet:
     """A training set that a row fine-tunes on.
 
     Attributes:
@@ -41,7 +41,7 @@ class TrainingSet:
     values: Mapping[str, Any]
     params: Mapping[str, Any]
 
-    def is_within(self, other: TrainingSet) -> bool:
+    def is_within(self, other: FineTuningSet) -> bool:
         """Whether the other set is made of this one by further steps, all else alike."""
         n = len(self.variants)
         return n < len(other.variants) and other.variants[:n] == self.variants and self.inputs() == other.inputs()
@@ -58,7 +58,7 @@ def with_equal_steps(
     experiments: Sequence[Experiment],
     rows: Iterable[LadderRow],
     params: Mapping[str, Any],
-    count: Callable[[TrainingSet], int],
+    count: Callable[[FineTuningSet], int | None],
 ) -> list[Experiment]:
     """The experiments, with one number of steps for each task and seed.
 
@@ -66,10 +66,11 @@ def with_equal_steps(
         experiments: to be run.
         rows: all rows of the ladder: those that are not run count, too.
         params: all of params.yaml.
-        count: makes a training set and returns its number of rows.
+        count: makes a training set and returns its number of rows, None if it can't be made. Such a set does not count;
+            a task without any other keeps its epochs, and its rows fail where they are run.
     """
     listed = list(rows)
-    steps: dict[int, dict[str, int]] = {}
+    steps: dict[int, dict[str, int | str]] = {}
     for seed in dict.fromkeys(experiment.seed for experiment in experiments):
         used = {task for one in experiments if one.seed == seed for task in _open_tasks(one.row, params)}
         steps[seed] = {task: _steps(task, seed, listed, params, count) for task in sorted(used)}
@@ -83,21 +84,28 @@ def with_equal_steps(
 
 
 def _steps(
-    task: str, seed: int, rows: Iterable[LadderRow], params: Mapping[str, Any], count: Callable[[TrainingSet], int]
-) -> int:
+    task: str,
+    seed: int,
+    rows: Iterable[LadderRow],
+    params: Mapping[str, Any],
+    count: Callable[[FineTuningSet], int | None],
+) -> int | Literal["none"]:
     """The most steps that a row's own epochs make of its training set."""
-    sets: dict[tuple[str, tuple[str, ...]], TrainingSet] = {}
+    sets: dict[tuple[str, tuple[str, ...]], FineTuningSet] = {}
     for row in rows:
         if task in _open_tasks(row, params):
             values = with_values(params, row.set)
             variants = tuple(variant for variant in chain(values["tasks"][task]) if variant != "filtered")
-            found = TrainingSet(task, seed, variants, {"seed": seed, **row.set}, values)
+            found = FineTuningSet(task, seed, variants, {"seed": seed, **row.set}, values)
             sets.setdefault((found.inputs(), variants), found)
-    largest = [one for one in sets.values() if not any(one.is_within(other) for other in sets.values())]
-    return max(_own_steps(one, count(one)) for one in largest)
+    counted: list[tuple[FineTuningSet, int]] = []
+    for one in sorted(sets.values(), key=lambda found: len(found.variants), reverse=True):
+        if not any(one.is_within(other) for other, _ in counted) and (n := count(one)) is not None:
+            counted.append((one, n))
+    return max((_own_steps(one, n) for one, n in counted), default="none")
 
 
-def _own_steps(training_set: TrainingSet, rows: int) -> int:
+def _own_steps(training_set: FineTuningSet, rows: int) -> int:
     sft = training_set.params["tasks"][training_set.task]["sft"]
     return gradient_steps(rows, sft["batch_size"], sft["epochs"])
 

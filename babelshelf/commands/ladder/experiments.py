@@ -26,7 +26,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from babelshelf.commands import profile
-from babelshelf.commands.ladder.dvc_commands import dvc, run_experiment, status
+from babelshelf.commands.ladder.dvc_commands import ExperimentFailedError, dvc, run_experiment, status
 from babelshelf.commands.ladder.git import environment, experiment_ref, git, git_paths
 from babelshelf.commands.ladder.recipe import Recipe, is_unchanged, recipe_of_lock, recipe_of_status
 from babelshelf.core.errors import InputError
@@ -101,12 +101,15 @@ class Clone:
         Afterwards the clone has their outputs, so that neither `is_up_to_date` nor `recipe` can be asked.
 
         Raises:
-            InputError: a stage failed.
+            ExperimentFailedError: a stage failed, or DVC refuses dvc.yaml with these params.
         """
         self._reset(params)
         (self.folder / LOCK_FILE).unlink(missing_ok=True)
         self._add_inputs(recipe_of_status(self._status(target), self.folder, self.root / CLONES))
-        dvc(self.folder, self._environment(), "repro", "--quiet", target)
+        try:
+            dvc(self.folder, self._environment(), "repro", "--quiet", target)
+        except InputError as error:
+            raise ExperimentFailedError(error.message) from error
 
     def run(
         self,

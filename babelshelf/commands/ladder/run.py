@@ -8,12 +8,14 @@ from pathlib import Path
 import polars as pl
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from babelshelf.commands.check import check
 from babelshelf.commands.ladder.clones import clones
 from babelshelf.commands.ladder.comparison import Settings, Step, steps
-from babelshelf.commands.ladder.equal_steps import TrainingSet, with_equal_steps
+from babelshelf.commands.ladder.dvc_commands import ExperimentFailedError
+from babelshelf.commands.ladder.equal_steps import FineTuningSet, with_equal_steps
 from babelshelf.commands.ladder.rows import Experiment, LadderRow, experiments, in_percent, read_ladder, select
 from babelshelf.commands.ladder.runner import LadderOutcome, run_experiments
 from babelshelf.commands.ladder.runs import ladder_runs
@@ -106,21 +108,24 @@ def _steps(rows: Sequence[LadderRow], done: Sequence[Experiment], outcome: Ladde
 def _of_equal_steps(
     requested: list[Experiment], baselines: list[Experiment], rows: Sequence[LadderRow], console: Console
 ) -> tuple[list[Experiment], list[Experiment]]:
-    """Both, with one number of steps a task; the data stages of its largest training set run where they have not yet.
-
-    Raises:
-        InputError: a stage failed.
-    """
+    """Both, with one number of steps a task; the data stages of its largest training set run where they have not yet."""
     params = read(PARAMS_FILE)
 
-    def count(training_set: TrainingSet) -> int:
-        variant, task = training_set.variants[-1], training_set.task
+    def count(wanted: FineTuningSet) -> int | None:
+        variant, task = wanted.variants[-1], wanted.task
         target = "prepare" if variant == "original" else f"{STAGES[variant]}@{task}"
-        with clones(Path.cwd(), 1) as (clone,), console.status(f"Making {variant} of {task}: its size sets the steps"):
-            clone.make(target, training_set.values)
-            rows = pl.scan_parquet(clone.folder / "data" / variant / task / "train.parquet")
-            n = int(rows.select(pl.len()).collect().item())
-        console.print(f"{task}, seed {training_set.seed}: the largest training set, {variant}, has {n:,} rows")
+        try:
+            with (
+                clones(Path.cwd(), 1) as (clone,),
+                console.status(f"Making {variant} of {task}: its size sets the steps"),
+            ):
+                clone.make(target, wanted.values)
+                made = pl.scan_parquet(clone.folder / "data" / variant / task / "train.parquet")
+                n = int(made.select(pl.len()).collect().item())
+        except ExperimentFailedError as error:
+            console.print(f"{task}, seed {wanted.seed}: {variant} can't be made: {escape(str(error))}", highlight=False)
+            return None
+        console.print(f"{task}, seed {wanted.seed}: {variant} has {n:,} rows; all rows train for as many steps")
         return n
 
     both = with_equal_steps([*requested, *baselines], rows, params, count)

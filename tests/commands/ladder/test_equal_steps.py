@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from babelshelf.commands.ladder.equal_steps import TrainingSet, with_equal_steps
+from babelshelf.commands.ladder.equal_steps import FineTuningSet, with_equal_steps
 from babelshelf.commands.ladder.rows import Experiment, LadderRow, experiments
 
 SIZES = {"original": 1000, "translated": 1500, "negatives": 2100}
@@ -40,7 +40,7 @@ class Counting:
     def __init__(self) -> None:
         self.asked: list[tuple[int, str]] = []
 
-    def __call__(self, training_set: TrainingSet) -> int:
+    def __call__(self, training_set: FineTuningSet) -> int:
         self.asked.append((training_set.seed, training_set.variants[-1]))
         return SIZES[training_set.variants[-1]] + 1000 * (training_set.seed - 1)
 
@@ -93,3 +93,13 @@ def test_sets_that_are_made_otherwise_are_made_too(params: dict[str, Any]) -> No
     count = Counting()
     with_equal_steps(experiments(rows, 1), rows, params, count)
     assert count.asked == [(1, "negatives"), (1, "translated")]
+
+
+def test_a_set_that_can_not_be_made_does_not_count(params: dict[str, Any]) -> None:
+    def count(wanted: FineTuningSet) -> int | None:
+        return None if wanted.variants[-1] == "negatives" else SIZES[wanted.variants[-1]]
+
+    made = with_equal_steps(experiments(ROWS[2:], 1), ROWS, params, count)
+    assert set(steps(made).values()) == {2 * 15}
+    made = with_equal_steps(experiments(ROWS[2:], 1), ROWS, params, lambda _: None)
+    assert set(steps(made).values()) == {"none"}
