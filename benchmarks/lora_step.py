@@ -128,6 +128,7 @@ def _params(settings: dict[str, Any]) -> SftParams:
     lora = {"r": LORA_RANK, "alpha": 64, "dropout": 0.1, "target_modules": "all-linear", "modules_to_save": []}
     fixed = {"adapter": "lora", "lora": lora, "template": TEMPLATE, "accelerate": "given"}
     fixed |= {"precision": precision, "weights": precision, "warmup_share": 0.1, "weight_decay": 0.01, "epochs": 1.0}
+    fixed |= {"steps": "none"}
     return SftParams.model_validate(fixed | {"learning_rate": 7.5e-5, "embedding_learning_rate": 7.5e-5} | settings)
 
 

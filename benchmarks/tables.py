@@ -18,6 +18,7 @@ from babelshelf.core.files import replacing
 from benchmarks.proxy_truth import agreement
 from benchmarks.proxy_truth.results import RESULTS, read_results
 
+CALIBRATION = Path("benchmarks/results/calibration.jsonl")
 LM, CLASSIFIER = "gemma-3-270m", "classifier"
 # Title, model and recipe of `benchmarks.proxy_truth`.
 ON_REAL_PAIRS = (
@@ -48,6 +49,7 @@ def tables() -> list[Table]:
     """All tables that this module writes."""
     return [
         Table(Path("README.md"), "real pairs", lambda: real_pairs(read_results(RESULTS))),
+        Table(Path("docs/results.md"), "calibration", lambda: calibration(read_results(CALIBRATION))),
         Table(Path("docs/results.md"), "proxy_truth", lambda: list(agreement.lines(read_results(RESULTS)))[:-1]),
     ]
 
@@ -66,6 +68,28 @@ def real_pairs(results: Sequence[dict[str, Any]]) -> list[str]:
         ]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return lines
+
+
+def calibration(results: Sequence[dict[str, Any]]) -> list[str]:
+    """F1 and calibration error of each calibration method, and the gain over a shared threshold, in per cent."""
+    lines = [
+        "| data | dev rows | method | F1 | gain in F1 | gain in absent languages | calibration error |",
+        "| :-- | --: | :-- | --: | --: | --: | --: |",
+    ]
+    for line in results:
+        method = f"auto ({', '.join(line['chosen'])})" if "chosen" in line else line["method"]
+        gains = [
+            "" if name not in line or line["method"] == "shared" else _points(line[name])
+            for name in ("gain", "gain_absent")
+        ]
+        f1, error = f"{100 * line['f1']:.1f}", f"{100 * line['calibration_error']:.1f}"
+        lines.append(f"| {line['data']} | {line['dev_rows']:,} | {method} | {f1} | {' | '.join(gains)} | {error} |")
+    return lines
+
+
+def _points(gain: Sequence[float]) -> str:
+    value, low, high = (100 * number for number in gain)
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def with_table(text: str, table: Table) -> str:

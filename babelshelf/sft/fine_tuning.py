@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from babelshelf.trainer.batches import with_labels
 from babelshelf.trainer.models import load_model, trained_in_fp32, without_input_casts
 from babelshelf.trainer.schedule import Schedule
 from babelshelf.trainer.trainers import AnswerTrainer
-from babelshelf.trainer.training import TrainedModel, Training, training_counts
+from babelshelf.trainer.training import TrainedModel, Training, TrainingResult, training_counts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,10 +65,13 @@ def fine_tune(
     encoded = encode(rows, template, tokenizer, settings.max_length)
     examples = with_labels(encoded.ids, rows["label"].to_list(), answer_ids(template, tokenizer))
     schedule = Schedule.of(settings, seed)
-    training = Training(examples, schedule, checkpoints, trainer_class)
+    if settings.steps != "none":
+        schedule = replace(schedule, max_steps=settings.steps)
+    training = Training(examples, schedule, checkpoints, trainer_class) if settings.steps != 0 else None
     model = load_model(base, settings.attention, settings.weights)
     if settings.adapter == "lora":
         model = with_lora(model, settings.lora, seed)
     if settings.precision == "bf16":
         without_input_casts(model)
-    return TrainedModel(model, training.fit(model, tokenizer), training_counts(encoded, schedule))
+    result = TrainingResult([], None) if training is None else training.fit(model, tokenizer)
+    return TrainedModel(model, result, training_counts(encoded, schedule))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -22,8 +22,13 @@ class LoraParams(Section):
 
 
 class SftParams(ScheduleParams):
-    """How a variant's model is fine-tuned."""
+    """How a variant's model is fine-tuned.
 
+    With `steps`, training sets of any size get as many gradient steps, as `babelshelf ladder` sets it; with 0 the model
+    is the base as it is, without training.
+    """
+
+    steps: Annotated[int, Field(ge=0)] | Literal["none"]  # in place of epochs; none: as many as epochs makes
     adapter: Literal["lora", "none"]  # none: all weights
     lora: LoraParams
     template: Template  # a folder of prompts/

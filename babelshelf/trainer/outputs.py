@@ -14,7 +14,7 @@ from babelshelf.core.rows import write_csv
 from babelshelf.trainer import distributed
 from babelshelf.trainer.models import save
 from babelshelf.trainer.params import ScheduleParams
-from babelshelf.trainer.training import TrainedModel
+from babelshelf.trainer.training import CURVE, TrainedModel
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class Outputs:
 
     def summary(self) -> str:
         """What came out, for the screen."""
-        counts, loss = read_json(self.metrics), pl.read_csv(self.curve)["loss"][-1]
-        return f"{counts['rows']:,} rows, {counts['steps']:,} steps, loss {loss:.3g}"
+        counts, losses = read_json(self.metrics), pl.read_csv(self.curve)["loss"]
+        last = f", loss {losses[-1]:.3g}" if len(losses) else ""
+        return f"{counts['rows']:,} rows, {counts['steps']:,} steps{last}"
 
 
 def train_and_write(
@@ -71,5 +72,5 @@ def train_and_write(
     if not distributed.is_main():
         return ""
     write_json(outputs.metrics, trained.counts)
-    write_csv(outputs.curve, pl.DataFrame(trained.result.curve))
+    write_csv(outputs.curve, pl.DataFrame(trained.result.curve, schema=None if trained.result.curve else list(CURVE)))
     return outputs.summary()

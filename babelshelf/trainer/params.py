@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from babelshelf.core.params import Section
 from babelshelf.llm.params import Precision
+
+
+def gradient_steps(rows: int, batch_size: int, epochs: float) -> int:
+    """Gradient steps of a training on so many rows."""
+    return math.ceil(math.ceil(rows / batch_size) * epochs)
 
 
 class ScheduleParams(Section):

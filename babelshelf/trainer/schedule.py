@@ -12,6 +12,7 @@ from transformers import TrainingArguments
 
 from babelshelf.trainer import distributed
 from babelshelf.trainer.accelerate_config import accumulation
+from babelshelf.trainer.params import gradient_steps
 
 if TYPE_CHECKING:
     from babelshelf.trainer.params import ScheduleParams
@@ -42,16 +43,19 @@ class Schedule:
     precision: str  # fp32, or bf16 by autocast: the weights stay fp32
     gradient_checkpointing: bool
     seed: int
+    max_steps: int | None = None  # in place of epochs
 
     @classmethod
     def of(cls, settings: ScheduleParams, seed: int) -> Schedule:
         """The schedule of a stage's params."""
-        names = [field.name for field in fields(cls) if field.name != "seed"]
+        names = [field.name for field in fields(cls) if field.name not in {"seed", "max_steps"}]
         return cls(**{name: getattr(settings, name) for name in names}, seed=seed)
 
     def steps(self, rows: int) -> int:
         """Gradient steps of a training on so many rows."""
-        return math.ceil(math.ceil(rows / self.batch_size) * self.epochs)
+        if self.max_steps is not None:
+            return self.max_steps
+        return gradient_steps(rows, self.batch_size, self.epochs)
 
     def arguments(self, rows: int, sampling: str, checkpoints: Path) -> dict[str, Any]:
         """What the configurations of all of TRL's trainers share.
@@ -69,6 +73,7 @@ class Schedule:
             "gradient_accumulation_steps": accumulation(self.batch_size, self.micro_batch_size, processes),
             "learning_rate": self.learning_rate,
             "num_train_epochs": self.epochs,
+            "max_steps": -1 if self.max_steps is None else self.max_steps,
             "lr_scheduler_type": "cosine",
             "warmup_steps": round(steps * self.warmup_share),
             "weight_decay": self.weight_decay,

@@ -62,14 +62,13 @@ class LoraModel:
         """See `Model`."""
         if train is None:
             return self._scored(self._zero_shot(), rows)
-        epochs = (STEPS - 0.5) / -(-train.height // BATCH)  # which is rounded up to whole steps
         template = load_template(Path("prompts", TEMPLATES["sft"], f"{TASK}.txt"))
         with tempfile.TemporaryDirectory(dir=self._work) as folder:
             trained = fine_tune(
                 train,
                 self._base,
                 template,
-                settings=self._settings.model_copy(update={"epochs": epochs}),
+                settings=self._settings,
                 seed=seed,
                 checkpoints=Path(folder, "checkpoints"),
             )
@@ -120,5 +119,6 @@ def _sft_params() -> SftParams:
     values["sft"] |= {"adapter": "lora", "lora": lora, "template": TEMPLATES["sft"], "max_length": MAX_LENGTH}
     values["sft"] |= {"micro_batch_size": BATCH, "attention": "sdpa"}
     own = {"batch_size": BATCH, "learning_rate": 0.0003, "embedding_learning_rate": 0.0003, "epochs": 1.0}
+    own |= {"steps": STEPS}
     values["tasks"][TASK]["sft"] = own
     return section(SftParams, values, "sft", TASK)

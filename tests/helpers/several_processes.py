@@ -32,7 +32,7 @@ class Project:
         shared = CHANGED | changed
         params["sft"] |= {"adapter": "lora", "lora": LORA, "max_length": 64} | shared
         params["dpo"] |= shared
-        params["tasks"]["qi"] |= {"sft": SCHEDULE, "dpo": SCHEDULE | {"learning_rate": 0.003}}
+        params["tasks"]["qi"] |= {"sft": SCHEDULE | {"steps": "none"}, "dpo": SCHEDULE | {"learning_rate": 0.003}}
         YAML().dump(params, folder / "params.yaml")
         (folder / "profiles").symlink_to(ROOT / "profiles")
         tiny_lm.rows().write_parquet(folder / "train.parquet")

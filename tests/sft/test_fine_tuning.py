@@ -67,6 +67,7 @@ def train_params(adapter: str, lora_params: LoraParams) -> SftParams:
             "learning_rate": 0.01,
             "embedding_learning_rate": 0.01,
             "epochs": 5.0,
+            "steps": "none",
         }
     )
 
@@ -404,6 +405,31 @@ def test_half_of_the_heads_begin_with_equal_queries_and_keys_in_all_layers_but_t
     first, second = (layer.self_attn for layer in tiny_lm.model().model.layers)
     equal = [(one.q_proj.weight == one.k_proj.weight).all(dim=1).tolist() for one in (first, second)]
     assert equal == [[False] * 32, [True] * 16 + [False] * 16]
+
+
+# --- how long ---
+
+
+@pytest.mark.parametrize("count", [8, 24])
+def test_a_number_of_steps_stands_in_place_of_epochs(tmp_path: Path, count: int) -> None:
+    base = tiny_lm.save_base(tmp_path / "base")
+    settings = train_params("lora", lora()).model_copy(update={"steps": 2})
+    tuned = fine_tune(ROWS.head(count), base, tiny_lm.TEMPLATE, settings=settings, seed=1, checkpoints=tmp_path / "run")
+    assert tuned.counts["steps"] == 2
+    assert tuned.result.curve[-1]["step"] == 2
+
+
+@pytest.mark.parametrize("adapter", ["lora", "none"])
+def test_no_steps_leave_the_base_as_it_is(tmp_path: Path, adapter: str) -> None:
+    base = tiny_lm.save_base(tmp_path / "base")
+    settings = train_params(adapter, lora()).model_copy(update={"steps": 0})
+    tuned = fine_tune(ROWS, base, tiny_lm.TEMPLATE, settings=settings, seed=1, checkpoints=tmp_path / "run")
+    assert (tuned.counts["steps"], tuned.result.curve) == (0, [])
+    save(tuned.model, tmp_path / "model", {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
+    scores = tiny_lm.scored(base, tmp_path / "model", SCORING, ROWS)
+    whole = tmp_path / "whole"
+    save(load_model(base, "eager", "fp32"), whole, {"template": tiny_lm.SHORT, "max_length": MAX_LENGTH})
+    assert scores == pytest.approx(tiny_lm.scored(base, whole, SCORING, ROWS), abs=1e-6)
 
 
 # --- memory, and what can't be had ---

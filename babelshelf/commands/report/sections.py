@@ -199,7 +199,7 @@ def _distinct_curves(task: str, runs: Sequence[NamedRun]) -> dict[str, pl.DataFr
     for named in runs:
         recipe = named.run.params["tasks"][task]
         curve = named.run.csv(f"metrics/{recipe['method']}/{recipe['train_on']}/{task}.csv")
-        if curve is None:
+        if curve is None or curve.is_empty():
             continue
         same = [name for name, other in found.items() if other.equals(curve)]
         if same:
