@@ -108,7 +108,7 @@ def _steps(rows: Sequence[LadderRow], done: Sequence[Experiment], outcome: Ladde
 def _of_equal_steps(
     requested: list[Experiment], baselines: list[Experiment], rows: Sequence[LadderRow], console: Console
 ) -> tuple[list[Experiment], list[Experiment]]:
-    """Both, with one number of steps a task; the data stages of its largest training set run where they have not yet."""
+    """Both, with one number of steps a task; the stages of its largest training set run where they have not yet."""
     params = read(PARAMS_FILE)
 
     def count(wanted: FineTuningSet) -> int | None:
