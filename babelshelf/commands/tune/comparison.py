@@ -11,8 +11,9 @@ import polars as pl
 from babelshelf.commands.tune.recipe import Scores
 from babelshelf.commands.tune.splits import Split
 from babelshelf.commands.tune.task_data import Mask
-from babelshelf.evaluate.bootstrap import Floats, Sample, mean_sample, resample
+from babelshelf.evaluate.bootstrap import Sample, mean_sample, resample
 from babelshelf.evaluate.metric_names import RESAMPLED
+from babelshelf.evaluate.weighted_metrics import Floats
 
 CHOICE_RESAMPLES = 100  # for a standard error
 AP = RESAMPLED.index("average_precision")
