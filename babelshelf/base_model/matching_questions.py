@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from babelshelf.core.rows import LEVEL
 from babelshelf.text.keys import key, keys
 
-LEVELS = " > "  # between the levels of a category path
 MOST_WORDS = 4  # of a title that a question asks for
 MOST_OTHERS = 3  # words beside the category's own
 NEAR_SHARE = 0.5  # of the questions that are about another text
@@ -67,8 +67,8 @@ def matching_questions(texts: pl.DataFrame, count: int, questions: int, seed: in
     """
     rng = random.Random(seed)
     candidates = texts.filter(pl.col("kind") == "candidate").sort("text", "language")
-    candidates = candidates.filter(keys(candidates["text"].str.split(LEVELS).list.last()) != "")  # nothing to ask for
-    is_path = pl.col("text").str.contains(LEVELS, literal=True)
+    candidates = candidates.filter(keys(candidates["text"].str.split(LEVEL).list.last()) != "")  # nothing to ask for
+    is_path = pl.col("text").str.contains(LEVEL, literal=True)
     pools = [_pool(part) for part in (candidates.filter(is_path), candidates.filter(~is_path)) if part.height]
     others = [key(text).split() for text in texts.filter(pl.col("kind") == "query")["text"].sort()]
     return [_ask(pools[number % len(pools)], questions, others, rng) for number in range(count)]
@@ -76,7 +76,7 @@ def matching_questions(texts: pl.DataFrame, count: int, questions: int, seed: in
 
 def _ask(pool: _Pool, count: int, others: Sequence[list[str]], rng: random.Random) -> Questions:
     index = rng.randrange(len(pool.texts))
-    path = LEVELS in pool.texts[index]
+    path = LEVEL in pool.texts[index]
     parts = [_part(pool.words[index if rng.random() < 0.5 else _other(pool, index, rng)], rng) for _ in range(count)]
     return Questions(
         task="qc" if path else "qi",
@@ -89,8 +89,8 @@ def _ask(pool: _Pool, count: int, others: Sequence[list[str]], rng: random.Rando
 
 def _pool(texts: pl.DataFrame) -> _Pool:
     values = texts["text"].to_list()
-    words = [key(text.split(LEVELS)[-1]).split() for text in values]
-    keys = [text.split(LEVELS)[:-1] or found for text, found in zip(values, words, strict=True)]
+    words = [key(text.split(LEVEL)[-1]).split() for text in values]
+    keys = [text.split(LEVEL)[:-1] or found for text, found in zip(values, words, strict=True)]
     near: dict[str, list[int]] = defaultdict(list)
     for index, found in enumerate(keys):
         for one in found:

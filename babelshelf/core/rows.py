@@ -30,6 +30,8 @@ ROW_SCHEMA = pl.Schema(
 
 LEVEL = " > "  # between the levels of a category path
 TEXT_COLUMNS = ("query", "candidate")
+SPLITS = ("train", "dev", "test")
+HELD_OUT = ("dev", "test")
 
 
 def read_rows(path: Path) -> pl.DataFrame:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from babelshelf.core.rows import SPLITS
 from babelshelf.data_report import languages, pairs, queries, texts
 from babelshelf.data_report.params import DataReportParams
-from babelshelf.data_report.tables import SPLITS, Finding, TaskTables
+from babelshelf.data_report.tables import Finding, TaskTables
 from babelshelf.page import figures
 from babelshelf.page.cells import NONE, percent
 from babelshelf.page.document import Block, Document, Figure, ReportSection, Table

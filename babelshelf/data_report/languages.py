@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from babelshelf.core.languages import number
-from babelshelf.data_report.tables import SPLITS, Count, Finding, TaskTables
+from babelshelf.core.rows import SPLITS
+from babelshelf.data_report.tables import Count, Finding, TaskTables
 from babelshelf.page.cells import EXAMPLES, cell, percent
 from babelshelf.page.document import Block, Table, Text
 from babelshelf.runtime.screen import progress

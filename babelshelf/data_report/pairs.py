@@ -6,12 +6,12 @@ from typing import Any
 
 import polars as pl
 
-from babelshelf.data_report.tables import HELD_OUT, SPLITS, Count, Finding, TaskTables
+from babelshelf.core.rows import HELD_OUT, LEVEL, SPLITS
+from babelshelf.data_report.tables import Count, Finding, TaskTables
 from babelshelf.page.cells import NONE, examples_of, percent
 from babelshelf.page.document import Block, Table
 
 PAIR = ["language", "query", "candidate"]
-LEVELS = " > "  # separates the levels of a category path
 SHOWN = {"language": "Language", "query": "Query", "candidate": "Candidate"}
 
 
@@ -100,11 +100,11 @@ def _levels(table: pl.DataFrame, known: pl.DataFrame) -> dict[str, dict[str, int
 
 def _prefixes(paths: pl.DataFrame) -> pl.DataFrame:
     """Unique categories on the paths, with their depth from 1."""
-    levels = paths.select(level=pl.col("candidate").str.split(LEVELS))
+    levels = paths.select(level=pl.col("candidate").str.split(LEVEL))
     deepest = int(levels["level"].list.len().max() or 0)  # type: ignore[arg-type]
     parts = [
         levels.filter(pl.col("level").list.len() >= depth)
-        .select(depth=pl.lit(depth), category=pl.col("level").list.head(depth).list.join(LEVELS))
+        .select(depth=pl.lit(depth), category=pl.col("level").list.head(depth).list.join(LEVEL))
         .unique()
         for depth in range(1, deepest + 1)
     ]

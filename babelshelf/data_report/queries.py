@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from babelshelf.data_report.tables import HELD_OUT, SPLITS, Finding, TaskTables
+from babelshelf.core.rows import HELD_OUT, SPLITS
+from babelshelf.data_report.tables import Finding, TaskTables
 from babelshelf.page.cells import examples_of
 from babelshelf.page.document import Block, Table, Text
 from babelshelf.text.keys import keys

@@ -10,12 +10,10 @@ from typing import Any
 import polars as pl
 
 from babelshelf.core.errors import InputError
-from babelshelf.core.rows import ROW_SCHEMA, check_schema
+from babelshelf.core.rows import ROW_SCHEMA, SPLITS, check_schema
 from babelshelf.page.document import Block
 from babelshelf.tables.prediction_sets import read_unlabelled
 
-SPLITS = ("train", "dev", "test")
-HELD_OUT = ("dev", "test")
 COLUMNS = {"split": "Split", "id": "Id", "language": "Language", "query": "Query", "candidate": "Candidate"}
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from babelshelf.data_report.tables import COLUMNS, SPLITS, Count, Finding, TaskTables
+from babelshelf.core.rows import SPLITS
+from babelshelf.data_report.tables import COLUMNS, Count, Finding, TaskTables
 from babelshelf.page import figures
 from babelshelf.page.cells import examples_of, percent
 from babelshelf.page.document import Block, Figure, Table, Text

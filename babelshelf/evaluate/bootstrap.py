@@ -16,15 +16,12 @@ from numpy.typing import NDArray
 
 from babelshelf.core.errors import InputError
 from babelshelf.evaluate.metric_names import RESAMPLED
-from babelshelf.evaluate.ranking import ndcg_by_group
+from babelshelf.evaluate.weighted_metrics import Floats, GroupedRun, statistics
 from babelshelf.runtime.screen import progress
 
 STREAM = 9  # this module's own stream of random numbers among those of the pipeline's seed
 MAX_CELLS = 2**24  # resamples x groups in memory: 64 MiB, and twice that while they are drawn
 MAX_RESAMPLES = 4096  # resamples at a time, so that the running sums fit the processor's cache
-
-Floats = NDArray[np.float64]
-Counts = NDArray[np.float32]  # whole numbers, exact up to 2**24
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: in
         confidence: confidence level, such as 0.95.
         seed: the pipeline's seed.
     """
-    sample = _samples([[_Run.of(rows)]], resamples, seed)[0][0]
+    sample = _samples([[GroupedRun.of(rows)]], resamples, seed)[0][0]
     found = {}
     for metric, _, draws in _defined(sample):
         found[f"{metric}_low"], found[f"{metric}_high"] = map(float, np.quantile(draws, _bounds(confidence)))
@@ -173,45 +170,7 @@ def _defined(sample: Sample) -> Iterator[tuple[str, float, Floats]]:
             yield metric, float(value), draws[~np.isnan(draws)]
 
 
-@dataclass(frozen=True)
-class _Run:
-    """Labelled rows of one run in a layout for which a resample is a weight for each group.
-
-    Attributes:
-        names: of the groups, sorted.
-        confusion: counts of tp, fp, fn, tn by group, shape (4, n_groups).
-        group: index of the group of each row, in descending order of p(yes), shape (n_rows,).
-        positive: whether each of these rows has label 1, shape (n_rows,).
-        last: whether each row is the last one with its p(yes), as average precision takes ties as one step.
-        ndcg: nDCG@10 by group, 0 where it is not defined, and whether it is, shape (2, n_groups).
-    """
-
-    names: NDArray[np.object_]
-    confusion: Counts
-    group: NDArray[np.intp]
-    positive: NDArray[np.bool_]
-    last: NDArray[np.bool_]
-    ndcg: Counts
-
-    @classmethod
-    def of(cls, rows: pl.DataFrame) -> _Run:
-        names, group = np.unique(rows["group"].to_numpy(), return_inverse=True)
-        positive, p_yes, yes = rows["label"].to_numpy() == 1, rows["p_yes"].to_numpy(), rows["is_relevant"].to_numpy()
-        cells = (positive & yes, ~positive & yes, positive & ~yes, ~positive & ~yes)
-        confusion = np.stack([np.bincount(group, weights=cell, minlength=len(names)) for cell in cells])
-        order = np.argsort(-p_yes, kind="stable")
-        last = np.append(np.diff(p_yes[order]) != 0, True)
-        by_group = pl.DataFrame({"group": names}).join(
-            ndcg_by_group(rows), on="group", how="left", maintain_order="left"
-        )
-        ndcg = by_group.select(pl.col("ndcg").fill_null(0), defined=pl.col("ndcg").is_not_null()).to_numpy().T
-        return cls(names, confusion.astype(np.float32), group[order], positive[order], last, ndcg.astype(np.float32))
-
-    def value(self) -> Floats:
-        return _statistics(np.ones((len(self.names), 1), dtype=np.float32), self)[:, 0]
-
-
-def _aligned(runs: Sequence[pl.DataFrame], languages: Sequence[str] | None) -> list[_Run]:
+def _aligned(runs: Sequence[pl.DataFrame], languages: Sequence[str] | None) -> list[GroupedRun]:
     """The labelled rows of all runs in the same order."""
     selected = pl.col("label").is_not_null()
     if languages is not None:
@@ -221,10 +180,10 @@ def _aligned(runs: Sequence[pl.DataFrame], languages: Sequence[str] | None) -> l
     if not tables[0].height or not all(table.equals(shared[0]) for table in shared):
         sizes = " and ".join(str(table.height) for table in tables)
         raise InputError(f"the two runs need the same labelled rows to be compared ({sizes} found)")
-    return [_Run.of(table) for table in tables]
+    return [GroupedRun.of(table) for table in tables]
 
 
-def _samples(sets: Sequence[Sequence[_Run]], resamples: int, seed: int, data: int = 0) -> list[list[Sample]]:
+def _samples(sets: Sequence[Sequence[GroupedRun]], resamples: int, seed: int, data: int = 0) -> list[list[Sample]]:
     """Samples of the runs on each set; all runs on a set have the same groups."""
     generator = np.random.default_rng([seed, STREAM, data])
     names = np.unique(np.concatenate([runs[0].names for runs in sets]))
@@ -241,7 +200,7 @@ def _samples(sets: Sequence[Sequence[_Run]], resamples: int, seed: int, data: in
                 weights[stratum] = generator.multinomial(n, np.full(n, 1 / n), size=size).T
             for place, runs, of_set in zip(places, sets, parts, strict=True):
                 for run, part in zip(runs, of_set, strict=True):
-                    part.append(_statistics(weights[place], run))
+                    part.append(statistics(weights[place], run))
             bar.update(size)
     return [
         [Sample(run.value(), np.concatenate(part, axis=1)) for run, part in zip(*pair, strict=True)]
@@ -254,45 +213,6 @@ def _strata(places: Sequence[NDArray[np.intp]], n_groups: int) -> list[NDArray[n
     members = np.stack([np.isin(np.arange(n_groups), place) for place in places], axis=1)
     _, stratum = np.unique(members, axis=0, return_inverse=True)
     return [np.flatnonzero(stratum == number) for number in range(int(stratum.max()) + 1)]
-
-
-def _statistics(weights: Counts, run: _Run) -> Floats:
-    """`RESAMPLED` for each resample; `weights` are the counts of each group, shape (n_groups, n_resamples)."""
-    tp, fp, fn, tn = (run.confusion @ weights).astype(np.float64)
-    f1 = _divide(2 * tp, 2 * tp + fp + fn)
-    mcc = _divide(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))
-    ndcg, defined = (run.ndcg @ weights).astype(np.float64)
-    return np.stack([f1, _average_precision(weights, run), mcc, np.where(defined > 0, _divide(ndcg, defined), np.nan)])
-
-
-def _average_precision(weights: Counts, run: _Run) -> Floats:
-    """Average precision of each resample: the sum over distinct p(yes) of the gain in recall times the precision.
-
-    It goes through the rows with all resamples at once, which needs no table of rows x resamples. The terms are float32
-    and their sum is float64.
-    """
-    resamples = weights.shape[1]
-    true_positives, gained, term = (np.zeros(resamples, dtype=np.float32) for _ in range(3))
-    taken = np.full(resamples, np.finfo(np.float32).tiny)  # not 0, so that 0 / taken is 0 before the first drawn row
-    area, some = np.zeros(resamples), False
-    for group, positive, last in zip(run.group.tolist(), run.positive.tolist(), run.last.tolist(), strict=True):
-        taken += weights[group]
-        if positive:
-            true_positives += weights[group]
-            gained += weights[group]
-            some = True
-        if last and some:
-            np.divide(true_positives, taken, out=term)
-            term *= gained
-            area += term
-            gained[:] = 0
-            some = False
-    return _divide(area, true_positives.astype(np.float64))
-
-
-def _divide(numerator: Floats, denominator: Floats) -> Floats:
-    """The quotient, 0 where the denominator is 0."""
-    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
 
 
 def _bounds(confidence: float) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 Answering "yes" to everything already gives a high F1 on mostly positive data. Therefore average precision, which needs
 no threshold, and Matthews correlation, which is 0 for constant answers, are always reported with it. nDCG@10 measures
-the order of a query's candidates (`ranking.ndcg_by_group`).
+the order of a query's candidates (`ranking.ndcg_by_query`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def point_metrics(rows: pl.DataFrame) -> dict[str, float]:
     """F1, precision, recall, Matthews correlation, average precision and nDCG@10.
 
     `rows` are labelled, columns `group`, `label`, `p_yes` and `is_relevant`. What is not defined (precision without a
-    predicted positive, anything without a positive) is 0; `ndcg_at_10` is left out where no group has both labels.
+    predicted positive, anything without a positive) is 0; `ndcg_at_10` is left out where no query has both labels.
     """
     (labels, p_yes), yes = arrays(rows), rows["is_relevant"].to_numpy()
     precision, recall, f1, _ = precision_recall_fscore_support(labels, yes, average="binary", zero_division=0)

@@ -24,8 +24,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtri, stdtrit
 
-from babelshelf.evaluate.bootstrap import Difference, Floats, Sample, difference, mean_sample
+from babelshelf.evaluate.bootstrap import Difference, Sample, difference, mean_sample
 from babelshelf.evaluate.metric_names import RESAMPLED
+from babelshelf.evaluate.weighted_metrics import Floats
 
 SMALLEST_P = 1e-12
 

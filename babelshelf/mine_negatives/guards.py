@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
+from babelshelf.core.rows import LEVEL
 from babelshelf.text.keys import keys
 
 LEVEL_END = "\x1f"  # separates levels while paths are compared: no key contains it
@@ -78,7 +79,7 @@ def _with_path(candidates: pl.DataFrame) -> pl.DataFrame:
 
 def category_levels(path: pl.Expr) -> pl.Expr:
     """The levels of a category path, separated by " > " or by a comma without a space after it."""
-    ended = path.str.replace_all(" > ", f" {LEVEL_END}", literal=True)  # a comma before it keeps its space
+    ended = path.str.replace_all(LEVEL, f" {LEVEL_END}", literal=True)  # a comma before it keeps its space
     protected = ended.str.replace_all(", ", NO_LEVEL_END, literal=True)
     commas = protected.str.replace_all(",", LEVEL_END, literal=True)
     return commas.str.replace_all(NO_LEVEL_END, ", ", literal=True).str.split(LEVEL_END)

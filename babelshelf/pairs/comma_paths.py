@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-SEPARATOR = " > "
+from babelshelf.core.rows import LEVEL
+
 TIGHT = re.compile(r",(?! )")
 
 
@@ -21,7 +22,7 @@ class Levels:
     """The tree of a set of paths.
 
     Attributes:
-        texts: each path with `SEPARATOR` between its levels.
+        texts: each path with `LEVEL` between its levels.
         counts: `paths`; `comma_in_name`, paths with a name that holds a comma; `ambiguous`, paths with a comma that can
             be read both ways, which is taken as part of a name; `merged`, paths whose text another path has too.
     """
@@ -36,7 +37,7 @@ def rebuild(paths: Collection[str]) -> Levels:
     tight = sum(path.count(",") for path in paths) - spaced
     split = _by_commas(paths) if tight >= spaced else _by_tree(paths)
     found = {path: split(path) for path in paths}
-    texts = {path: SEPARATOR.join(levels) or path for path, (levels, _) in found.items()}
+    texts = {path: LEVEL.join(levels) or path for path, (levels, _) in found.items()}
     counts = {
         "paths": len(paths),
         "comma_in_name": sum(any("," in level for level in levels) for levels, _ in found.values()),

@@ -104,9 +104,8 @@ def detect_dialect(
         return {**plain, "skip_lines": 0, "header": list(header)}, []
     guesses = _guesses(path, parse, parses)
     dialect = parse.dialect
-    if quote is None and dialect.quote:
-        guesses += _question_of_quotes(path, parse, _parse(text, replace(dialect, quote=""), whole=whole))
     if quote is None:
+        guesses += _question_of_quotes(path, parse, _parse(text, replace(dialect, quote=""), whole=whole))
         guesses += _refused_quotes(path, parse)
     if escape is None and ESCAPED.search(text + later):
         start = "".join(text.splitlines(keepends=True)[: parse.skipped + 1])
@@ -114,6 +113,8 @@ def detect_dialect(
         guesses += more
         if dialect != parse.dialect:
             parse = _parse(text, dialect, whole=whole)
+    if quote is None and "\\" in text:
+        guesses += _rival_quotes(path, text, parse, escape, whole=whole)
     how: dict[str, Any] = {"delimiter": dialect.delimiter, "quote": dialect.quote, "escape": dialect.escape}
     if header:
         if len(header) != parse.width:
@@ -143,6 +144,8 @@ def _best_quote(text: str, mark: str, known: str | None, known_quote: str | None
 def _question_of_quotes(path: Path, parse: Parse, plain: Parse) -> list[Guess]:
     """A question where quotes are around few cells of a column, and none needs them: they may be part of the text."""
     quote = parse.dialect.quote
+    if not quote:
+        return []
     needless = []
     for cells in zip(*plain.rows, strict=True):
         quoted = {cell for cell in cells if len(cell) > 1 and cell[0] == cell[-1] == quote}
@@ -156,6 +159,23 @@ def _question_of_quotes(path: Path, parse: Parse, plain: Parse) -> list[Guess]:
     reason = f"those of [{needless[0][:LONGEST]}], which needs none, may be part of the text"
     option = "--quote '\"' or --quote none" if quote == '"' else '--quote "\'" or --quote none'
     return [Guess("quotes", "around cells", Outcome.UNSURE, reason=reason, option=option, where=str(path))]
+
+
+def _rival_quotes(path: Path, text: str, parse: Parse, escape: str | None, *, whole: bool) -> list[Guess]:
+    """A question where another quote gives other cells and as many, with backslashes that escape or not."""
+    mark = re.escape(parse.dialect.delimiter)
+    for quote in ('"', "'"):
+        if quote == parse.dialect.quote or not re.search(rf"(?:^|{mark}){quote}", text, re.MULTILINE):
+            continue  # no cell is in such quotes
+        for other in ("", "\\") if escape is None else (escape,):
+            rival = _parse(text, Dialect(parse.dialect.delimiter, quote, other), whole=whole)
+            if not (other or parse.dialect.escape) or (rival.fits, rival.width) < (parse.fits, parse.width):
+                continue
+            for before, after in _differences(parse, rival):
+                reason = f"the text [{before[:LONGEST]}] may stand for [{after[:LONGEST]}], with other quotes"
+                option = "--quote '\"', --quote \"'\" or --quote none, and --escape '\\' or --escape none"
+                return [Guess("quotes", "as they are", Outcome.UNSURE, 1.0, reason, (), option, str(path))]
+    return []
 
 
 def _refused_quotes(path: Path, parse: Parse) -> list[Guess]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from babelshelf.core.errors import InputError
+from babelshelf.core.rows import SPLITS
 
 if TYPE_CHECKING:
     from babelshelf.pairs.params import FileParams
@@ -56,7 +57,6 @@ DATA_WORDS = (
     "label",
     "00",
 )  # of files without a suffix
-SPLITS = ("train", "dev", "test")
 PARTITION = re.compile(r"([^=/]+)=(.*)")  # a folder of Hive: NAME=VALUE
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from babelshelf.core.errors import InputError
+from babelshelf.core.rows import LEVEL
 from babelshelf.pairs.csv_reader import Blocks, read_lines
 from babelshelf.pairs.numbering import SHOWN
 from babelshelf.pairs.text_stream import TextStream
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 SAMPLED = 1000  # records that are looked into for names of keys
 NOT_JSON = "not_json"
-LEVELS = " > "  # between the levels of a path that is a list
 CHUNK = 1 << 20  # bytes of an array that are decoded at a time
 ROWS = 1 << 16  # of a block of an array
 FEW_ROWS = 10_000
@@ -115,7 +115,7 @@ def joined_levels(value: Any, role: str, where: str, name: str) -> str:  # noqa:
     """The text of a list of levels; raise InputError where it is none, or of no candidate."""
     is_path = role.isdecimal() or role.startswith(("candidate", "kept."))  # a number: of a sample of all columns
     if isinstance(value, list) and all(type(level) is str for level in value) and is_path:
-        return LEVELS.join(level.strip() for level in value if level.strip())
+        return LEVEL.join(level.strip() for level in value if level.strip())
     if role.isdecimal():
         return json.dumps(value, ensure_ascii=False)
     what = "an object" if isinstance(value, dict) else "a list"

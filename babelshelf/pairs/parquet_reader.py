@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from babelshelf.core.errors import InputError
+from babelshelf.core.rows import LEVEL
 from babelshelf.pairs.csv_reader import Blocks
-from babelshelf.pairs.json_reader import LEVELS
 from babelshelf.pairs.text_stream import packing
 
 FEW = 10_000  # rows
@@ -44,7 +44,7 @@ def _as_text(path: Path, role: str, name: str, kind: pl.DataType) -> pl.Expr:
     is_path = role.isdecimal() or role.startswith(("candidate", "kept."))  # a number: of a sample of all columns
     if isinstance(kind, pl.List) and kind.inner in {pl.String(), pl.Categorical()} and is_path:
         levels = column.cast(pl.List(pl.String)).list.eval(pl.element().str.strip_chars())
-        return levels.list.eval(pl.element().filter(pl.element() != "")).list.join(LEVELS)
+        return levels.list.eval(pl.element().filter(pl.element() != "")).list.join(LEVEL)
     if kind.is_nested() or kind == pl.Object:
         if role.isdecimal():
             return pl.lit(None, pl.String)

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from babelshelf.core.errors import InputError
+from babelshelf.core.rows import HELD_OUT
 from babelshelf.pairs.rows import CODED
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 GOLDEN = (5**0.5 - 1) / 2
 CONFLICT, DUPLICATE, LEAK, HOLDOUT = "conflict", "duplicate", "leak", "holdout_language"
 PAIR = ["task", "language", "query", "candidate"]
-HELD_OUT = ("dev", "test")
 RANK = {"train": 0, "dev": 1, "test": 2}  # where rows of a group disagree, the last one wins: a leak is out of train
 KEPT = pl.col("drop").is_null()
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from babelshelf.core.errors import InputError
-from babelshelf.core.rows import ROW_SCHEMA
+from babelshelf.core.rows import ROW_SCHEMA, SPLITS
 from babelshelf.pairs.dropped_rows import PROBLEMS, bad_rows, counted, described
 from babelshelf.pairs.encodings import check_scripts
-from babelshelf.pairs.folders import SPLITS
 from babelshelf.pairs.rows import CODED, as_texts, read_task
 from babelshelf.pairs.splits import KEPT, PAIR, both_labels, settle
 from babelshelf.prepare import random_negatives

@@ -1,4 +1,4 @@
-"""Symmetric label noise: the same share of both classes is flipped; both sources can give it to their train rows."""
+"""Symmetric label noise: the same share of both classes is flipped; simulated sources give it to their train rows."""
 
 from __future__ import annotations
 

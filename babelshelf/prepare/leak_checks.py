@@ -21,10 +21,10 @@ def check(marketplace: Marketplace) -> None:
     """Check all that later stages rely on.
 
     Raises:
-        InputError: a row breaks the data contract (`tables.check_rows`, `unlabelled.check_unlabelled`), an id is there
-            twice, a language is unknown, a train row has no label or a candidate that is not for training, a group is
-            in two splits, a query of dev or test is in train or in the unlabelled texts; the message names the first
-            offenders.
+        InputError: a row breaks the data contract (`core.rows.check_rows`,
+            `tables.prediction_sets.check_unlabelled`), an id is there twice, a language is unknown, a train row has no
+            label or a candidate that is not for training, a group is in two splits, a query of dev or test is in train
+            or in the unlabelled texts; the message names the first offenders.
     """
     for task, data in marketplace.tasks.items():
         for split, table in (("train", data.train), ("dev", data.dev), ("test", data.test)):

@@ -33,11 +33,12 @@ class TaskData:
     """One task's data.
 
     Attributes:
-        train, dev, test: tables of `tables.ROW_SCHEMA`, origin `original`, or `negative` for random negatives.
+        train, dev, test: tables of `core.rows.ROW_SCHEMA`, origin `original`, or `negative` for random negatives.
         candidates: columns `candidate` (unique) and `in_train` (bool: it may be mined as a training negative; a
             candidate of dev or test alone may not, or it would be known by label 0).
         truth: see `Truth`.
-        unlabelled: rows to predict, `unlabelled.UNLABELLED_SCHEMA`; none where the source has no prediction sets.
+        unlabelled: rows to predict, of `tables.prediction_sets.UNLABELLED_SCHEMA`; none where the source has no
+            prediction sets.
     """
 
     train: pl.DataFrame

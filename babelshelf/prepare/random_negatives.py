@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from babelshelf.pairs.folders import SPLITS
+from babelshelf.core.rows import SPLITS
 from babelshelf.pairs.rows import CODED
 from babelshelf.pairs.splits import KEPT
 from babelshelf.text.keys import each_once, keys

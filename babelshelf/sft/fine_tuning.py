@@ -53,7 +53,7 @@ def fine_tune(
     """Fine-tune the base model on labelled rows.
 
     Args:
-        rows: a table of `tables.ROW_SCHEMA`, all labelled.
+        rows: a table of `core.rows.ROW_SCHEMA`, all labelled.
         base: folder of the base model and its tokenizer.
         template: of the prompts.
         settings: adapter, prompt length, schedule.

@@ -111,7 +111,7 @@ def read_config(file: Path) -> BaseConfig:
 
 @contextmanager
 def shared_work(stage: str, *parts: object) -> Iterator[Path]:
-    """`fingerprint.partial_work` for all processes: the main one locks and removes the folder, the others are told it.
+    """`core.partial_work.partial_work` for all processes: the main one locks and removes the folder.
 
     With several processes nobody waits for another run of the same work, since those that wait for the main one would
     give up in the meantime (after accelerate's time limit, in the middle of a queue).

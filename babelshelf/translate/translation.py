@@ -60,7 +60,7 @@ def translate_rows(
     """Add translated rows to a training set.
 
     Args:
-        rows: the training set, `tables.ROW_SCHEMA`.
+        rows: the training set, `core.rows.ROW_SCHEMA`.
         held_out: keys (`text.key`) of the queries of dev and test of all tasks: no translation may equal one.
         translator: the backend.
         cache: where translations are kept as they come.
@@ -170,7 +170,7 @@ def _identify(texts: list[str], rules: Rules) -> list[Identification | None]:
 
 
 def assemble(planned: pl.DataFrame, checked: pl.DataFrame) -> pl.DataFrame:
-    """Rows (`tables.ROW_SCHEMA`) of the planned ones whose query's translation passed, in the plan's order."""
+    """Rows (`core.rows.ROW_SCHEMA`) of the planned ones whose query's translation passed, in the plan's order."""
     passed = checked.filter(pl.col("reason").is_null()).select(*REQUEST, "translation")
     return (
         planned.join(passed, on=REQUEST, how="inner", maintain_order="left")

@@ -49,9 +49,9 @@ def data(*, shops: Path, taxonomy: Path, out: Path, seeds: str) -> None:
         write_rows(folder / "dev.parquet", loaded.dev)
         write_rows(folder / "test.parquet", loaded.test)
         for seed in _numbers(seeds):
-            kitchen = recipes.Kitchen(loaded, encoder, folder, seed)
+            inputs = recipes.RecipeInputs(loaded, encoder, folder, seed)
             for recipe, make in recipes.recipes(loaded).items():
-                rows = make(kitchen)
+                rows = make(inputs)
                 write_rows(folder / f"{recipe}-{seed}.parquet", rows)
                 share = float(rows["label"].cast(pl.Float64).mean())  # type: ignore[arg-type]
                 click.echo(f"{name} {recipe} seed {seed}: {rows.height} rows, positive share {share:.2f}")

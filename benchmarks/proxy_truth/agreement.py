@@ -1,9 +1,8 @@
 """Whether two models agree on what a recipe gains, from the results' file, with its uncertainty.
 
-A gain has two sources of variance. The query groups of test: AP in draws of them, the same for all runs. The seed: its
-variance is pooled over a model's recipes on a data set, and a Student t of as many degrees of freedom, times the
-standard error of the mean over seeds, is added to each draw. Intervals are percentiles of the draws. Where seeds differ
-more under one recipe than under others, its interval is too narrow and those of the others are too wide.
+A gain's interval is that of `babelshelf.evaluate.seeds`, for test queries and seeds. The agreement of two models has no
+such interval: it is computed in draws, of test's query groups and, by Student's t with the degrees of freedom of the
+seeds' variance, of what the mean over seeds may be off by. The classifier without added rows is the same for all seeds.
 """
 
 from __future__ import annotations
@@ -16,14 +15,21 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import kendalltau, spearmanr
 
+from babelshelf.evaluate.bootstrap import Sample, mean_sample
+from babelshelf.evaluate.metric_names import RESAMPLED
+from babelshelf.evaluate.seeds import Comparison, mean_gain
 from benchmarks.proxy_truth.data_sets import NONE
+from benchmarks.proxy_truth.results import AVERAGE_PRECISION
 
 Floats = npt.NDArray[np.float64]
 Result = dict[str, Any]
 
 METRICS = {"ap": "all languages", "ap_absent": "absent languages"}
 CLASSIFIER = "classifier"
+PLACE = RESAMPLED.index(AVERAGE_PRECISION)
+CONFIDENCE = 0.95
 INTERVAL = (2.5, 97.5)
+REPEATS = 10  # of each draw of query groups, with other draws of the seeds
 SEED = 1
 
 
@@ -34,54 +40,63 @@ class Gains:
     Attributes:
         recipes: their names, without `none`.
         value: shape (recipes,).
+        bounds: ends of the intervals, shape (2, recipes).
         draws: shape (draws, recipes).
         level: AP in per cent of `none`.
     """
 
     recipes: list[str]
     value: Floats
+    bounds: Floats
     draws: Floats
     level: float
-
-    @property
-    def bounds(self) -> Floats:
-        """Ends of the intervals, shape (2, recipes)."""
-        ends: Floats = np.percentile(self.draws, INTERVAL, axis=0)
-        return ends
 
     def of(self, recipes: Sequence[str]) -> Gains:
         """Those of some recipes."""
         places = [self.recipes.index(recipe) for recipe in recipes]
-        return Gains(list(recipes), self.value[places], self.draws[:, places], self.level)
+        return Gains(list(recipes), self.value[places], self.bounds[:, places], self.draws[:, places], self.level)
 
 
 def gains(results: Sequence[Result], metric: str) -> Gains:
-    """Gains of one model on one data set, of the recipes that were run."""
-    by_recipe: dict[str, list[Result]] = {}
+    """Gains of one model on one data set, of the recipes that were run with the seeds of `none`."""
+    by_recipe: dict[str, dict[int, Sample]] = {}
     for result in results:
-        by_recipe.setdefault(result["recipe"], []).append(result)
-    recipes = [recipe for recipe in by_recipe if recipe != NONE]
-    names = [NONE, *recipes]
-    values = {name: np.array([run[metric] for run in by_recipe[name]]) for name in names}
-    draws = {name: np.mean([run[f"{metric}_draws"] for run in by_recipe[name]], axis=0) for name in names}
+        by_recipe.setdefault(result["recipe"], {})[result["seed"]] = _sample(result, metric)
+    base = by_recipe.pop(NONE)
+    pairs = {
+        recipe: Comparison([base[seed] for seed in sorted(base)], [runs[seed] for seed in sorted(base)])
+        for recipe, runs in by_recipe.items()
+        if runs.keys() >= base.keys()
+    }
+    found = [mean_gain(pair, CONFIDENCE)[AVERAGE_PRECISION] for pair in pairs.values()]
     rng = np.random.default_rng([SEED, *metric.encode()])
-    noise = _seed_noise(list(values.values()), len(draws[NONE]), rng)
-    noisy = {name: draws[name] + one for name, one in zip(names, noise, strict=True)}
+    draws = [_draws(pair, rng) for pair in pairs.values()]
     return Gains(
-        recipes,
-        100 * np.array([values[recipe].mean() - values[NONE].mean() for recipe in recipes]),
-        100 * np.stack([noisy[recipe] - noisy[NONE] for recipe in recipes], axis=1),
-        100 * float(values[NONE].mean()),
+        list(pairs),
+        100 * np.array([one.value for one in found]),
+        100 * np.array([[one.low for one in found], [one.high for one in found]]),
+        100 * np.stack(draws, axis=1),
+        100 * float(mean_sample(list(base.values())).value[PLACE]),
     )
 
 
-def _seed_noise(values: Sequence[Floats], draws: int, rng: np.random.Generator) -> list[Floats]:
-    """For each recipe, draws of what its mean over seeds may be off by."""
-    freedom = sum(len(one) - 1 for one in values)
-    if not freedom:
-        return [np.zeros(draws) for _ in values]
-    pooled = np.sqrt(sum(((one - one.mean()) ** 2).sum() for one in values) / freedom)
-    return [pooled / np.sqrt(len(one)) * rng.standard_t(freedom, draws) for one in values]
+def _sample(result: Result, metric: str) -> Sample:
+    """A run as `babelshelf.evaluate` has it, with average precision alone."""
+    value = np.full(len(RESAMPLED), np.nan)
+    draws = np.full((len(RESAMPLED), len(result[f"{metric}_draws"])), np.nan)
+    value[PLACE], draws[PLACE] = result[metric], result[f"{metric}_draws"]
+    return Sample(value, draws)
+
+
+def _draws(pair: Comparison, rng: np.random.Generator) -> Floats:
+    """Draws of a mean gain: of query groups, `REPEATS` times each, and of what the seeds add."""
+    seeds = len(pair.a)
+    of_queries = np.tile(mean_sample(pair.b).draws[PLACE] - mean_sample(pair.a).draws[PLACE], REPEATS)
+    if seeds == 1:
+        return of_queries
+    deviation = pair.by_seed(AVERAGE_PRECISION).std(ddof=1)
+    noise: Floats = deviation / np.sqrt(seeds) * rng.standard_t(seeds - 1, len(of_queries))
+    return of_queries + noise
 
 
 @dataclass(frozen=True)
@@ -151,11 +166,14 @@ def _levels(data: str, results: Sequence[Result]) -> Iterator[str]:
 
 
 def mean_and_deviation(values: Sequence[float]) -> str:
-    """Of shares, in per cent; the deviation over seeds is that of a sample. Without a value, a dash."""
+    """Of shares, in per cent; the deviation is that of a sample, and left out where all seeds give the same.
+
+    Without a value it is a dash.
+    """
     if not values:
         return "–"
     mean = f"{100 * np.mean(values):.1f}"
-    return mean if len(values) < 2 else f"{mean} ± {100 * np.std(values, ddof=1):.1f}"
+    return mean if len(set(values)) < 2 else f"{mean} ± {100 * np.std(values, ddof=1):.1f}"
 
 
 def _gains(title: str, results: Sequence[Result], metric: str) -> Iterator[str]:

@@ -61,7 +61,7 @@ class LoraModel:
     def scores(self, train: pl.DataFrame | None, rows: pl.DataFrame, seed: int) -> np.ndarray:
         """See `Model`."""
         if train is None:
-            return self._scored(self._zero_shot(), rows)
+            return self._zero_shot(rows)
         template = load_template(Path("prompts", TEMPLATES["sft"], f"{TASK}.txt"))
         with tempfile.TemporaryDirectory(dir=self._work) as folder:
             trained = fine_tune(
@@ -76,12 +76,16 @@ class LoraModel:
             del trained
             return self._scored(Path(folder, "model"), rows)
 
-    def _zero_shot(self) -> Path:
-        """The base itself as a model to score with."""
+    def _zero_shot(self, rows: pl.DataFrame) -> np.ndarray:
+        """p(yes) of the base itself, by a folder of links, as the base's own is not ours to write into."""
         source = load_template(Path("prompts", TEMPLATES["zero-shot"], f"{TASK}.txt")).source
         prompt = {"template": source, "max_length": MAX_LENGTH}
-        (self._base / "prompt.json").write_text(json.dumps(prompt), encoding="utf-8")
-        return self._base
+        with tempfile.TemporaryDirectory(dir=self._work) as folder:
+            for file in self._base.iterdir():
+                Path(folder, file.name).symlink_to(file.resolve())
+            Path(folder, "prompt.json").unlink(missing_ok=True)
+            Path(folder, "prompt.json").write_text(json.dumps(prompt), encoding="utf-8")
+            return self._scored(Path(folder), rows)
 
     def _scored(self, model: Path, rows: pl.DataFrame) -> np.ndarray:
         with load_scorer(self._base, model, self._scoring) as scorer, tempfile.TemporaryDirectory() as done:

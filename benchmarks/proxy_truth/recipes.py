@@ -39,7 +39,7 @@ SEED_TEXT = b"recipes"
 
 
 @dataclass(frozen=True)
-class Kitchen:
+class RecipeInputs:
     """What the recipes are made with.
 
     Attributes:
@@ -60,78 +60,78 @@ class Kitchen:
         return np.random.default_rng([self.seed, *SEED_TEXT])
 
 
-Recipe = Callable[[Kitchen], pl.DataFrame]
+Recipe = Callable[[RecipeInputs], pl.DataFrame]
 
 
-def half(kitchen: Kitchen) -> pl.DataFrame:
+def half(inputs: RecipeInputs) -> pl.DataFrame:
     """Half of the labels: of the query groups, at random."""
-    train = kitchen.data.train
+    train = inputs.data.train
     groups = train["group"].unique().sort().to_numpy()
-    kept = kitchen.random.permutation(groups)[: len(groups) // 2]
+    kept = inputs.random.permutation(groups)[: len(groups) // 2]
     return train.filter(pl.col("group").is_in(kept.tolist()))
 
 
-def flipped(kitchen: Kitchen) -> pl.DataFrame:
+def flipped(inputs: RecipeInputs) -> pl.DataFrame:
     """A fifth of the labels turned around, at random."""
-    train = kitchen.data.train
-    wrong = kitchen.random.permutation(train.height) < round(FLIPPED * train.height)
+    train = inputs.data.train
+    wrong = inputs.random.permutation(train.height) < round(FLIPPED * train.height)
     return train.with_columns(label=pl.when(pl.Series(wrong)).then(1 - pl.col("label")).otherwise("label"))
 
 
-def translated(kitchen: Kitchen) -> pl.DataFrame:
+def translated(inputs: RecipeInputs) -> pl.DataFrame:
     """With queries translated by the data set's glossary."""
-    data = kitchen.data
+    data = inputs.data
     values = read(Path("params.yaml"))
     values["translate"] |= {"languages": data.translated, "sources": data.train["language"].unique().sort().to_list()}
     values["tasks"][TASK]["translate"] = {"rows_per_language": TRANSLATED_ROWS}
     settings = section(TranslateParams, values, "translate", TASK)
-    glossary = kitchen.work / "glossary.tsv"
+    glossary = inputs.work / "glossary.tsv"
     data.glossary.write_csv(glossary, separator="\t", quote_style="never")
-    cache: WorkCache[str] = WorkCache(kitchen.work / "translations")
+    cache: WorkCache[str] = WorkCache(inputs.work / "translations")
     translator = lexicon.load(settings, glossary)
     return translate_rows(
-        data.train, data.held_out, translator=translator, cache=cache, settings=settings, seed=kitchen.seed
+        data.train, data.held_out, translator=translator, cache=cache, settings=settings, seed=inputs.seed
     ).rows
 
 
-def with_negatives(window: tuple[int, int], kitchen: Kitchen, rows: pl.DataFrame | None = None) -> pl.DataFrame:
+def with_negatives(window: tuple[int, int], inputs: RecipeInputs, rows: pl.DataFrame | None = None) -> pl.DataFrame:
     """With negatives of a window of ranks, half as many as positives."""
-    rows = kitchen.data.train if rows is None else rows
+    rows = inputs.data.train if rows is None else rows
     share = float(rows["label"].cast(pl.Float64).mean())  # type: ignore[arg-type]
     settings = load(MineNegativesParams, "mine_negatives", TASK).model_copy(
         update={"rank_window": window, "positive_share": share / (1 + share / 2)}
     )
 
     def embed(texts: list[str], prompt: str) -> np.ndarray:
-        return cached_vectors(texts, kitchen.encoder, kitchen.work / "vectors", prompt)
+        return cached_vectors(texts, inputs.encoder, inputs.work / "vectors", prompt)
 
-    return concat(rows, mine(rows, kitchen.data.candidates, embed, settings, kitchen.seed).rows)
+    return concat(rows, mine(rows, inputs.data.candidates, embed, settings, inputs.seed).rows)
 
 
-def far(kitchen: Kitchen) -> pl.DataFrame:
+def far(inputs: RecipeInputs) -> pl.DataFrame:
     """With negatives of the farthest fifth of the candidates."""
-    count = len(kitchen.data.candidates)
-    return with_negatives((int(FAR * count), count), kitchen)
+    count = len(inputs.data.candidates)
+    return with_negatives((int(FAR * count), count), inputs)
 
 
-def with_usual_negatives(kitchen: Kitchen) -> pl.DataFrame:
+def with_usual_negatives(inputs: RecipeInputs) -> pl.DataFrame:
     """Translations where there is a glossary, then negatives of the paper's window."""
-    return with_negatives(USUAL, kitchen, translated(kitchen) if kitchen.data.glossary is not None else None)
+    return with_negatives(USUAL, inputs, translated(inputs) if inputs.data.glossary is not None else None)
 
 
-def all_steps(kitchen: Kitchen) -> pl.DataFrame:
+def all_steps(inputs: RecipeInputs) -> pl.DataFrame:
     """Translations, negatives, and the filter by the classifier's out-of-fold scores."""
-    rows = with_usual_negatives(kitchen)
+    rows = with_usual_negatives(inputs)
     settings = load(ClassifierParams, "classifier", TASK)
-    features = training_features(rows, kitchen.encoder, kitchen.work / "vectors")
+    features = training_features(rows, inputs.encoder, inputs.work / "vectors")
     examples = Examples(features, rows["label"], rows["group"])
-    p_yes = fit_with_folds(examples, settings, kitchen.seed).out_of_fold
+    p_yes = fit_with_folds(examples, settings, inputs.seed).out_of_fold
     scores = rows.select("id", p_yes=pl.Series(p_yes))
     return filter_rows(rows, scores, no_truth(), load(FilterParams, "filter", TASK)).kept
 
 
 RECIPES: dict[str, Recipe] = {
-    NONE: lambda kitchen: kitchen.data.train,
+    NONE: lambda inputs: inputs.data.train,
     "flipped": flipped,
     "half": half,
     "near": partial(with_negatives, NEAR),

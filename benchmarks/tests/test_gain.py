@@ -20,6 +20,7 @@ def answers(seed: int, prefix: str = "qc") -> pl.DataFrame:
         {
             "id": [f"{prefix}-{i}" for i in range(60)],
             "group": [f"{i // 3}" for i in range(60)],
+            "query": [f"{i // 3}" for i in range(60)],
             "language": "en",
             "label": (np.random.default_rng(0).random(60) < 0.6).astype(np.int8),
             "p_yes": p_yes,

@@ -35,7 +35,7 @@ def test_gains_are_over_none_and_in_points() -> None:
 def test_the_interval_grows_with_the_deviation_over_seeds() -> None:
     widths = []
     for spread in (0.001, 0.02):
-        lines = [*runs("lm", "none", [0.8 - spread, 0.8 + spread]), *runs("lm", "far", [0.8 - spread, 0.8 + spread])]
+        lines = [*runs("lm", "none", [0.8 - spread, 0.8 + spread]), *runs("lm", "far", [0.8 + spread, 0.8 - spread])]
         low, high = agreement.gains(lines, "ap").bounds[:, 0]
         widths.append(high - low)
     assert widths[1] > 10 * widths[0]
@@ -103,11 +103,11 @@ def test_a_cut_keeps_groups_whole_and_their_order() -> None:
 def test_half_and_flipped_change_what_they_say() -> None:
     rows = table(50)
     data = data_sets.DataSet(rows, rows, rows, [], rows["query"], None, [])
-    kitchen = recipes.Kitchen(data, encoder=None, work=Path(), seed=1)  # type: ignore[arg-type]
-    wrong = recipes.flipped(kitchen)
+    inputs = recipes.RecipeInputs(data, encoder=None, work=Path(), seed=1)  # type: ignore[arg-type]
+    wrong = recipes.flipped(inputs)
     assert int((wrong["label"] != rows["label"]).sum()) == 20
     assert wrong.drop("label").equals(rows.drop("label"))
-    kept = recipes.half(kitchen)
+    kept = recipes.half(inputs)
     assert kept["group"].n_unique() == 25
     assert kept.height == 50
     assert "translated" not in recipes.recipes(data)

@@ -9,7 +9,8 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
-from babelshelf.base_model.matching_questions import LEVELS, Questions, matching_questions
+from babelshelf.base_model.matching_questions import Questions, matching_questions
+from babelshelf.core.rows import LEVEL
 from babelshelf.text.keys import key
 
 RNG = random.Random(7)
@@ -34,7 +35,7 @@ def made(seed: int = 1, *, count: int = 300) -> list[Questions]:
 
 def asked_for(one: Questions) -> set[str]:
     """Words that the text has to offer: a path's last level, or a title."""
-    return set(key(one.text.split(LEVELS)[-1]).split())
+    return set(key(one.text.split(LEVEL)[-1]).split())
 
 
 def test_the_answer_is_yes_just_where_all_words_asked_for_are_in_the_text() -> None:
@@ -51,13 +52,13 @@ def test_about_half_of_the_answers_are_yes() -> None:
 
 
 def test_only_a_path_is_asked_about_among_words_of_other_queries() -> None:
-    with_others = {LEVELS in one.text for one in made() for query in one.queries if set(BESIDE) & set(query.split())}
+    with_others = {LEVEL in one.text for one in made() for query in one.queries if set(BESIDE) & set(query.split())}
     assert with_others == {True}
 
 
 def test_paths_and_titles_are_equally_many_and_each_has_all_its_questions() -> None:
     texts = made(count=100)
-    assert sum(LEVELS in one.text for one in texts) == 50
+    assert sum(LEVEL in one.text for one in texts) == 50
     assert all(len(one.queries) == len(one.answers) == 5 for one in texts)
 
 

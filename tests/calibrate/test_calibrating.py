@@ -40,7 +40,7 @@ def test_scores_that_are_all_0_give_yes_to_everything() -> None:
 @pytest.mark.parametrize("method", ["shared", "per_language", "logistic"])
 def test_the_written_calibration_gives_the_written_f1(tmp_path: Path, method: str) -> None:
     generator = np.random.default_rng(1)
-    rows = simulated(generator, 200, 2, intercept=1)
+    rows = simulated(generator, 100, 2, intercept=1)
     close = 0.5 + 2e-6 * rows["p_yes"].to_numpy()  # closer to each other than the digits of a metric
     for table in (rows, rows.with_columns(p_yes=close)):
         write_json(tmp_path / "qc.json", calibrate(table, params(method), 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from babelshelf.calibrate.cross_validation import cross_validated, f1, simplest
 from babelshelf.calibrate.methods import logistic, per_language
@@ -12,7 +13,6 @@ from babelshelf.calibrate.params import METHODS
 from babelshelf.calibrate.thresholds import best_threshold
 from babelshelf.tables.calibration import Calibration, Recalibration
 from babelshelf.tables.predictions import arrays
-from tests.helpers import dev_rows
 from tests.helpers.dev_rows import dev, params, simulated
 
 
@@ -55,25 +55,22 @@ def test_the_recalibration_is_the_one_that_was_simulated() -> None:
     assert (recalibrated["p_yes"] - recalibrated["p_true"]).abs().max() > 0.1
 
 
-def test_the_penalty_draws_languages_to_the_shared_recalibration_and_leaves_that_free() -> None:
-    generator = np.random.default_rng(4)
-    rows = simulated(generator, 2000, 4, intercept=1)
-    rows = rows.with_columns(p_yes=dev_rows.logistic(2 * np.log(rows["p_yes"] / (1 - rows["p_yes"])).to_numpy() + 1))
+def test_the_penalty_draws_languages_to_platt_scaling_of_all_rows() -> None:
+    rows = simulated(np.random.default_rng(4), 1000, 4, intercept=1)
     loose, tight = logistic.recalibration(rows, 0.1), logistic.recalibration(rows, 1e4)
     assert loose is not None
     assert tight is not None
+    assert tight.recalibration is not None
 
     def spread(found: Calibration) -> float:
         return float(np.std([own.intercept for own in found.recalibrations.values()]))
 
     assert spread(loose) > 0.3
-    assert spread(tight) < 0.02
-    platt = logistic.recalibration(rows.with_columns(language=pl.lit("all")), 1e4)
-    assert platt is not None
-    assert tight.recalibration is not None
-    assert platt.recalibration is not None
-    assert tight.recalibration.slope == pytest.approx(platt.recalibration.slope, abs=0.01)
-    assert 0.3 < platt.recalibration.slope < 0.6  # logits were doubled
+    assert spread(tight) < 0.1 * spread(loose)
+    logits = np.log(rows["p_yes"] / (1 - rows["p_yes"])).to_numpy()
+    platt = LogisticRegression(C=1e9).fit(logits[:, None], rows["label"])
+    assert tight.recalibration.slope == pytest.approx(platt.coef_[0, 0], abs=0.02)
+    assert tight.recalibration.intercept == pytest.approx(platt.intercept_[0], abs=0.02)
 
 
 def test_a_language_without_dev_rows_takes_the_shared_recalibration() -> None:
@@ -88,13 +85,12 @@ def test_a_language_without_dev_rows_takes_the_shared_recalibration() -> None:
 
 
 def test_a_language_whose_order_would_be_turned_around_has_no_recalibration_of_its_own() -> None:
-    rows = two_languages().with_columns(
-        p_yes=pl.when(pl.col("language") == "de").then(0.9 - pl.col("p_yes")).otherwise("p_yes")
+    rows = simulated(np.random.default_rng(2), 500, 3, intercept=0).with_columns(
+        p_yes=pl.when(pl.col("language") == "l1").then(1 - pl.col("p_yes")).otherwise("p_yes")
     )
-    few = pl.concat([rows.filter(pl.col("language") == "de").head(200), rows.filter(pl.col("language") == "en")])
-    found = logistic.recalibration(few, 0.1)
+    found = logistic.recalibration(rows, 0.1)
     assert found is not None
-    assert list(found.recalibrations) == ["en"]
+    assert list(found.recalibrations) == ["l0", "l2"]
 
 
 @pytest.mark.parametrize("case", ["one label", "equal scores", "scores that fall with the label"])

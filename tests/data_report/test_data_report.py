@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from babelshelf.core.files import read_json, write_json
 from babelshelf.core.params import read as read_params
 from babelshelf.core.params import section
-from babelshelf.core.rows import ROW_SCHEMA, write_csv, write_rows, write_table
+from babelshelf.core.rows import ROW_SCHEMA, SPLITS, write_csv, write_rows, write_table
 from babelshelf.data_report import languages, pairs, queries, texts
-from babelshelf.data_report.tables import SPLITS, TaskTables
+from babelshelf.data_report.tables import TaskTables
 from babelshelf.page.document import Table
 from babelshelf.pairs import splits
 from babelshelf.pairs.dropped_rows import DROPPED_SCHEMA, MISSING_CANDIDATE, MISSING_LABEL, PROBLEMS

@@ -229,14 +229,16 @@ def test_a_killed_stage_goes_on_and_ends_as_if_undisturbed(built: Workspace, wor
 # --- classifiers ---
 
 OF_CLASSIFIERS = {
-    *("prepare", "base_model@embedder", "translate@qc", "mine_negatives@qc", "classifier@negatives-qc"),
-    *("score_train@qc", "filter@qc", "classifier@filtered-qc", "classifier@original-qi", "summarize"),
+    *("classifier@negatives-qc", "score_train@qc", "filter@qc", "classifier@filtered-qc", "classifier@original-qi"),
     *(f"{stage}@{task}" for stage in ("score", "calibrate", "evaluate") for task in ("qc", "qi")),
+    "summarize",
 }
+OF_LMS = ("base_model@lm", "sft@negatives-qc", "sft@filtered-qc", "sft@negatives-qi")
 
 
-def test_a_recipe_of_classifiers_trains_no_lm(unbuilt: Workspace, tmp_path: Path) -> None:
-    workspace = unbuilt.copy(tmp_path / "repository")
+def test_a_recipe_of_classifiers_needs_no_lm(workspace: Workspace) -> None:
+    for stage in OF_LMS:
+        workspace.forget(stage)  # it would run, were anything of it needed
     workspace.set_params("""
     tasks:
       qc: {method: classifier, filter_method: classifier}

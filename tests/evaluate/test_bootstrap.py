@@ -26,6 +26,7 @@ def predictions(n: int = 600, *, per_group: int = 3, signal: float = 0.3, seed: 
             "id": [f"{i:05}" for i in range(n)],
             "language": ["de" if i % 2 else "en" for i in range(n)],
             "group": [f"g{i // per_group}" for i in range(n)],
+            "query": [f"q{i // per_group}" for i in range(n)],
             "label": label.astype(np.int8),
             "p_yes": p_yes,
         }
@@ -79,7 +80,9 @@ def test_a_metric_that_is_not_defined_has_no_interval_and_no_difference() -> Non
 
 
 def test_a_resample_without_a_group_of_both_labels_does_not_count() -> None:
-    mixed = predictions(2, per_group=2).with_columns(label=pl.Series([1, 0]), p_yes=pl.Series([0.6, 0.4]))
+    mixed = predictions(2, per_group=2).with_columns(
+        label=pl.Series([1, 0]), p_yes=pl.Series([0.6, 0.4]), language=pl.lit("en")
+    )
     single = predictions(4, per_group=1).with_columns(pl.col("id", "group") + "x", label=pl.lit(1, pl.Int64))
     result = intervals(at(0.5, pl.concat([mixed, single])), **OPTIONS)  # a third of the resamples lack the group
     assert (result["ndcg_at_10_low"], result["ndcg_at_10_high"]) == (1, 1)

@@ -107,6 +107,7 @@ def test_the_simulation_has_the_bootstrap_of_the_library() -> None:
             "id": np.arange(labels.size).astype(str),
             "language": "en",
             "group": np.repeat(np.arange(population.groups), population.rows).astype(str),
+            "query": np.repeat(np.arange(population.groups), population.rows).astype(str),
             "label": labels.ravel().astype(int),
             "p_yes": yes.ravel() * 1.0,
             "is_relevant": yes.ravel(),

@@ -530,3 +530,24 @@ def test_files_that_are_no_text_say_what_they_are_whatever_their_suffix(
     (tmp_path / "export.csv").write_bytes(content)
     with pytest.raises(InputError, match=expected):
         detect(tmp_path / "export.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect"),
+    [
+        (">\\'~\\\\\\\n", {"quotechar": "'"}),
+        ("größe\\\n\\'", {"quotechar": "'"}),
+        ("lamp\\\t\"'\\'", {"quotechar": "'", "escapechar": "\\", "delimiter": "\t"}),
+    ],
+)
+def test_backslashes_that_fit_with_two_quotes_are_a_question(
+    tmp_path: Path, text: str, dialect: dict[str, str]
+) -> None:
+    """Either the quotes are around the cell, or they are text and the backslash escapes the line break."""
+    rows = [(text if n % 3 == 1 else query, '-5"', *rest) for n, (query, _, *rest) in enumerate(ROWS[:6])]
+    (tmp_path / "a.csv").write_text(as_csv(rows, **dialect), encoding="utf-8")
+    with pytest.raises(InputError, match=r"backslash|quotes"):
+        resolve(detect(tmp_path / "a.csv").guesses)
+    said = detect(tmp_path / "a.csv", quote="'", escape=dialect.get("escapechar", "")).how
+    found = read_file(tmp_path / "a.csv", as_params(said, {}), {f"kept.{name}": name for name in NAMES})
+    assert found.select(pl.col("^kept.*$")).rows() == rows

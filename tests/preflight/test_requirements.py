@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,17 @@ def params(root: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(NANO, tmp_path / "params.yaml"))
 
 
+@pytest.fixture(scope="module")
+def of_paper(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The paper's params."""
+    file = Path(shutil.copy(NANO, tmp_path_factory.mktemp("paper") / "params.yaml"))
+    profile.apply("paper", file, root / "profiles")
+    return read(file)
+
+
 @pytest.fixture
-def local(root: Path, params: Path, tmp_path: Path) -> dict[str, Any]:
+def local(of_paper: dict[str, Any], params: Path, tmp_path: Path) -> dict[str, Any]:
     """The paper's params with a base model of this machine, of tiny weights and the configuration of Qwen3-14B."""
-    profile.apply("paper", params, root / "profiles")
     folder = causal_lms.save_base("qwen3", tmp_path / "base")
     sizes = {
         "hidden_size": 5120,
@@ -66,7 +74,7 @@ def local(root: Path, params: Path, tmp_path: Path) -> dict[str, Any]:
         "tie_word_embeddings": False,
     }
     (folder / "config.json").write_text(str(sizes).replace("'", '"').replace("False", "false"), encoding="utf-8")
-    values = read(params)
+    values = deepcopy(of_paper)
     for source in (values["base_model"]["lm"], values["base_model"]["embedder"]):
         source |= {"model": str(folder), "revision": "none"}
     return values

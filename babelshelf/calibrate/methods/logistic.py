@@ -18,8 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from pydantic import Field
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold
 
 from babelshelf.calibrate.methods import shared
 from babelshelf.calibrate.params import CalibrateParams
@@ -109,6 +107,8 @@ def _choose_penalty(rows: pl.DataFrame, penalties: list[float], folds: int, seed
     """The penalty with the least log loss out of fold; the largest where there are fewer query groups than folds."""
     if len(penalties) == 1 or rows["group"].n_unique() < folds:
         return max(penalties)
+    from sklearn.model_selection import GroupKFold  # noqa: PLC0415 - slow to import
+
     splits = list(GroupKFold(folds, shuffle=True, random_state=seed).split(rows, groups=rows["group"].to_numpy()))
     losses = {penalty: sum(_loss(rows[rest], rows[held], penalty) for rest, held in splits) for penalty in penalties}
     return min(sorted(penalties, reverse=True), key=lambda penalty: losses[penalty])
@@ -133,6 +133,8 @@ def _coefficients(
         labels: shape (n_rows,).
         penalty: on the squared deviations.
     """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow to import
+
     free = FREE**-0.5  # a coefficient of a column times k bears 1 / k ** 2 of the penalty
     design = np.column_stack([free * logits, own, own * logits[:, None]])
     model = LogisticRegression(C=1 / penalty, solver="newton-cholesky").fit(design, labels)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from babelshelf.pairs.folders import SPLITS
+from babelshelf.core.rows import SPLITS
 from babelshelf.preflight.machine import Machine
 
 MOST_LANGUAGES = 30  # lines of the table

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.languages import normalize
+from babelshelf.core.rows import SPLITS
 from babelshelf.pairs.column_roles import OPTIONAL
-from babelshelf.pairs.folders import SPLITS
 from babelshelf.pairs.rows import ROLES
 
 

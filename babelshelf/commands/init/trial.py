@@ -12,9 +12,8 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import section
-from babelshelf.core.rows import LEVEL
+from babelshelf.core.rows import LEVEL, SPLITS
 from babelshelf.pairs.dropped_rows import bad_rows, described
-from babelshelf.pairs.folders import SPLITS
 from babelshelf.pairs.formats import PROPOSED
 from babelshelf.pairs.labels import MISSING_WORDS
 from babelshelf.pairs.params import FilesParams

@@ -26,7 +26,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from babelshelf.commands import profile
-from babelshelf.commands.ladder.dvc_commands import run_experiment, status
+from babelshelf.commands.ladder.dvc_commands import ExperimentFailedError, dvc, run_experiment, status
 from babelshelf.commands.ladder.git import environment, experiment_ref, git, git_paths
 from babelshelf.commands.ladder.recipe import Recipe, is_unchanged, recipe_of_lock, recipe_of_status
 from babelshelf.core.errors import InputError
@@ -94,6 +94,22 @@ class Clone:
         self._reset(params)
         (self.folder / LOCK_FILE).unlink(missing_ok=True)
         return recipe_of_status(self._status(), self.folder, self.root / CLONES)
+
+    def make(self, target: str, params: Mapping[str, Any]) -> None:
+        """Run a stage and those before it, or take them from the run cache; no experiment comes of it.
+
+        Afterwards the clone has their outputs, so that neither `is_up_to_date` nor `recipe` can be asked.
+
+        Raises:
+            ExperimentFailedError: a stage failed, or DVC refuses dvc.yaml with these params.
+        """
+        self._reset(params)
+        (self.folder / LOCK_FILE).unlink(missing_ok=True)
+        self._add_inputs(recipe_of_status(self._status(target), self.folder, self.root / CLONES))
+        try:
+            dvc(self.folder, self._environment(), "repro", "--quiet", target)
+        except InputError as error:
+            raise ExperimentFailedError(error.message) from error
 
     def run(
         self,
@@ -169,8 +185,8 @@ class Clone:
             if file.is_file() and file.relative_to(self.folder).as_posix() not in outs:
                 file.unlink()
 
-    def _status(self) -> dict[str, Any]:
-        return status(self.folder, self._environment(), TARGET)
+    def _status(self, target: str = TARGET) -> dict[str, Any]:
+        return status(self.folder, self._environment(), target)
 
     def _environment(self) -> dict[str, str]:
         return environment() | {

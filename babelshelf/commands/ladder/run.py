@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import polars as pl
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from babelshelf.commands.check import check
+from babelshelf.commands.ladder.clones import clones
 from babelshelf.commands.ladder.comparison import Settings, Step, steps
+from babelshelf.commands.ladder.dvc_commands import ExperimentFailedError
+from babelshelf.commands.ladder.equal_steps import FineTuningSet, with_equal_steps
 from babelshelf.commands.ladder.rows import Experiment, LadderRow, experiments, in_percent, read_ladder, select
 from babelshelf.commands.ladder.runner import LadderOutcome, run_experiments
 from babelshelf.commands.ladder.runs import ladder_runs
@@ -18,6 +23,7 @@ from babelshelf.commands.ladder.verdicts import gain, verdict
 from babelshelf.commands.measured_languages import measured_languages
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, load_seed, read
+from babelshelf.core.variants import STAGES
 from babelshelf.page.cells import NONE
 
 
@@ -40,6 +46,7 @@ def run(names: Sequence[str], seeds: Sequence[int], jobs: int, file: Path, conso
     seed = load_seed()
     requested = experiments(select(rows, names), seed, seeds)
     baselines = _baselines(rows, requested, seed)
+    requested, baselines = _of_equal_steps(requested, baselines, rows, console)
     outcome = run_experiments(requested, baselines, jobs, console)
     done = [*requested, *baselines]
     console.print(table(select(rows, names), done, outcome, _steps(rows, done, outcome)))
@@ -96,6 +103,33 @@ def _steps(rows: Sequence[LadderRow], done: Sequence[Experiment], outcome: Ladde
         for name, by_seed in ladder_runs(rows, "HEAD").items()
     }
     return {task: steps(rows, runs, task, settings) for task in params["tasks"]}
+
+
+def _of_equal_steps(
+    requested: list[Experiment], baselines: list[Experiment], rows: Sequence[LadderRow], console: Console
+) -> tuple[list[Experiment], list[Experiment]]:
+    """Both, with one number of steps a task; the stages of its largest training set run where they have not yet."""
+    params = read(PARAMS_FILE)
+
+    def count(wanted: FineTuningSet) -> int | None:
+        variant, task = wanted.variants[-1], wanted.task
+        target = "prepare" if variant == "original" else f"{STAGES[variant]}@{task}"
+        try:
+            with (
+                clones(Path.cwd(), 1) as (clone,),
+                console.status(f"Making {variant} of {task}: its size sets the steps"),
+            ):
+                clone.make(target, wanted.values)
+                made = pl.scan_parquet(clone.folder / "data" / variant / task / "train.parquet")
+                n = int(made.select(pl.len()).collect().item())
+        except ExperimentFailedError as error:
+            console.print(f"{task}, seed {wanted.seed}: {variant} can't be made: {escape(str(error))}", highlight=False)
+            return None
+        console.print(f"{task}, seed {wanted.seed}: {variant} has {n:,} rows; all rows train for as many steps")
+        return n
+
+    both = with_equal_steps([*requested, *baselines], rows, params, count)
+    return both[: len(requested)], both[len(requested) :]
 
 
 def _baselines(rows: Sequence[LadderRow], requested: Sequence[Experiment], default_seed: int) -> list[Experiment]:

@@ -11,8 +11,9 @@ import polars as pl
 from babelshelf.commands.tune.recipe import Scores
 from babelshelf.commands.tune.splits import Split
 from babelshelf.commands.tune.task_data import Mask
-from babelshelf.evaluate.bootstrap import Floats, Sample, mean_sample, resample
+from babelshelf.evaluate.bootstrap import Sample, mean_sample, resample
 from babelshelf.evaluate.metric_names import RESAMPLED
+from babelshelf.evaluate.weighted_metrics import Floats
 
 CHOICE_RESAMPLES = 100  # for a standard error
 AP = RESAMPLED.index("average_precision")
@@ -77,7 +78,7 @@ def paired(
         for place, scores in enumerate((before, after)):
             cut = thresholds[place][split.name] if thresholds else 0.5
             p_yes = scores[split.name][chosen[split.test]].astype(np.float64)
-            table = rows.filter(pl.Series(chosen)).select("id", "language", "group", "label")
+            table = rows.filter(pl.Series(chosen)).select("id", "language", "group", "query", "label")
             runs.append(table.with_columns(p_yes=p_yes, is_relevant=p_yes >= cut))
         samples.append(resample(runs, resamples=resamples, seed=seed, data=number))
     if not samples:

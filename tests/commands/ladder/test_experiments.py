@@ -175,3 +175,15 @@ def test_no_param_has_a_name_that_the_run_cache_ignores(root: Path) -> None:
             yield from names(value)
 
     assert {"size", "nfiles"} & set(names(read(root / "profiles" / "nano.yaml"))) == set()
+
+
+def test_a_stage_is_made_without_an_experiment_and_the_next_one_takes_it_from_the_cache(toy: ToyPipeline) -> None:
+    before = toy.state()
+    with clones(Path.cwd(), 1) as (clone,):
+        clone.make("prepare", {"seed": 1, "f1": 2})
+        assert (clone.folder / "data" / "rows").is_file()
+        assert not (clone.folder / "data" / "model").exists()
+    assert toy.state() == before
+    assert toy.counts() == {"prepare": 1}
+    run([experiment(2)])
+    assert toy.counts() == {"prepare": 1, "train": 1, "summarize": 1}

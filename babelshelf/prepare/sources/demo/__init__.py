@@ -136,7 +136,7 @@ def _titles_task(market: Market) -> TaskData:
 def _table(
     task: str, split: str, offers: list[tuple[Query, list[tuple[str, int]]]], rng: np.random.Generator
 ) -> pl.DataFrame:
-    """Rows of `tables.ROW_SCHEMA`, those of a query together, in no order within it."""
+    """Rows of `core.rows.ROW_SCHEMA`, those of a query together, in no order within it."""
     rows: list[tuple[object, ...]] = []
     for drawn, pairs in offers:
         for i in rng.permutation(len(pairs)):

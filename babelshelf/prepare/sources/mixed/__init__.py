@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from babelshelf.core.errors import InputError
+from babelshelf.core.rows import HELD_OUT, SPLITS
 from babelshelf.pairs.dropped_rows import bad_rows
-from babelshelf.pairs.folders import SPLITS
 from babelshelf.pairs.rows import CODED
-from babelshelf.pairs.splits import HELD_OUT, HOLDOUT, KEPT, settle, with_needs
+from babelshelf.pairs.splits import HOLDOUT, KEPT, settle, with_needs
 from babelshelf.prepare.from_pairs import Pairs, assembled, both_labels_by_task, check_share, counts, with_extras
 from babelshelf.prepare.marketplace import Inputs, Marketplace
 from babelshelf.prepare.params import SOURCES

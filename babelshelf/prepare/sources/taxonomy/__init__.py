@@ -167,7 +167,7 @@ def _sizes(split: str, queries: int, settings: Params) -> tuple[int, int, float]
 def _rows(
     split: str, asked: pl.DataFrame, part: list[Category], candidate: np.ndarray, label: np.ndarray
 ) -> pl.DataFrame:
-    """`tables.ROW_SCHEMA`; `asked` gives each row's query, `candidate` the index of its path in the split."""
+    """`core.rows.ROW_SCHEMA`; `asked` gives each row's query, `candidate` the index of its path in the split."""
     paths = pl.Series([category.candidate for category in part])
     ids = pl.Series([category.id for category in part])
     number = pl.int_range(1, pl.len() + 1).cast(pl.String).str.zfill(6)
