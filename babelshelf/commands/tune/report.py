@@ -72,7 +72,9 @@ def verdicts(result: Result) -> Iterator[str]:
     """A sentence for each step without a gain, and for each calibration method."""
     for gain in result.gains:
         overall = gain.overall["average_precision"]
-        if overall.verdict == UNCLEAR:
+        if overall.smallest == 0:
+            yield f"{gain.name}: the original rows were chosen in each fold, so there is nothing to compare"
+        elif overall.verdict == UNCLEAR:
             seen = f"{100 * overall.smallest:.1f} points could not have been seen (power 80 %)"
             yield f"{gain.name}: no evidence of a gain or a loss on all rows; one below some {seen}. {_agreement(gain)}"
         elif overall.verdict == LOSS:
