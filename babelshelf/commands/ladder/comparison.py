@@ -123,13 +123,19 @@ def language_gains(sets: Sequence[Sequence[pl.DataFrame]], settings: Settings) -
         sets: for each seed, the predictions of two runs for the same rows, columns as in `bootstrap.Pair`.
         settings: of the intervals.
     """
-    found = {}
-    for language in sorted(set.intersection(*(set(both[0]["language"]) for both in sets))):
-        samples = resample_sets(sets, resamples=settings.resamples, seed=settings.seed, languages=[language])
-        before, after = ([both[run] for both in samples] for run in (0, 1))
-        found[language] = mean_gain(Comparison(before, after), settings.confidence)["f1"]
+    known = sorted(set.intersection(*(set(both[0]["language"]) for both in sets)))
+    found = {language: gains_in(sets, [language], settings)["f1"] for language in known}
     corrected = holm({language: gain.p for language, gain in found.items()})
     return [LanguageGain(language, gain, corrected[language]) for language, gain in found.items()]
+
+
+def gains_in(
+    sets: Sequence[Sequence[pl.DataFrame]], languages: Sequence[str], settings: Settings
+) -> dict[str, Difference]:
+    """The mean gain over seeds on the rows of some languages, in each metric; arguments as of `language_gains`."""
+    samples = resample_sets(sets, resamples=settings.resamples, seed=settings.seed, languages=languages)
+    before, after = ([both[run] for both in samples] for run in (0, 1))
+    return mean_gain(Comparison(before, after), settings.confidence)
 
 
 def same_rows(before: pl.DataFrame, after: pl.DataFrame) -> bool:

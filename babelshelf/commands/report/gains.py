@@ -7,7 +7,9 @@ from math import isnan
 from statistics import stdev
 from typing import Any
 
-from babelshelf.commands.ladder.comparison import Gain, LanguageGain, Settings, Step, index, language_gains, same_rows
+import polars as pl
+
+from babelshelf.commands.ladder.comparison import Gain, Settings, Step, gains_in, index, language_gains, same_rows
 from babelshelf.commands.ladder.rows import in_percent
 from babelshelf.commands.ladder.verdicts import gain, p_value, verdict
 from babelshelf.commands.report.findings import Findings
@@ -175,9 +177,12 @@ def _language_blocks(findings: Findings, task: str, evaluated: Mapping[str, Mapp
     caption = f"{task}: F1 on test in each language, of {runs}."
     alt = f"{caption} Absent from train: {', '.join(absent) or 'none'}. The table below has the figures."
     yield Figure(f"languages-{task}", alt, caption, figures.languages(f1, absent))
-    gains = _language_gains(findings, task)
+    sets = _comparable(findings, task)
+    gains = {gained.language: gained for gained in language_gains(sets, findings.settings)} if sets else {}
     if task in findings.base and not gains:
         yield Text(f"Warning: {runs} were run on different test rows: no gains; run both again.")
+    if sets:
+        yield _group_table(task, runs, sets, absent, findings.settings)
     rows = []
     for language in sorted(shown):
         cells = [f"{language} (absent)" if language in absent else language, f"{shown[language]['rows']:,}"]
@@ -196,10 +201,27 @@ def _language_blocks(findings: Findings, task: str, evaluated: Mapping[str, Mapp
     yield Table(f"{task}: test, in per cent, by language", headings, rows)
 
 
-def _language_gains(findings: Findings, task: str) -> dict[str, LanguageGain]:
-    """What the run that is shown gains over the base in each language, over all seeds of both that can be compared."""
+def _group_table(
+    task: str, runs: str, sets: Sequence[Sequence[pl.DataFrame]], absent: Sequence[str], settings: Settings
+) -> Table:
+    """Gains in all languages, in those of train, and in absent ones."""
+    known = sorted(set(sets[0][0]["language"]))
+    groups = {"all": known, "in train": [one for one in known if one not in absent], "absent": list(absent)}
+    rows = []
+    for name, languages in groups.items():
+        if languages:
+            found = gains_in(sets, languages, settings)
+            cells = [gain(found[metric]) if metric in found else NONE for metric in RESAMPLED]
+            rows.append([name, ", ".join(languages), *cells, verdict(found["f1"])])
+    headings = ["Languages", "Which", *(f"Gain in {HEADINGS[metric]}" for metric in RESAMPLED), "Verdict on F1"]
+    caption = f"{task}: gains of the second of {runs} by language group, in points"
+    return Table(caption, headings, rows, text_columns=2)
+
+
+def _comparable(findings: Findings, task: str) -> list[list[pl.DataFrame]]:
+    """For each seed that can be compared, predictions of the base and of the run that is shown; none without a base."""
     if task not in findings.base:
-        return {}
+        return []
     rows = {step.row.name: step for step in findings.steps[task]}
     before, after = (rows[named.name].runs for named in findings.compared(task))
     sets = []
@@ -208,4 +230,4 @@ def _language_gains(findings: Findings, task: str) -> dict[str, LanguageGain]:
         both = [table for table in tables if table is not None]
         if len(both) == 2 and same_rows(*both):
             sets.append(both)
-    return {gained.language: gained for gained in language_gains(sets, findings.settings)} if sets else {}
+    return sets

@@ -215,6 +215,20 @@ def test_gains_by_language_are_over_all_seeds(document: Document) -> None:
     assert "one seed" not in {row[-1] for row in rows}
 
 
+def test_gains_are_shown_by_language_group() -> None:
+    ladder = report_runs.ladder(2, n=390, seeds=(1, 2))
+    document = compose(ladder, report_runs.nothing(), ["qc"], QUICK, NO_RECORDS)
+    rows = table(document, "qc: gains of the second of row0 and row1 by language group").rows
+    assert [row[:2] for row in rows] == [
+        ["all", ", ".join(sorted(report_runs.LANGUAGES))],
+        ["in train", ", ".join(sorted(set(report_runs.LANGUAGES) - set(report_runs.ABSENT)))],
+        ["absent", ", ".join(sorted(report_runs.ABSENT))],
+    ]
+    step = steps(ladder.rows, ladder.runs, "qc", QUICK)[1]
+    assert step.gain is not None
+    assert rows[0][2] == gain(step.gain.by_metric["f1"])
+
+
 def test_the_shared_threshold_stands_beside_its_own_f1() -> None:
     own = report_runs.run("workspace", n=780, signal=0.1, method="per_language")
     document = compose(report_runs.Ladder([], {}, 1), own, ["qc"], QUICK, NO_RECORDS)
