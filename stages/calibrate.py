@@ -29,7 +29,7 @@ from babelshelf.tables.predictions import read_predictions
 def main(*, task: str, predictions: Path, metrics: Path, curve_path: Path) -> str:
     settings, seed = load(CalibrateParams, "calibrate", task), load_seed()
     dev = read_predictions(predictions, "dev")
-    calibrated = calibrate(dev, settings, seed)
+    calibrated = calibrate(dev, settings, seed) | {"variant": dev["variant"][0]}
     write_json(metrics, calibrated)
     write_csv(curve_path, curve(dev, Calibration.of(calibrated)))
     return f"threshold {calibrated['threshold']:.3f}, method {calibrated['method']}"

@@ -101,7 +101,7 @@ class Standardized:
         step = max(self.rows // MOMENT_ROWS, 1)
         moments, rows_used = np.zeros((self.width, self.width)), 0
         for rows in blocks(self.rows):
-            block = self.block(rows)[::step]
+            block = self.block(slice(rows.start, rows.stop, step))
             moments += block.T @ block
             rows_used += len(block)
         moments /= rows_used

@@ -36,6 +36,7 @@ SLUG_SHARE = 0.95  # of rows that have a tight dot, dash or underscore, before i
 MOST = 0.5  # of rows that have the mark
 SURE_SHARE = 0.8
 FEW = 0.05  # of rows: a mark with spaces on both sides that so many have is worth a question
+FEW_PATHS = 10  # different ones: with fewer, a mark without spaces on both sides is not sure
 MARGIN = 1.2  # by which a mark has to win
 SAMPLED = 200_000  # different paths that are looked at; each counts with all of its rows
 LIST = r"^\[\s*(.*?)\s*\]$"
@@ -108,7 +109,7 @@ def guess_separator(paths: pl.DataFrame, where: str = "") -> Guess:
     best = found[0]
     shown = tuple(paths.filter(pl.col("value").str.contains(best.mark, literal=True))["value"].head(2))
     clear = len(found) == 1 or best.score >= MARGIN * found[1].score
-    tree = best.style == SPACED or best.branches >= MOST
+    tree = best.style == SPACED or (best.branches >= MOST and paths.height >= FEW_PATHS)
     sure = clear and tree and best.share >= SURE_SHARE and best.weight > DASH_WEIGHT
     within = [other for other in found[1:] if other.share >= MOST and other.weight >= WEIGHTS[AFTER]]
     reason = f"or {found[1].param!r}" if not clear else ""

@@ -15,7 +15,7 @@ from babelshelf.core.files import read_json, write_json
 from babelshelf.core.rows import ROW_SCHEMA, write_rows, write_table
 from babelshelf.evaluate.metrics import CURVE_POINTS, evaluate, languages_in_train, point_metrics, precision_recall
 from babelshelf.evaluate.params import EvaluateParams
-from babelshelf.tables.calibration import Calibration
+from babelshelf.tables.calibration import Calibration, Recalibration
 from babelshelf.tables.predictions import PREDICTION_SCHEMA, all_yes_f1, arrays, read_predictions
 from stages.calibrate import main as calibrate_main
 from stages.evaluate import main as evaluate_main
@@ -185,6 +185,16 @@ def test_the_stages_write_metrics_and_plots(tmp_path: Path, monkeypatch: pytest.
     assert pl.read_csv("l.csv")["language"].to_list() == ["de", "en", "fr"]
     assert pl.read_csv("r.csv").columns == ["p_yes", "positive_share", "rows"]
     assert pl.read_csv("pr.csv").columns == ["recall", "precision"]
+
+
+def test_the_calibration_error_is_measured_before_and_after_recalibration() -> None:
+    """Of 40 pairs with p(yes) 0.5 all are relevant; a recalibration that says 0.9 is wrong by 0.1 instead of 0.5."""
+    table = rows(["en"] * 40, [1] * 40, [0.5] * 40)
+    recalibrated = Calibration(0.5, {}, Recalibration(float(np.log(9)), 1.0))
+    found = evaluate(table, ["en"], recalibrated, SETTINGS, 1)["all"]
+    assert found["calibration_error"] == pytest.approx(0.5)
+    assert found["recalibrated_error"] == pytest.approx(0.1)
+    assert "recalibrated_error" not in evaluate(table, ["en"], Calibration(0.5), SETTINGS, 1)["all"]
 
 
 @pytest.mark.parametrize(

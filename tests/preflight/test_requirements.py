@@ -60,7 +60,7 @@ def of_paper(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 
 @pytest.fixture
-def local(of_paper: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+def local(of_paper: dict[str, Any], params: Path, tmp_path: Path) -> dict[str, Any]:
     """The paper's params with a base model of this machine, of tiny weights and the configuration of Qwen3-14B."""
     folder = causal_lms.save_base("qwen3", tmp_path / "base")
     sizes = {

@@ -24,6 +24,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.core.partial_work import partial_work
 from babelshelf.core.rows import LEVEL, write_table
+from babelshelf.core.variants import FINAL
 from babelshelf.evaluate.warnings import warnings
 from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.llm.prompts import parse
@@ -59,7 +60,7 @@ class ModelFiles:
     settings: ScoreParams
 
     def check(self, task: str) -> None:
-        """Raise InputError if something is not there."""
+        """Raise InputError if something is not there, or the threshold is that of another model."""
         needed = (
             [self.model, self.calibrated] if is_classifier(self.model) else [self.base, self.model, self.calibrated]
         )
@@ -68,6 +69,12 @@ class ModelFiles:
             raise InputError(
                 f"{lacking[0]}: no such file or folder: run `dvc repro calibrate@{task}`, or give --base, --model and "
                 "--calibrated"
+            )
+        of_threshold, trained_on = read_json(self.calibrated).get("variant"), read_record(self.model).get("variant")
+        if of_threshold and trained_on and trained_on not in {of_threshold, FINAL}:
+            raise InputError(
+                f"{self.calibrated}: its threshold is of the variant {of_threshold!r}, and {self.model} is "
+                f"of {trained_on!r}: give --calibrated with that model's threshold"
             )
 
 

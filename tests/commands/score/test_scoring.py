@@ -26,7 +26,7 @@ from babelshelf.commands.profile import commented, merge, round_trip
 from babelshelf.commands.score import output, pairs_to_score, scoring
 from babelshelf.commands.score.pairs_to_score import BLOCK, PairFile, ScoreOptions, find
 from babelshelf.core.errors import InputError
-from babelshelf.core.files import write_json
+from babelshelf.core.files import read_json, write_json
 from babelshelf.prepare.sources.files import usual
 from babelshelf.score.backends.transformers.scorer import TransformersScorer
 from babelshelf.tables.calibration import Calibration, Recalibration
@@ -189,6 +189,19 @@ def test_a_wrong_option_names_the_mend(tmp_path: Path, arguments: tuple[str, ...
     assert result.exit_code == 1
     assert message in result.output
     assert not (tmp_path / "scored.csv").exists()
+
+
+def test_the_threshold_of_another_variants_model_is_refused(tmp_path: Path) -> None:
+    calibrated, record = Path("metrics/calibrate/qi.json"), Path("models/sft/filtered/qi/prompt.json")
+    write_json(calibrated, {"threshold": THRESHOLD, "variant": "negatives"})
+    write_json(record, read_json(record) | {"variant": "filtered"})
+    path, out = write_csv(tmp_path / "pairs.csv", ROWS), tmp_path / "scored.csv"
+    result = score(path, out, *TASK)
+    assert result.exit_code == 1
+    assert "its threshold is of the variant 'negatives', and models/sft/filtered/qi is of" in result.output
+    assert not out.exists()
+    write_json(calibrated, {"threshold": THRESHOLD, "variant": "filtered"})
+    assert score(path, out, *TASK).exit_code == 0
 
 
 @pytest.mark.parametrize("out", ["scored.txt", "pairs.csv", "models"])
