@@ -73,6 +73,13 @@ def test_the_penalty_draws_languages_to_platt_scaling_of_all_rows() -> None:
     assert tight.recalibration.intercept == pytest.approx(platt.intercept_[0], abs=0.02)
 
 
+@pytest.mark.parametrize(("spread", "penalty"), [(0.0, 1e4), (1.5, 1.0)])
+def test_the_penalty_is_chosen_on_other_query_groups(spread: float, penalty: float) -> None:
+    rows = simulated(np.random.default_rng(6), 300, 6, intercept=spread)
+    several = logistic.fit(rows, params("logistic", logistic={"penalties": [1.0, 1e4]}), 1)
+    assert several == logistic.fit(rows, params("logistic", logistic={"penalties": [penalty]}), 1)
+
+
 def test_a_language_without_dev_rows_takes_the_shared_recalibration() -> None:
     rows = simulated(np.random.default_rng(2), 500, 3, intercept=1)
     found = logistic.fit(rows, params("logistic"), 1)

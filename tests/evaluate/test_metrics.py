@@ -15,13 +15,13 @@ from babelshelf.core.files import read_json, write_json
 from babelshelf.core.rows import ROW_SCHEMA, write_rows, write_table
 from babelshelf.evaluate.metrics import CURVE_POINTS, evaluate, languages_in_train, point_metrics, precision_recall
 from babelshelf.evaluate.params import EvaluateParams
-from babelshelf.tables.calibration import Calibration
+from babelshelf.tables.calibration import Calibration, Recalibration
 from babelshelf.tables.predictions import PREDICTION_SCHEMA, all_yes_f1, arrays, read_predictions
 from stages.calibrate import main as calibrate_main
 from stages.evaluate import main as evaluate_main
 from tests.helpers import profiles
 
-SETTINGS = EvaluateParams(resamples=200, confidence=0.95, reliability_bins=2, in_train_share=0.02)
+SETTINGS = EvaluateParams(resamples=200, confidence=0.95, reliability_bins=2, in_train_rows=20)
 
 
 def rows(languages: list[str], labels: list[int | None], p_yes: list[float]) -> pl.DataFrame:
@@ -118,10 +118,10 @@ def test_an_empty_part_is_left_out() -> None:
 
 
 def test_wrong_language_codes_do_not_put_a_language_into_train() -> None:
-    languages = ["en"] * 500 + ["th"] * 30 + ["de"] * 8
-    train = rows(languages, [1] * 538, [0.5] * 538).select(ROW_SCHEMA.names())
-    assert languages_in_train(train, 0.02) == ["en", "th"]
-    assert languages_in_train(train, 0.01) == ["de", "en", "th"]
+    languages = ["en"] * 2000 + ["th"] * 20 + ["de"] * 19 + ["pl"] * 30
+    train = rows(languages, [1] * 2039 + [None] * 30, [0.5] * 2069).select(ROW_SCHEMA.names())
+    assert languages_in_train(train, 20) == ["en", "th"]  # of which th has under 2 % of the rows; pl has no label
+    assert languages_in_train(train, 19) == ["de", "en", "th"]
 
 
 def test_the_curve_is_thin_and_keeps_its_ends() -> None:
@@ -156,7 +156,7 @@ def test_the_stages_write_metrics_and_plots(tmp_path: Path, monkeypatch: pytest.
     Path("params.yaml").write_text(
         "seed: 1\ntasks: {qc: {calibrate: {threshold: tuned}}}\n"
         "calibrate: {method: per_language, folds: 3, per_language: {shrinkage: 10}}\n"
-        "evaluate: {resamples: 50, confidence: 0.95, reliability_bins: 3, in_train_share: 0.1}\n"
+        "evaluate: {resamples: 50, confidence: 0.95, reliability_bins: 3, in_train_rows: 1}\n"
     )
     write_table(Path("dev.parquet"), example())
     write_rows(Path("train.parquet"), example().filter(pl.col("language") != "de").select(ROW_SCHEMA.names()))
@@ -185,6 +185,16 @@ def test_the_stages_write_metrics_and_plots(tmp_path: Path, monkeypatch: pytest.
     assert pl.read_csv("l.csv")["language"].to_list() == ["de", "en", "fr"]
     assert pl.read_csv("r.csv").columns == ["p_yes", "positive_share", "rows"]
     assert pl.read_csv("pr.csv").columns == ["recall", "precision"]
+
+
+def test_the_calibration_error_is_measured_before_and_after_recalibration() -> None:
+    """Of 40 pairs with p(yes) 0.5 all are relevant; a recalibration that says 0.9 is wrong by 0.1 instead of 0.5."""
+    table = rows(["en"] * 40, [1] * 40, [0.5] * 40)
+    recalibrated = Calibration(0.5, {}, Recalibration(float(np.log(9)), 1.0))
+    found = evaluate(table, ["en"], recalibrated, SETTINGS, 1)["all"]
+    assert found["calibration_error"] == pytest.approx(0.5)
+    assert found["recalibrated_error"] == pytest.approx(0.1)
+    assert "recalibrated_error" not in evaluate(table, ["en"], Calibration(0.5), SETTINGS, 1)["all"]
 
 
 @pytest.mark.parametrize(

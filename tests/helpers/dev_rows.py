@@ -8,7 +8,7 @@ import polars as pl
 from babelshelf.calibrate.params import CalibrateParams
 from babelshelf.core.params import section
 
-SECTIONS = {"per_language": {"shrinkage": 100}, "logistic": {"penalties": [1, 10, 100]}}
+SECTIONS = {"per_language": {"shrinkage": 100}, "logistic": {"penalties": [10]}}
 
 
 def dev(labels: np.ndarray, p_yes: np.ndarray, languages: str = "en") -> pl.DataFrame:

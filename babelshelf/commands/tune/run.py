@@ -99,8 +99,8 @@ def search_recipe(
         *code, files.train, files.dev, files.catalogue, encoder.identity, _sections(params, task), seed
     )
     texts_allowed = plan.text_budget(files, encoder, minutes, store, fingerprint(inputs, minutes, "texts"))
-    share = section(EvaluateParams, dict(params), "evaluate", None, PARAMS_FILE).in_train_share
-    data = read_data(task, files, share, texts_allowed.rows, seed)
+    in_train_rows = section(EvaluateParams, dict(params), "evaluate", None, PARAMS_FILE).in_train_rows
+    data = read_data(task, files, in_train_rows, texts_allowed.rows, seed)
     sets = language_sets(data, seed)
     hidden = sorted(set(data.absent).union(*sets))
     context = Context(data, params, hidden, texts_allowed.translated, seed, work_dir())
