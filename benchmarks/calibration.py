@@ -51,7 +51,7 @@ def main(
 ) -> None:
     tables = {split: read_rows(data / f"{split}.parquet") for split in ("train", "dev", "test")}
     settings, params = load(EvaluateParams, "evaluate"), _params()
-    in_train = languages_in_train(tables["train"], settings.in_train_share)
+    in_train = languages_in_train(tables["train"], settings.in_train_rows)
     absent = sorted(set(tables["test"]["language"]) - set(in_train))
     answered: dict[str, list[pl.DataFrame]] = {}
     chosen = []

@@ -49,7 +49,7 @@ def main(
 ) -> str:
     settings = load(EvaluateParams, "evaluate")
     test = read_predictions(predictions, "test")
-    in_train = languages_in_train(read_rows(train), settings.in_train_share)
+    in_train = languages_in_train(read_rows(train), settings.in_train_rows)
     chosen = read_json(calibrated)
     result = evaluate(test, in_train, Calibration.of(chosen), settings, load_seed())
     write_json(metrics, result | _for_warnings(result, trained_on, chosen))

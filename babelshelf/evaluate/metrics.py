@@ -49,14 +49,14 @@ def point_metrics(rows: pl.DataFrame) -> dict[str, float]:
     } | ({} if ndcg is None else {"ndcg_at_10": ndcg})
 
 
-def languages_in_train(train: pl.DataFrame, share: float) -> list[str]:
-    """The languages of at least `share` of the train rows, sorted.
+def languages_in_train(train: pl.DataFrame, rows: int) -> list[str]:
+    """The languages with at least `rows` labelled rows in train, sorted.
 
-    A few per cent of the rows have a wrong language code, so a language may occur that train does not really have.
-    `share` must lie between the share of such errors and that of the rarest real language.
+    A language that is held out has none. Some queries have a wrong language code, so a language may have a few rows
+    without being in train: a model learns nothing of it from them.
     """
-    shares = train.group_by("language").agg(share=pl.len() / train.height)
-    return sorted(shares.filter(pl.col("share") >= share)["language"])
+    counts = train.filter(pl.col("label").is_not_null()).group_by("language").len()
+    return sorted(counts.filter(pl.col("len") >= rows)["language"])
 
 
 def evaluate(

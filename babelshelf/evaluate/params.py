@@ -14,10 +14,10 @@ class EvaluateParams(Section):
         resamples: number of bootstrap resamples of the query groups.
         confidence: confidence level of the intervals.
         reliability_bins: number of bins of the reliability curve and the expected calibration error.
-        in_train_share: minimum share of the train rows for a language to count as in train.
+        in_train_rows: minimum number of labelled train rows for a language to count as in train.
     """
 
     resamples: int = Field(gt=0)
     confidence: float = Field(gt=0, lt=1)
     reliability_bins: int = Field(gt=1)
-    in_train_share: float = Field(gt=0, lt=1)
+    in_train_rows: int = Field(gt=0)

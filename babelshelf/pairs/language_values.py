@@ -7,6 +7,7 @@ languages by the user (`--language-map us=en`); the language that most people of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 
@@ -20,6 +21,7 @@ from babelshelf.pairs.guesses import Guess, Outcome
 COUNTRY_ALIASES = {"UK": "GB", "EL": "GR"}
 AMBIGUOUS = {"in"}  # that `core.languages` knows as a withdrawn code
 FEW_SPEAKERS = 500_000  # who write a language: below, a two-letter code is as likely a country
+PRIVATE = re.compile("AA|ZZ|Q[M-Z]|X[A-JL-Z]")  # of ISO 3166-1, for private use: no countries
 OPTION = "--language-map VALUE=CODE"
 FEW_ROWS = 20  # of a language: with fewer its script says nothing
 FEW_NATIVE = 0.05  # of the queries of a language have a letter of its script: with fewer, it is probably another one
@@ -62,7 +64,7 @@ def home_language(value: str) -> str | None:
     """The language that most people of a country write (CLDR), by its two-letter code; None of what is no country."""
     code = value.strip().upper()
     code = COUNTRY_ALIASES.get(code, code)
-    if len(code) != 2 or not (code.isascii() and code.isalpha()):
+    if len(code) != 2 or not (code.isascii() and code.isalpha()) or PRIVATE.fullmatch(code):
         return None
     country = langcodes.Language.make(territory=code)
     return find(country.maximize().language or "") if country.is_valid() else None

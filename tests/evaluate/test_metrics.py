@@ -21,7 +21,7 @@ from stages.calibrate import main as calibrate_main
 from stages.evaluate import main as evaluate_main
 from tests.helpers import profiles
 
-SETTINGS = EvaluateParams(resamples=200, confidence=0.95, reliability_bins=2, in_train_share=0.02)
+SETTINGS = EvaluateParams(resamples=200, confidence=0.95, reliability_bins=2, in_train_rows=20)
 
 
 def rows(languages: list[str], labels: list[int | None], p_yes: list[float]) -> pl.DataFrame:
@@ -118,10 +118,10 @@ def test_an_empty_part_is_left_out() -> None:
 
 
 def test_wrong_language_codes_do_not_put_a_language_into_train() -> None:
-    languages = ["en"] * 500 + ["th"] * 30 + ["de"] * 8
-    train = rows(languages, [1] * 538, [0.5] * 538).select(ROW_SCHEMA.names())
-    assert languages_in_train(train, 0.02) == ["en", "th"]
-    assert languages_in_train(train, 0.01) == ["de", "en", "th"]
+    languages = ["en"] * 2000 + ["th"] * 20 + ["de"] * 19 + ["pl"] * 30
+    train = rows(languages, [1] * 2039 + [None] * 30, [0.5] * 2069).select(ROW_SCHEMA.names())
+    assert languages_in_train(train, 20) == ["en", "th"]  # of which th has under 2 % of the rows; pl has no label
+    assert languages_in_train(train, 19) == ["de", "en", "th"]
 
 
 def test_the_curve_is_thin_and_keeps_its_ends() -> None:
@@ -156,7 +156,7 @@ def test_the_stages_write_metrics_and_plots(tmp_path: Path, monkeypatch: pytest.
     Path("params.yaml").write_text(
         "seed: 1\ntasks: {qc: {calibrate: {threshold: tuned}}}\n"
         "calibrate: {method: per_language, folds: 3, per_language: {shrinkage: 10}}\n"
-        "evaluate: {resamples: 50, confidence: 0.95, reliability_bins: 3, in_train_share: 0.1}\n"
+        "evaluate: {resamples: 50, confidence: 0.95, reliability_bins: 3, in_train_rows: 1}\n"
     )
     write_table(Path("dev.parquet"), example())
     write_rows(Path("train.parquet"), example().filter(pl.col("language") != "de").select(ROW_SCHEMA.names()))

@@ -28,7 +28,7 @@ LANGUAGES = ("en", "fr", "es", "ko", "pt", "ja", "th", "de", "it", "pl", "ar", "
 ABSENT = LANGUAGES[7:]
 HOSTILE = '<script>alert("1")</script> | **x** `y` <img src=x>'
 CALIBRATE = {"folds": 3, "per_language": {"shrinkage": 100}, "logistic": {"penalties": [10]}}
-EVALUATE = {"resamples": 10, "confidence": 0.95, "reliability_bins": 10, "in_train_share": 0.02}
+EVALUATE = {"resamples": 10, "confidence": 0.95, "reliability_bins": 10, "in_train_rows": 20}
 
 
 def rows(n: int, seed: int, task: str = "qc", origin: str = "original") -> pl.DataFrame:

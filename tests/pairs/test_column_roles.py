@@ -17,6 +17,7 @@ from babelshelf.pairs.formats import as_params, detect
 from babelshelf.pairs.guesses import Outcome, resolve
 from babelshelf.pairs.label_meaning import Kind, guess_meaning, kind, meaning_said
 from babelshelf.pairs.labels import read_labels
+from babelshelf.pairs.language_values import home_language
 from babelshelf.pairs.rows import ROLES
 
 ROWS = 240
@@ -543,3 +544,9 @@ def test_a_language_without_a_letter_of_its_script_is_to_be_checked(guess: Guess
     (found,), _ = guess_language_values(InputTable(profiles, "qi", {}, SPLITS, "pairs.csv"), roles, sample, "", {})
     assert found.outcome is Outcome.CHECK
     assert f"next to no query of {code} has a letter" in found.reason
+
+
+@pytest.mark.parametrize("code", ["xx", "ZZ", "qq", "xa"])
+def test_codes_for_private_use_are_no_countries(code: str) -> None:
+    assert home_language(code) is None
+    assert home_language("xk") is not None  # Kosovo, which many use

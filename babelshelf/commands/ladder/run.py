@@ -50,9 +50,9 @@ def run(names: Sequence[str], seeds: Sequence[int], jobs: int, file: Path, conso
     outcome = run_experiments(requested, baselines, jobs, console)
     done = [*requested, *baselines]
     console.print(table(select(rows, names), done, outcome, _steps(rows, done, outcome)))
-    share = float(read(PARAMS_FILE)["evaluate"]["in_train_share"])
+    in_train_rows = int(read(PARAMS_FILE)["evaluate"]["in_train_rows"])
     for task, prepared in outcome.prepared.items():
-        console.print(measured_languages(task, prepared, share), highlight=False)
+        console.print(measured_languages(task, prepared, in_train_rows), highlight=False)
     failed = [experiment.name for experiment in requested if experiment.name not in outcome.f1]
     if failed:
         raise InputError(f"{len(failed)} of {len(requested)} experiments failed: {', '.join(failed)}")

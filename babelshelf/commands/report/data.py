@@ -21,8 +21,8 @@ def data(findings: Findings) -> Iterator[ReportSection]:
         blocks: list[Block] = []
         prepared = (named.run.json("metrics/prepare.json") or {}).get(task)
         if prepared is not None:
-            share_in_train = (named.run.params).get("evaluate", {}).get("in_train_share", 0.0)
-            blocks.append(Text(measured_languages(task, prepared, share_in_train) + "."))
+            in_train_rows = named.run.params.get("evaluate", {}).get("in_train_rows", 1)
+            blocks.append(Text(measured_languages(task, prepared, in_train_rows) + "."))
             blocks += [split_table(task, prepared), language_table(task, prepared)]
         variants = list(_variant_tables(findings, task))
         yield ReportSection(f"data-{task}", f"Data of {task}", [*blocks, *variants], level=3)

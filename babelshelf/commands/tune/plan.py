@@ -82,7 +82,7 @@ def budgets(data: SearchData, top: int, seed: int) -> list[Budget]:
 def top_rows(
     data: SearchData, steps: Mapping[str, DataStep], seconds_per_fit: float, rows_of_fit: int, left: float
 ) -> int:
-    """Rows of the top rung: all, or a half, a quarter, ... as the time allows.
+    """Rows of the top rung: all, or a half, a quarter, ... as the time allows; `FEWEST_ROWS` at least.
 
     Args:
         data: the rows.
@@ -93,7 +93,7 @@ def top_rows(
     """
     top = int(data.trainable.sum())
     while top > FEWEST_ROWS and seconds_per_fit / rows_of_fit * fits(steps, top) > SEARCH_SHARE * left:
-        top //= 2
+        top = max(top // 2, FEWEST_ROWS)
     return top
 
 

@@ -18,8 +18,9 @@ from babelshelf.page.document import Block, Document, Figure, ReportSection, Tab
 # Where the classifier can't stand in for an LM; docs/tune.md says what was measured.
 CAVEAT = (
     "The classifier stands in for the model that you will train: a frozen encoder with a linear head. It ranks recipes "
-    "by what they do to such a model. On two real data sets Gemma 3 270M lost two to five times as much as it by wrong "
-    "labels; the other steps were too close to compare. Check the recommended recipe with your own LM: docs/tune.md."
+    "by what they do to such a model. On two real data sets Gemma 3 270M lost three to five times as much as it by "
+    "wrong labels; the other steps were too close to compare. Check the recommended recipe with your own LM: "
+    "docs/tune.md."
 )
 
 
@@ -72,7 +73,9 @@ def verdicts(result: Result) -> Iterator[str]:
     """A sentence for each step without a gain, and for each calibration method."""
     for gain in result.gains:
         overall = gain.overall["average_precision"]
-        if overall.verdict == UNCLEAR:
+        if overall.smallest == 0:
+            yield f"{gain.name}: the original rows were chosen in each fold, so there is nothing to compare"
+        elif overall.verdict == UNCLEAR:
             seen = f"{100 * overall.smallest:.1f} points could not have been seen (power 80 %)"
             yield f"{gain.name}: no evidence of a gain or a loss on all rows; one below some {seen}. {_agreement(gain)}"
         elif overall.verdict == LOSS:

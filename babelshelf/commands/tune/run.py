@@ -99,8 +99,8 @@ def search_recipe(
         *code, files.train, files.dev, files.catalogue, encoder.identity, _sections(params, task), seed
     )
     texts_allowed = plan.text_budget(files, encoder, minutes, store, fingerprint(inputs, minutes, "texts"))
-    share = section(EvaluateParams, dict(params), "evaluate", None, PARAMS_FILE).in_train_share
-    data = read_data(task, files, share, texts_allowed.rows, seed)
+    in_train_rows = section(EvaluateParams, dict(params), "evaluate", None, PARAMS_FILE).in_train_rows
+    data = read_data(task, files, in_train_rows, texts_allowed.rows, seed)
     sets = language_sets(data, seed)
     hidden = sorted(set(data.absent).union(*sets))
     context = Context(data, params, hidden, texts_allowed.translated, seed, work_dir())
@@ -114,11 +114,11 @@ def search_recipe(
     )
     scopes = nested(data, sets, seed)
     evaluator = Evaluator(data, texts, steps, head=_head(data, texts, context), store=store, identity=inputs)
-    left = minutes * 60 - (time.monotonic() - started)
-    top = _top_rows(evaluator, scopes, left, store, fingerprint(inputs, minutes, "top"))
+    deadline = started + 60 * minutes * (1 - JUDGE_SHARE)
+    key = fingerprint(inputs, minutes, "top")
+    top = _top_rows(evaluator, scopes, deadline, seed, store=store, key=key)
     rungs = plan.budgets(data, top, seed)
     with progress(total=round(plan.fits(steps, top)), desc="search", unit="row") as bar:
-        deadline = started + 60 * minutes * (1 - JUDGE_SHARE)
         searcher = Searcher(evaluator, rungs, seed, bar.update, deadline)
         searches = searcher.run(scopes)
         judge = Judge(evaluator, searches, searcher.top, seed)
@@ -169,23 +169,30 @@ def _head(data: SearchData, texts: PairTexts, context: Context) -> tuple[float, 
     return classifier.penalty, rows.height
 
 
-def _top_rows(evaluator: Evaluator, scopes: Sequence[Scope], left: float, store: WorkCache[str], key: str) -> int:
-    """Rows of the top rung, by the time of fits on few rows; a killed run's choice is kept."""
+def _top_rows(
+    evaluator: Evaluator, scopes: Sequence[Scope], deadline: float, seed: int, *, store: WorkCache[str], key: str
+) -> int:
+    """Rows of the top rung, by the time of fits on the rows of the lowest one; a killed run's choice is kept.
+
+    The search itself has use for these fits. The first option of each step makes what its options share, so its last
+    one is timed. Where even that leaves no time, the lowest rung is the top one.
+    """
     known = store.get_many([key])
     if known:
         return int(known[key])
-    data, steps = evaluator.data, evaluator.steps
-    few = plan.budgets(data, min(plan.FEWEST_ROWS, int(data.trainable.sum())), 0)[-1]
+    data, steps = evaluator.data, list(evaluator.steps.values())
+    few_rows = min(plan.FEWEST_ROWS, int(data.trainable.sum()))
+    few = plan.budgets(data, few_rows, seed)[-1]
     splits = list(dict.fromkeys(split for scope in scopes for split in scope.splits))
-    evaluator.scores(NOTHING, few, splits)  # what all fits share is made here
-    for step in steps.values():
-        evaluator.scores((step.options()[0],), few, splits)  # what the options of a step share, too
-    started = time.monotonic()
-    timed = [step.options()[-1] for step in steps.values()]
-    for option in timed:
-        evaluator.scores((option,), few, splits)
-    seconds = (time.monotonic() - started) / max(len(timed), 1)
-    top = plan.top_rows(data, steps, seconds, int(few.rows.sum()), left)
+    seconds = []
+    for recipe in [NOTHING, *((step.options()[place],) for place in (0, -1) for step in steps)]:
+        started = time.monotonic()
+        if started > deadline and recipe:
+            return few_rows
+        evaluator.scores(recipe, few, splits)
+        seconds.append(time.monotonic() - started)
+    per_fit = sum(seconds[1 + len(steps) :]) / max(len(steps), 1)
+    top = plan.top_rows(data, evaluator.steps, per_fit, int(few.rows.sum()), max(deadline - time.monotonic(), 0))
     store.put_many({key: str(top)})
     return top
 

@@ -71,13 +71,13 @@ class SearchData:
         return float(self.rows["label"].to_numpy()[self.trainable].mean())
 
 
-def read_data(task: str, files: TaskFiles, in_train_share: float, most_rows: int, seed: int) -> SearchData:
+def read_data(task: str, files: TaskFiles, in_train_rows: int, most_rows: int, seed: int) -> SearchData:
     """Read the rows of train and dev, at most `most_rows` of them, in whole query groups.
 
     Args:
         task: qc or qi.
         files: what is read.
-        in_train_share: see `languages_in_train`.
+        in_train_rows: see `languages_in_train`.
         most_rows: upper limit of the rows.
         seed: of the sample.
 
@@ -85,7 +85,7 @@ def read_data(task: str, files: TaskFiles, in_train_share: float, most_rows: int
         InputError: a file is missing, or there are too few query groups or only one label.
     """
     train, dev = read_labelled(files.train), read_labelled(files.dev)
-    languages = languages_in_train(train, in_train_share)
+    languages = languages_in_train(train, in_train_rows)
     rows = _sample(concat(train, dev), most_rows, seed)
     of_dev = rows["id"].is_in(dev["id"].implode()).to_numpy()
     trainable = ~of_dev | rows["language"].is_in(languages).to_numpy()

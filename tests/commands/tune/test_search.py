@@ -145,7 +145,7 @@ def test_nothing_is_begun_when_the_time_is_out_and_the_report_says_what_was_cut(
 
     whole_run = Searcher.run
     monkeypatch.setattr(Searcher, "run", run)
-    monkeypatch.setattr(run_module, "_top_rows", lambda evaluator, *_: int(evaluator.data.trainable.sum()))
+    monkeypatch.setattr(run_module, "_top_rows", lambda evaluator, *_, **__: int(evaluator.data.trainable.sum()))
     result = search(tmp_path, 100)
     assert {gain.name for gain in result.gains} == tried | {TOGETHER}
     assert len(result.rungs) == 1

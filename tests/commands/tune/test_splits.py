@@ -21,7 +21,7 @@ def data(tmp_path: Path) -> SearchData:
     rows = rows.with_columns(
         language=pl.when(pl.col("group").is_in(groups.tail(15).implode())).then(pl.lit("de")).otherwise("language")
     )
-    return read_data("qi", tune_data.write(rows, tmp_path), 0.02, 10_000, 1)
+    return read_data("qi", tune_data.write(rows, tmp_path), 20, 10_000, 1)
 
 
 def test_languages_that_only_dev_has_are_absent_and_never_trained_on(data: SearchData) -> None:

@@ -37,7 +37,7 @@ class FakeTools:
 
 @pytest.fixture
 def data(tmp_path: Path) -> SearchData:
-    return read_data("qi", tune_data.write(tune_data.pairs(150), tmp_path), 0.02, 10_000, 1)
+    return read_data("qi", tune_data.write(tune_data.pairs(150), tmp_path), 20, 10_000, 1)
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def translated(tmp_path: Path) -> tuple[SearchData, DataStep]:
                 .then(pl.col("query").str.replace(english, own))
                 .otherwise("query")
             )
-    data = read_data("qi", tune_data.write(rows, tmp_path), 0.02, 10_000, 1)
+    data = read_data("qi", tune_data.write(rows, tmp_path), 20, 10_000, 1)
     glossary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     settings = tune_data.params()["translate"] | {
         "languages": ["fr"],
