@@ -101,6 +101,9 @@ def search_recipe(
     texts_allowed = plan.text_budget(files, encoder, minutes, store, fingerprint(inputs, minutes, "texts"))
     in_train_rows = section(EvaluateParams, dict(params), "evaluate", None, PARAMS_FILE).in_train_rows
     data = read_data(task, files, in_train_rows, texts_allowed.rows, seed)
+    # What was measured on other rows, or with another glossary of the same name, is not what this search asks for.
+    glossary = Path(params["translate"]["glossary"])
+    identity = fingerprint(inputs, texts_allowed.rows, texts_allowed.translated, in_train_rows, glossary)
     sets = language_sets(data, seed)
     hidden = sorted(set(data.absent).union(*sets))
     context = Context(data, params, hidden, texts_allowed.translated, seed, work_dir())
@@ -113,9 +116,9 @@ def search_recipe(
         work_dir() / "encoder",
     )
     scopes = nested(data, sets, seed)
-    evaluator = Evaluator(data, texts, steps, head=_head(data, texts, context), store=store, identity=inputs)
+    evaluator = Evaluator(data, texts, steps, head=_head(data, texts, context), store=store, identity=identity)
     deadline = started + 60 * minutes * (1 - JUDGE_SHARE)
-    key = fingerprint(inputs, minutes, "top")
+    key = fingerprint(identity, minutes, "top")
     top = _top_rows(evaluator, scopes, deadline, seed, store=store, key=key)
     rungs = plan.budgets(data, top, seed)
     with progress(total=round(plan.fits(steps, top)), desc="search", unit="row") as bar:

@@ -102,6 +102,28 @@ def test_a_killed_search_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: p
     assert len(fits) == done + rest
 
 
+def test_results_of_another_glossary_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BABELSHELF_ROOT", str(tmp_path))
+    fits: list[int] = []
+    fit = evaluation.Evaluator._fit
+
+    def counted(*args: object, **options: object) -> object:
+        fits.append(1)
+        return fit(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(evaluation.Evaluator, "_fit", counted)
+    files, glossary = tune_data.write(pairs(100), tmp_path / "data"), tmp_path / "glossary.tsv"
+    values = params()
+    values["translate"]["glossary"] = str(glossary)
+    made = []
+    for names in ("en\tde\ntent\tZelt\n", "en\tde\ntent\tZelt\n", "en\tde\ntent\tZelt\nboat\tBoot\n"):
+        glossary.write_text(names, encoding="utf-8")
+        search_recipe("qi", files, values, TopicEncoder(), minutes=10, seed=1)
+        made.append(len(fits))
+        fits.clear()
+    assert made[0] == made[2] > made[1] == 0
+
+
 def test_nothing_but_train_dev_and_the_catalogue_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BABELSHELF_ROOT", str(tmp_path))
     opened: list[Path] = []
