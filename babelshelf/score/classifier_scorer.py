@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 
 from babelshelf.classifier.model_folder import PairClassifier, load_model
-from babelshelf.core.files import work_dir
 
 CHUNK = 2**18  # pairs
 
@@ -43,6 +42,12 @@ class ClassifierScorer:
 
 
 @contextmanager
-def load(base: Path, model: Path) -> Iterator[ClassifierScorer]:
-    """A scorer from what the stage `classifier` wrote; see `babelshelf.classifier.model_folder.load_model`."""
-    yield ClassifierScorer(load_model(base, model), work_dir() / "encoder")
+def load(base: Path, model: Path, vectors: Path) -> Iterator[ClassifierScorer]:
+    """A scorer from what the stage `classifier` wrote; see `babelshelf.classifier.model_folder.load_model`.
+
+    Args:
+        base: `models/base`.
+        model: folder of the classifier.
+        vectors: folder of the cache of vectors.
+    """
+    yield ClassifierScorer(load_model(base, model), vectors)

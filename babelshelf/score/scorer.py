@@ -12,7 +12,7 @@ import polars as pl
 
 from babelshelf.classifier.model_folder import RECORD, is_classifier
 from babelshelf.core.errors import InputError
-from babelshelf.core.files import read_json, replacing
+from babelshelf.core.files import read_json, replacing, work_dir
 from babelshelf.core.partial_work import partial_work
 from babelshelf.core.variants import FINAL
 from babelshelf.llm.base_model import check_base
@@ -45,7 +45,9 @@ class Scorer(Protocol):
         ...
 
 
-def load_scorer(base: Path, model: Path, settings: ScoreParams) -> AbstractContextManager[Scorer]:
+def load_scorer(
+    base: Path, model: Path, settings: ScoreParams, vectors: Path | None = None
+) -> AbstractContextManager[Scorer]:
     """The scorer for the model in the folder `model`.
 
     Args:
@@ -53,12 +55,13 @@ def load_scorer(base: Path, model: Path, settings: ScoreParams) -> AbstractConte
         model: a classifier; or a fine-tuned LM, whose scorer is that of `settings.backend`, a module of
             `babelshelf.score.backends`.
         settings: the section `score`.
+        vectors: folder for the vectors that a classifier needs; None: the cache that all stages share.
 
     Raises:
         InputError: the model was trained on another base, or with another encoder.
     """
     if is_classifier(model):
-        return classifier_scorer.load(base, model)
+        return classifier_scorer.load(base, model, vectors or work_dir() / "encoder")
     lm = base_lm(base)
     check_base(lm, model)
     scorer: AbstractContextManager[Scorer] = BACKENDS.load(settings.backend).load(lm, model, settings)

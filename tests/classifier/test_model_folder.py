@@ -15,6 +15,7 @@ from babelshelf.classifier.model_folder import encoder_record, is_classifier, lo
 from babelshelf.classifier.params import HeadParams
 from babelshelf.classifier.training import RowsFit, fit_rows
 from babelshelf.core.errors import InputError
+from babelshelf.core.files import work_dir
 from babelshelf.encoder.params import EncoderParams
 from babelshelf.llm import base_model
 from babelshelf.score.scorer import load_scorer, read_record, refuse_final, score_pairs
@@ -75,6 +76,14 @@ def test_a_scorer_gives_what_the_classifier_says(tmp_path: Path, base: Path) -> 
         scores = score_pairs(rows(), scorer, tmp_path / "done")
     assert np.allclose(scores, expected)
     assert ((scores > 0.5) == (rows()["label"] == 1).fill_null(value=False).to_numpy())[1:10].all()
+
+
+def test_vectors_are_kept_in_the_folder_that_is_asked_for(tmp_path: Path, base: Path) -> None:
+    fitted(tmp_path / "model", base / "embedder")
+    with load_scorer(base, tmp_path / "model", tiny_lm.score_params(), vectors=tmp_path / "own") as scorer:
+        score_pairs(rows(), scorer, tmp_path / "done")
+    assert (tmp_path / "own" / "work.sqlite").is_file()
+    assert not (work_dir() / "encoder").exists()
 
 
 def test_training_rows_are_scored_out_of_fold_and_others_by_the_whole_model(tmp_path: Path, base: Path) -> None:

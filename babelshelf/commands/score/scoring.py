@@ -6,6 +6,7 @@ block. What is finished is kept as Parquet, a file a block, until the output is 
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -26,7 +27,7 @@ from babelshelf.core.partial_work import partial_work
 from babelshelf.core.rows import LEVEL, write_table
 from babelshelf.core.variants import FINAL
 from babelshelf.evaluate.warnings import warnings
-from babelshelf.llm.base_model import load_tokenizer
+from babelshelf.llm.base_model import check_base, load_tokenizer
 from babelshelf.llm.prompts import parse
 from babelshelf.pairs.dropped_rows import described
 from babelshelf.pairs.guesses import percent
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # bad rows that a message shows
 LOST_LEVELS = 0.5  # of the share in training: with fewer paths, levels were probably lost
+VECTORS = "vectors"  # of a block's texts, for a classifier: they would fill a disk if they were kept
 MARGIN = 64  # tokens: for the name of the language, and what a tokenizer puts before and after
 
 
@@ -149,12 +151,14 @@ def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -
     yield from result_warnings(trained.calibrated)
     calibration = Calibration.of(read_json(trained.calibrated))
     limit = too_long(trained.base, trained.model, pairs.task)
-    scorer = load_scorer(trained.base, trained.model, trained.settings)
+    if not is_classifier(trained.model):
+        check_base(base_lm(trained.base), trained.model)
     looked = look_through(pairs, limit, max_bad_share)
     yield from looked.told()
     yield from path_warnings(looked, read_record(trained.model).get("path_share"))
     key = (pairs.path, pairs.task, pairs.settings, pairs.kept, trained.base, trained.model, trained.settings)
     with partial_work("score_file", *key, wait=False) as done:
+        scorer = load_scorer(trained.base, trained.model, trained.settings, done / VECTORS)
         write_answers(score_file(pairs, looked.rows, limit, scorer, done), calibration, out)
     yield f"{out}: {looked.rows:,} rows, {looked.rows - looked.bad:,} scored"
 
@@ -210,6 +214,7 @@ def score_file(
             part = done / f"{number:08}.parquet"
             if not part.is_file():
                 write_table(part, scored(pairs.understood(records, too_long), pairs.task, loaded))
+                shutil.rmtree(done / VECTORS, ignore_errors=True)  # no other block has these lists of texts
             parts.append(part)
             bar.update(records.height)
     return parts
