@@ -18,8 +18,8 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 IMPLIED = {"models/base"}  # by the model that is scored with: which of its folders are read depends on the method
-WITHOUT_PARAMS = {"final"}
-SECTIONS = {"score_train": "score", "predict": "score", "predict_final": "score", "summarize": "tasks"}
+NO_SECTION = {"final", "summarize"}
+ONLY_BY_TASK = {"filter"}  # sections that have nothing for all tasks
 NOT_DEPS = {"commands", "preflight", "runtime"}
 STAGES: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 OF_STAGE = pytest.mark.parametrize("name", STAGES)
@@ -81,16 +81,25 @@ def test_every_path_of_the_command_is_a_dep_or_an_out(name: str) -> None:
     } == set()
 
 
+def _calls(name: str, function: str) -> list[list[ast.expr]]:
+    """The arguments of each call of a function in the script of a stage."""
+    tree = ast.parse((ROOT / f"stages/{name}.py").read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [call.args for call in calls if isinstance(call.func, ast.Name) and call.func.id == function]
+
+
 @OF_STAGE
-def test_the_params_section_of_the_stage_is_declared(name: str) -> None:
-    section = {"score_train": "score", "predict": "score", "predict_final": "score", "summarize": "tasks"}.get(
-        name, name
-    )
+def test_the_params_that_the_script_loads_are_declared(name: str) -> None:
     declared = _stage(name)["params"]
     assert "threads" in declared
-    assert name in WITHOUT_PARAMS or any(
-        key.startswith(f"{section}.") or f".{key}".endswith(f".{section}") for key in declared
-    )
+    assert ("seed" in declared) == bool(_calls(name, "load_seed"))
+    loaded = _calls(name, "load")
+    assert loaded or name in NO_SECTION
+    for arguments in loaded:
+        section = ast.literal_eval(arguments[1])
+        assert any(key == section or key.startswith(f"{section}.") for key in declared) or section in ONLY_BY_TASK
+        of_task = [key for key in declared if re.fullmatch(rf"tasks\.\$\{{[\w.]+\}}\.{section}", key)]
+        assert bool(of_task) == (len(arguments) == 3)
 
 
 def test_only_the_scoring_stages_read_the_base_through_their_model() -> None:

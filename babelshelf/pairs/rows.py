@@ -74,7 +74,7 @@ def read_task(task: str, path: Path, settings: FilesParams) -> pl.DataFrame:
         except InputError as error:
             problems.append(error.message)
             continue
-        tables.append(understood(raw, own, settings, split).with_columns(file=pl.lit(name, CODED)))
+        tables.append(parsed_rows(raw, own, settings, split).with_columns(file=pl.lit(name, CODED)))
     if problems:
         raise InputError("\n".join(problems))
     rows = pl.concat(tables, rechunk=True).with_columns(task=pl.lit(task, CODED))
@@ -106,7 +106,7 @@ def as_texts(rows: pl.DataFrame) -> pl.DataFrame:
 # --- a file ---
 
 
-def understood(raw: pl.DataFrame, own: FileParams, settings: FilesParams, split: str) -> pl.DataFrame:
+def parsed_rows(raw: pl.DataFrame, own: FileParams, settings: FilesParams, split: str) -> pl.DataFrame:
     """The records of `readers.read_file` with texts cleaned, labels and languages read, and the reasons for dropping.
 
     Args:

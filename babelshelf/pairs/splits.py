@@ -27,7 +27,7 @@ RANK = {"train": 0, "dev": 1, "test": 2}  # where rows of a group disagree, the 
 KEPT = pl.col("drop").is_null()
 
 
-def settle(rows: pl.DataFrame, settings: FilesParams, seed: int) -> pl.DataFrame:
+def assign_splits(rows: pl.DataFrame, settings: FilesParams, seed: int) -> pl.DataFrame:
     """Drop what is there twice, and give each row that is kept its `split`.
 
     Args:

@@ -18,7 +18,7 @@ from babelshelf.core.rows import ROW_SCHEMA, SPLITS
 from babelshelf.pairs.dropped_rows import PROBLEMS, bad_rows, counted, described
 from babelshelf.pairs.encodings import check_scripts
 from babelshelf.pairs.rows import CODED, as_texts, read_task
-from babelshelf.pairs.splits import KEPT, PAIR, both_labels, settle
+from babelshelf.pairs.splits import KEPT, PAIR, assign_splits, both_labels
 from babelshelf.prepare import random_negatives
 from babelshelf.prepare.input_files import with_sizes
 from babelshelf.prepare.marketplace import Inputs, Marketplace, TaskData
@@ -86,7 +86,7 @@ def marketplace(rows: pl.DataFrame, settings: FilesParams, seed: int) -> Marketp
     dropped = bad_rows(rows, settings)
     check_share(rows, dropped, settings)
     pairs = both_labels_by_task(rows)
-    return assembled(settle(rows, settings, seed), settings.tasks, pairs, dropped, seed)
+    return assembled(assign_splits(rows, settings, seed), settings.tasks, pairs, dropped, seed)
 
 
 def assembled(
@@ -95,7 +95,7 @@ def assembled(
     """The marketplace of rows that have their splits.
 
     Args:
-        settled: as `splits.settle` gives them.
+        settled: as `splits.assign_splits` gives them.
         names: of the tasks.
         pairs: with both labels, by task.
         dropped: the bad rows.

@@ -51,7 +51,7 @@ def random_negatives(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
     if that row was left out (as a leak, say): it may be relevant.
 
     Args:
-        rows: as `splits.settle` gives them, those that are left out too; `random_negatives` is the number of negatives
+        rows: as `splits.assign_splits` gives them, those left out too; `random_negatives` is the number of negatives
             for each positive.
         seed: of the draws.
 

@@ -18,7 +18,7 @@ from babelshelf.pairs.formats import PROPOSED
 from babelshelf.pairs.labels import MISSING_WORDS
 from babelshelf.pairs.params import FilesParams
 from babelshelf.pairs.rows import TEXTS
-from babelshelf.pairs.splits import KEPT, both_labels, settle
+from babelshelf.pairs.splits import KEPT, assign_splits, both_labels
 from babelshelf.prepare import random_negatives
 from babelshelf.prepare.from_pairs import SHOWN, check_splits, counts, read_rows, with_negatives
 
@@ -71,7 +71,7 @@ def tried(
             return tried(inputs, files, defaults, lines, seed)
     worst = _check_bad(rows, settings)
     files["max_bad_share"] = MOST_BAD if worst else 0.0
-    settled = settle(rows, settings, seed)
+    settled = assign_splits(rows, settings, seed)
     given = settled["given"].is_not_null().any()
     files["split"] = {**files["split"], "leaks": "drop" if given else "error"}
     negatives = random_negatives.random_negatives(settled, seed)

@@ -23,7 +23,7 @@ from babelshelf.pairs.formats import as_params, detect, form
 from babelshelf.pairs.guesses import Guess, Outcome, resolve
 from babelshelf.pairs.params import FileParams, FilesParams
 from babelshelf.pairs.readers import read_blocks
-from babelshelf.pairs.rows import as_texts, understood
+from babelshelf.pairs.rows import as_texts, parsed_rows
 from babelshelf.pairs.separators import guess_separator
 from babelshelf.pairs.several_columns import joined_columns, single_columns
 
@@ -105,7 +105,7 @@ class PairFile:
         blocks = read_blocks(self.path, self.own, single_columns(named, self.task) | passed)
         return _resized((joined_columns(block, named, self.task) for block in blocks), BLOCK)
 
-    def understood(self, records: pl.DataFrame, too_long: TooLong) -> pl.DataFrame:
+    def parsed(self, records: pl.DataFrame, too_long: TooLong) -> pl.DataFrame:
         """What is to be scored.
 
         Args:
@@ -119,7 +119,7 @@ class PairFile:
         """
         passed = records.select(pl.col(f"kept.{name}").alias(name) for name in self.kept)
         labelled = records.drop(f"kept.{name}" for name in self.kept).with_columns(label=pl.lit("1"))  # all are kept
-        rows = as_texts(understood(labelled, self.own, self.settings, "")).rename({"drop": "reason"})
+        rows = as_texts(parsed_rows(labelled, self.own, self.settings, "")).rename({"drop": "reason"})
         sound = rows.filter(pl.col("reason").is_null())
         long = sound.filter(too_long(sound))["row"]
         is_long = pl.col("row").is_in(long.implode())
@@ -131,11 +131,11 @@ class PairFile:
         return pl.DataFrame([rows["row"], rows["line"], *passed, *own])
 
     def dropped(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Those of `understood` that can't be scored, as `prepare` reports bad rows (`dropped_rows.DROPPED_SCHEMA`)."""
+        """Those of `parsed` that can't be scored, as `prepare` reports bad rows (`dropped_rows.DROPPED_SCHEMA`)."""
         named = rows.rename({"reason": "drop"}).with_columns(task=pl.lit(self.task), file=pl.lit(self.path.name))
         return bad_rows(named.select("task", "file", "row", "line", "drop", "value"), self.settings)
 
-    def told(self) -> list[str]:
+    def summary_lines(self) -> list[str]:
         """How the file is read, for the user."""
         how = {key: getattr(self.own, key) for key in ("format", "delimiter", "quote", "escape", "encoding")}
         return [f"{self.task}: {self.path} ({form(how)})", *self.lines]

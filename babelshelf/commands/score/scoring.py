@@ -81,7 +81,7 @@ class ModelFiles:
 
 
 @dataclass(frozen=True)
-class Looked:
+class FileCheck:
     """What a file holds.
 
     Attributes:
@@ -101,7 +101,7 @@ class Looked:
         """Rows that can't be scored."""
         return sum(self.problems.values())
 
-    def told(self) -> list[str]:
+    def summary_lines(self) -> list[str]:
         """The bad rows for the user; nothing where there are none."""
         if not self.bad:
             return []
@@ -110,14 +110,14 @@ class Looked:
         return [f"{total}; the first {len(self.lines)}:", *self.lines]
 
 
-def path_warnings(looked: Looked, trained_share: float | None) -> list[str]:
+def path_warnings(checked: FileCheck, trained_share: float | None) -> list[str]:
     """A line where the candidates have no levels although those that the model was trained on had.
 
     Args:
-        looked: what the file holds.
+        checked: what the file holds.
         trained_share: of the training rows, those whose candidate has levels; None of a model that doesn't say.
     """
-    share = looked.paths / max(looked.rows - looked.bad, 1)
+    share = checked.paths / max(checked.rows - checked.bad, 1)
     if trained_share is None or share >= trained_share * LOST_LEVELS:
         return []
     return [
@@ -145,25 +145,25 @@ def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -
         Lines for the user, as they are known.
 
     Raises:
-        InputError: as `look_through`; the model was trained on another base, or another run does this very work.
+        InputError: as `check_file`; the model was trained on another base, or another run does this very work.
     """
-    yield from pairs.told()
+    yield from pairs.summary_lines()
     yield from result_warnings(trained.calibrated)
     calibration = Calibration.of(read_json(trained.calibrated))
     limit = too_long(trained.base, trained.model, pairs.task)
     if not is_classifier(trained.model):
         check_base(base_lm(trained.base), trained.model)
-    looked = look_through(pairs, limit, max_bad_share)
-    yield from looked.told()
-    yield from path_warnings(looked, read_record(trained.model).get("path_share"))
+    checked = check_file(pairs, limit, max_bad_share)
+    yield from checked.summary_lines()
+    yield from path_warnings(checked, read_record(trained.model).get("path_share"))
     key = (pairs.path, pairs.task, pairs.settings, pairs.kept, trained.base, trained.model, trained.settings)
     with partial_work("score_file", *key, wait=False) as done:
         scorer = load_scorer(trained.base, trained.model, trained.settings, done / VECTORS)
-        write_answers(score_file(pairs, looked.rows, limit, scorer, done), calibration, out)
-    yield f"{out}: {looked.rows:,} rows, {looked.rows - looked.bad:,} scored"
+        write_answers(score_file(pairs, checked.rows, limit, scorer, done), calibration, out)
+    yield f"{out}: {checked.rows:,} rows, {checked.rows - checked.bad:,} scored"
 
 
-def look_through(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> Looked:
+def check_file(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> FileCheck:
     """Read all of a file, and find what can't be scored.
 
     Raises:
@@ -173,7 +173,7 @@ def look_through(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> Lo
     rows, paths, problems, lines = 0, 0, Counter[str](), list[str]()
     with tqdm(desc=f"read {pairs.path.name}", unit="pair", delay=2) as bar:
         for records in pairs.records():
-            cleaned = pairs.understood(records, too_long)
+            cleaned = pairs.parsed(records, too_long)
             paths += int(
                 cleaned.filter(pl.col("reason").is_null())["candidate"].str.contains(LEVEL, literal=True).sum()
             )
@@ -182,11 +182,11 @@ def look_through(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> Lo
             lines += described(dropped.head(SHOWN - len(lines)))
             rows += records.height
             bar.update(records.height)
-    looked = Looked(rows, problems, lines, paths)
-    if looked.bad > max_bad_share * rows:
+    checked = FileCheck(rows, problems, lines, paths)
+    if checked.bad > max_bad_share * rows:
         fix = "correct them, or the columns (--column), or allow more (--max-bad-share)"
-        raise InputError("\n".join([f"{pairs.path}: {looked.told()[0]}", *lines, fix]))
-    return looked
+        raise InputError("\n".join([f"{pairs.path}: {checked.summary_lines()[0]}", *lines, fix]))
+    return checked
 
 
 def score_file(
@@ -206,14 +206,14 @@ def score_file(
         done: folder for this very run's finished blocks, from which a run that was killed goes on.
 
     Returns:
-        Files of `done`, one a block, of what `PairFile.understood` has and `p_yes`, null where a row has a problem.
+        Files of `done`, one a block, of what `PairFile.parsed` has and `p_yes`, null where a row has a problem.
     """
     parts: list[Path] = []
     with scorer as loaded, tqdm(total=total, desc="score", unit="pair") as bar:
         for number, records in enumerate(joined(pairs.records(), loaded.chunk)):
             part = done / f"{number:08}.parquet"
             if not part.is_file():
-                write_table(part, scored(pairs.understood(records, too_long), pairs.task, loaded))
+                write_table(part, scored(pairs.parsed(records, too_long), pairs.task, loaded))
                 shutil.rmtree(done / VECTORS, ignore_errors=True)  # no other block has these lists of texts
             parts.append(part)
             bar.update(records.height)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from babelshelf.classifier.features import PairFeatures, blocks
 from babelshelf.classifier.logistic import IN_MEMORY, Array, Problems, Standardized, solve
 from babelshelf.classifier.model import probabilities
-from babelshelf.commands.tune.recipe import NOTHING, DataStep, Recipe, Scores, TrainingSet, key
+from babelshelf.commands.tune.recipe import ORIGINAL_ROWS, DataStep, Recipe, Scores, TrainingSet, key
 from babelshelf.commands.tune.splits import Split
 from babelshelf.commands.tune.task_data import Mask, SearchData
 from babelshelf.commands.tune.texts import PairTexts
@@ -190,7 +190,7 @@ class Evaluator:
 
     def _solve_original(self, budget: Budget, splits: tuple[Split, ...]) -> Array:
         """Weights of the original rows; those of a recipe are near them."""
-        training = self._training(NOTHING, budget, splits)
+        training = self._training(ORIGINAL_ROWS, budget, splits)
         return self._solve(training, training.masks, budget, None)
 
     def _standardize(self, budget: Budget) -> Standardized:

@@ -21,7 +21,7 @@ from scipy.stats import norm
 from babelshelf.calibrate.thresholds import best_threshold
 from babelshelf.commands.tune.comparison import Paired, paired
 from babelshelf.commands.tune.evaluation import Budget, Evaluator
-from babelshelf.commands.tune.recipe import NOTHING, Recipe, Scores
+from babelshelf.commands.tune.recipe import ORIGINAL_ROWS, Recipe, Scores
 from babelshelf.commands.tune.search import Search
 from babelshelf.commands.tune.splits import Split
 from babelshelf.commands.tune.task_data import Mask
@@ -99,7 +99,7 @@ class Judge:
 
     def gains(self) -> list[StepGain]:
         """Of each step that was tried by itself, and of all together."""
-        before = self.scores(lambda _: NOTHING)
+        before = self.scores(lambda _: ORIGINAL_ROWS)
         steps = [name for name in self._evaluator.steps if all(name in search.best for search in self._searches)]
         comparisons = 2 * len(steps)  # two places each
         result = []
@@ -147,7 +147,7 @@ class Judge:
         has_absent = any((is_absent(split) & split.test).any() for split in self.splits)
         chosen = sum(any(option.step == name for option in search.chosen) for search in self._searches)
         if name == TOGETHER:
-            chosen = sum(search.chosen != NOTHING for search in self._searches)
+            chosen = sum(search.chosen != ORIGINAL_ROWS for search in self._searches)
         return StepGain(name, estimates(None), estimates(is_absent) if has_absent else None, chosen, len(self.splits))
 
 

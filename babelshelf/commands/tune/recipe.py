@@ -33,7 +33,7 @@ class Option:
 
 
 Recipe = tuple[Option, ...]  # in the order of the steps; (): the original rows as they are
-NOTHING: Recipe = ()
+ORIGINAL_ROWS: Recipe = ()
 
 
 def key(recipe: Recipe) -> tuple[tuple[str, str, str], ...]:

@@ -38,7 +38,7 @@ def lines(task: str, result: Result) -> Iterator[str]:
     yield from verdicts(result)
     yield f"chosen on all rows: {describe(result.search.chosen)}"
     yield f"recommended: {describe(result.recommended)}"
-    yield _honesty(result)
+    yield _limits(result)
     yield CAVEAT
 
 
@@ -107,7 +107,7 @@ def _section(task: str, result: Result) -> ReportSection:
     blocks.append(_metrics_table(task, result))
     blocks += _window_figure(task, result)
     blocks.append(_options_table(task, result))
-    blocks.append(Text(f"Recommended: {describe(result.recommended)}. {_honesty(result)}"))
+    blocks.append(Text(f"Recommended: {describe(result.recommended)}. {_limits(result)}"))
     return ReportSection(f"tune-{task}", task, blocks)
 
 
@@ -181,7 +181,7 @@ def _agreement(gain: StepGain) -> str:
     return f"Its search chose it in {gain.chosen} of {gain.folds} folds."
 
 
-def _honesty(result: Result) -> str:
+def _limits(result: Result) -> str:
     folds = result.gains[0].folds if result.gains else 0
     return (
         f"One seed, {folds} outer folds: intervals hold the choice of rows, folds and recipe, not another seed; "

@@ -18,7 +18,7 @@ from babelshelf.commands.tune.calibrations import CalibrationGain, judge_calibra
 from babelshelf.commands.tune.context import Context
 from babelshelf.commands.tune.evaluation import Evaluator
 from babelshelf.commands.tune.gains import Judge, StepGain
-from babelshelf.commands.tune.recipe import NOTHING, DataStep, Option, Recipe, StepUnavailableError
+from babelshelf.commands.tune.recipe import ORIGINAL_ROWS, DataStep, Option, Recipe, StepUnavailableError
 from babelshelf.commands.tune.search import Search, Searcher
 from babelshelf.commands.tune.splits import Scope, nested
 from babelshelf.commands.tune.task_data import SearchData, TaskFiles, language_sets, read_data
@@ -131,7 +131,7 @@ def search_recipe(
     options: list[Option | None] = [None, *(option for step in steps.values() for option in step.options())]
     grid = [
         (option, searcher.average_precision(recipe, scopes[0].splits, rungs[0]))
-        for option, recipe in ((option, (option,) if option else NOTHING) for option in options)
+        for option, recipe in ((option, (option,) if option else ORIGINAL_ROWS) for option in options)
         if evaluator.knows(recipe, rungs[0], scopes[0].splits)
     ]
     tried = {gain.name for gain in gains}
@@ -188,7 +188,7 @@ def _top_rows(
     few = plan.budgets(data, few_rows, seed)[-1]
     splits = list(dict.fromkeys(split for scope in scopes for split in scope.splits))
     seconds = []
-    for recipe in [NOTHING, *((step.options()[place],) for place in (0, -1) for step in steps)]:
+    for recipe in [ORIGINAL_ROWS, *((step.options()[place],) for place in (0, -1) for step in steps)]:
         started = time.monotonic()
         if started > deadline and recipe:
             return few_rows

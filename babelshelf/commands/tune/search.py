@@ -22,7 +22,7 @@ from sklearn.metrics import average_precision_score
 
 from babelshelf.commands.tune.comparison import paired
 from babelshelf.commands.tune.evaluation import Budget, Evaluator
-from babelshelf.commands.tune.recipe import NOTHING, Option, Recipe
+from babelshelf.commands.tune.recipe import ORIGINAL_ROWS, Option, Recipe
 from babelshelf.commands.tune.splits import INNER, OUTER, Scope, Split
 
 KEPT_SHARE = 3  # one in so many options goes on to the next rung
@@ -45,7 +45,7 @@ class Search:
     scope: Scope
     alive: dict[str, list[Option]]
     best: dict[str, Option] = field(default_factory=dict)
-    chosen: Recipe = NOTHING
+    chosen: Recipe = ORIGINAL_ROWS
 
 
 class Searcher:
@@ -132,7 +132,7 @@ class Searcher:
 
     def _fit_alive(self, searches: Sequence[Search], budget: Budget, label: str) -> bool:
         """Fit the options that are in the race, those of the steps in turn; see `_fit`."""
-        wanted: list[tuple[Recipe, Search]] = [(NOTHING, one) for one in searches]
+        wanted: list[tuple[Recipe, Search]] = [(ORIGINAL_ROWS, one) for one in searches]
         for one in searches:
             in_turn = chain.from_iterable(zip_longest(*one.alive.values()))
             wanted += [((option,), one) for option in in_turn if option is not None]
@@ -160,7 +160,7 @@ class Searcher:
             self._evaluator.scores(recipe, budget, splits[recipe])
             self._spent, self._fitted = self._spent + time.monotonic() - started, self._fitted + rows
         if skipped:
-            self.cut.append(f"{label}: {skipped} of {len(splits) - (NOTHING in splits)} not tried")
+            self.cut.append(f"{label}: {skipped} of {len(splits) - (ORIGINAL_ROWS in splits)} not tried")
         return not skipped
 
     def _ranked(self, options: Sequence[Option], scope: Scope, budget: Budget) -> list[Option]:

@@ -469,8 +469,8 @@ from tests.commands.score.test_scoring import PLAIN, Scripted, no_limit
 text_stream.BLOCK, pairs_to_score.BLOCK = 1 << 19, 1024  # bytes and rows, so that the smaller file has many blocks too
 path, rows, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 pairs = find(path, "qi", PLAIN, usual())
-looked = scoring.look_through(pairs, no_limit, 0.0)
-assert looked.rows == rows
+checked = scoring.check_file(pairs, no_limit, 0.0)
+assert checked.rows == rows
 parts = scoring.score_file(pairs, rows, no_limit, Scripted().loaded(), out.parent / "done")
 output.write_answers(parts, Calibration(0.5), out)
 status = Path("/proc/self/status").read_text().splitlines()  # ru_maxrss would be that of the process that forked

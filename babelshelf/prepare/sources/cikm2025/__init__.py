@@ -15,7 +15,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.pairs.comma_paths import rebuild
 from babelshelf.pairs.dropped_rows import MISSING_CANDIDATE, bad_rows, described
 from babelshelf.pairs.readers import ENCODING, NOT_JSON, RAGGED, read_file
-from babelshelf.pairs.rows import CODED, CONTROL, as_texts, understood
+from babelshelf.pairs.rows import CODED, CONTROL, as_texts, parsed_rows
 from babelshelf.prepare.from_pairs import SHOWN, Pairs, of_pairs, read_rows
 from babelshelf.prepare.input_files import input_files
 from babelshelf.prepare.marketplace import Inputs, Marketplace
@@ -117,7 +117,7 @@ def _read_set(task: str, path: Path, split: str, files: FilesParams) -> pl.DataF
     own = _file(task)
     wanted = {role: name for role, (name,) in own.columns.names().items() if role != "label"}
     labelled = read_file(path, own, wanted).with_columns(label=pl.lit("1"))  # or all would be left out for having none
-    rows = as_texts(understood(labelled, own, files, split)).with_columns(task=pl.lit(task), file=pl.lit(path.name))
+    rows = as_texts(parsed_rows(labelled, own, files, split)).with_columns(task=pl.lit(task), file=pl.lit(path.name))
     _refuse_broken(rows, files)
     reason = pl.col("drop")
     return rows.select(

@@ -88,7 +88,7 @@ def _categories_task(market: Market) -> TaskData:
         candidates=_facts((path, [f"category:{path}"]) for path in market.leaves),
     )
     candidates = pl.DataFrame({"candidate": sorted(market.leaves)}).with_columns(in_train=pl.lit(value=True))
-    return TaskData(_spoiled(rows["train"], "qc", market), rows["dev"], rows["test"], candidates, truth)
+    return TaskData(_with_noise(rows["train"], "qc", market), rows["dev"], rows["test"], candidates, truth)
 
 
 def _paths(drawn: Query, counts: Counts, market: Market, rng: np.random.Generator) -> list[tuple[str, int]]:
@@ -126,7 +126,7 @@ def _titles_task(market: Market) -> TaskData:
     on_sale = [(t.text, split == "train") for split, catalogue in catalogues.items() for t in catalogue.titles]
     candidates = pl.DataFrame(on_sale, schema={"candidate": pl.String, "in_train": pl.Boolean}, orient="row")
     return TaskData(
-        _spoiled(rows["train"], "qi", market), rows["dev"], rows["test"], candidates.sort("candidate"), truth
+        _with_noise(rows["train"], "qi", market), rows["dev"], rows["test"], candidates.sort("candidate"), truth
     )
 
 
@@ -150,7 +150,7 @@ def _facts(pairs: Iterable[tuple[str, Sequence[str]]]) -> pl.DataFrame:
     return pl.DataFrame([(key, list(facts)) for key, facts in pairs], schema=FACTS_SCHEMA, orient="row").sort("key")
 
 
-def _spoiled(rows: pl.DataFrame, task: str, market: Market) -> pl.DataFrame:
+def _with_noise(rows: pl.DataFrame, task: str, market: Market) -> pl.DataFrame:
     """Train rows with label noise and wrong language codes."""
     noisy = with_noise(rows, market.settings.label_noise, market.generator(task, "noise"))
     return _with_wrong_languages(noisy, task, market)

@@ -15,7 +15,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.pairs.dropped_rows import bad_rows, described
 from babelshelf.pairs.labels import label_keys
 from babelshelf.pairs.readers import read_file
-from babelshelf.pairs.rows import coded, identified, understood
+from babelshelf.pairs.rows import coded, identified, parsed_rows
 from babelshelf.pairs.splits import KEPT
 from babelshelf.prepare.from_pairs import SHOWN, Pairs, check_share, of_pairs
 from babelshelf.prepare.marketplace import Inputs, Marketplace
@@ -65,7 +65,7 @@ def read_pairs(inputs: Inputs, settings: Params) -> Pairs:
     examples = read_file(folder / EXAMPLES, files.qi, wanted | {"product": "product_id", "version": version})
     titles, counts = _titles(folder / PRODUCTS, files.qi)
     raw = _joined(_with_reasons(examples, settings), titles)
-    rows = coded(understood(raw, files.qi, files, "").with_columns(task=pl.lit(TASK), file=pl.lit(EXAMPLES)))
+    rows = coded(parsed_rows(raw, files.qi, files, "").with_columns(task=pl.lit(TASK), file=pl.lit(EXAMPLES)))
     rows = identified(rows, has_ids=True, one_file=True).with_row_index("order")
     _check_test(rows, files, folder / EXAMPLES)
     return Pairs(rows, files, counts={TASK: {"products": counts}})

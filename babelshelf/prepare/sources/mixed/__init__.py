@@ -17,7 +17,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.rows import HELD_OUT, SPLITS
 from babelshelf.pairs.dropped_rows import bad_rows
 from babelshelf.pairs.rows import CODED
-from babelshelf.pairs.splits import HOLDOUT, KEPT, settle, with_needs
+from babelshelf.pairs.splits import HOLDOUT, KEPT, assign_splits, with_needs
 from babelshelf.prepare.from_pairs import Pairs, assembled, both_labels_by_task, check_share, counts, with_extras
 from babelshelf.prepare.marketplace import Inputs, Marketplace
 from babelshelf.prepare.params import SOURCES
@@ -57,7 +57,7 @@ def read(inputs: Inputs, settings: Parts, seed: int) -> Marketplace:
     """
     parts = _read_parts(inputs, settings)
     rows = pl.concat([part.pairs.rows for part in parts])
-    settled = settle(_with_splits(parts, settings.mixed, seed), _with_policies(parts[0], settings.mixed), seed)
+    settled = assign_splits(_with_splits(parts, settings.mixed, seed), _with_policies(parts[0], settings.mixed), seed)
     dropped = pl.concat([part.dropped for part in parts])
     market = assembled(settled, settings.mixed.tasks, both_labels_by_task(rows), dropped, seed)
     for part in parts:
@@ -117,7 +117,7 @@ def _with_splits(parts: Sequence[Part], mixed: Params, seed: int) -> pl.DataFram
     rows = _numbered([])
     for part in parts:
         own = _as_given(part)
-        cut = settle(_numbered([rows, own]), _with_policies(part, mixed), seed).tail(own.height)
+        cut = assign_splits(_numbered([rows, own]), _with_policies(part, mixed), seed).tail(own.height)
         # what its part says of a row that is held out stays, or it would follow its query into dev or test
         held_out = pl.when(pl.col("drop") == HOLDOUT).then(own["given"])
         split = cut.select(pl.coalesce(held_out, "given", "split")).to_series()
