@@ -7,6 +7,7 @@ some 20 passes suffice for all: scikit-learn's lbfgs fits one problem at a time,
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -209,6 +210,11 @@ def _minimize(
         weights[:, active] += step
         history = [*history[-HISTORY + 1 :], (step, new_gradient - gradient)]
         gradient = new_gradient
+    else:
+        message = (
+            f"{len(active)} of {weights.shape[1]} fits of the classifier had not converged after {MAX_PASSES} passes"
+        )
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
     return weights
 
 

@@ -56,6 +56,12 @@ def test_it_equals_scikit_learn(penalty: float) -> None:
     assert np.allclose(own.weights, [*theirs.coef_[0], *theirs.intercept_], atol=5e-3)
 
 
+def test_fits_that_do_not_converge_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logistic, "MAX_PASSES", 1)
+    with pytest.warns(RuntimeWarning, match="fits of the classifier had not converged after 1 passes"):
+        fit(Examples(*planted()), settings(), 1)
+
+
 def test_all_problems_at_once_equal_each_alone() -> None:
     features, labels, groups = planted()
     together = fit_with_folds(Examples(features, labels, groups), settings(penalties=[0.1, 0.01, 0.001]), 1)
