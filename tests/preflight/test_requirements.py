@@ -47,6 +47,14 @@ SERVER = Pretended(gpus=[80], memory=200, packages=("flash_attn",))
 
 
 @pytest.fixture
+def _folder_without_data(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder with the prompts and profiles of the repository, but no rows of a run, whose lengths count."""
+    for name in ("prompts", "profiles"):
+        (tmp_path / name).symlink_to(root / name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
 def params(root: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(NANO, tmp_path / "params.yaml"))
 
@@ -120,6 +128,7 @@ def test_processes_need_a_gpu_each_and_share_a_model_where_they_are_told_to(
     assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
 
 
+@pytest.mark.usefixtures("_folder_without_data")
 def test_the_configuration_that_a_stage_is_called_with_counts_and_not_the_params(
     root: Path, local: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -254,15 +263,11 @@ def test_a_process_that_accelerate_started_does_not_ask_again(tmp_path: Path, mo
     requirements.require("sft", "qc")
 
 
-def test_check_asks_for_all_stages(
-    root: Path, local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("_folder_without_data")
+def test_check_asks_for_all_stages(local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ruamel.yaml import YAML  # noqa: PLC0415
 
     YAML().dump(local, tmp_path / "params.yaml")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(training, "ACCELERATE", root / "profiles" / "accelerate")
-    (tmp_path / "prompts").symlink_to(root / "prompts")
     monkeypatch.setattr(requirements, "Machine", lambda: LAPTOP)
     with pytest.raises(InputError) as raised:
         requirements.require_all()

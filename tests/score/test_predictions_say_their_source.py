@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from babelshelf.classifier import model_folder
-from babelshelf.classifier.features import pair_features
+from babelshelf.classifier.features import training_features
 from babelshelf.classifier.model_folder import encoder_record, write_model
 from babelshelf.classifier.params import HeadParams
 from babelshelf.classifier.training import fit_rows
@@ -36,7 +36,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_rows(Path("rows.parquet"), ROWS)
     base_model.write(Path("base/embedder"), {"builtin": "hash", "sha256": {}})
     head = HeadParams(penalties=[0.1], folds=3, penalty_rows=1000)
-    fit = fit_rows(pair_features(ROWS, HashEncoder(), Path("vectors")), ROWS, head, 1)
+    fit = fit_rows(training_features(ROWS, HashEncoder(), Path("vectors")), ROWS, head, 1)
     record = {"variant": "translated", "encoder": encoder_record(HashEncoder(), ENCODER), "levels": False}
     write_model(Path("model"), fit.classifier, record, fit.scores, Path("base/embedder"))
     return Path("model")
