@@ -37,8 +37,8 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     base_model.write(Path("base/embedder"), {"builtin": "hash", "sha256": {}})
     head = HeadParams(penalties=[0.1], folds=3, penalty_rows=1000)
     fit = fit_rows(training_features(ROWS, HashEncoder(), Path("vectors")), ROWS, head, 1)
-    record = {"variant": "translated", "encoder": encoder_record(HashEncoder(), ENCODER), "levels": False}
-    write_model(Path("model"), fit.classifier, record, fit.scores, Path("base/embedder"))
+    record = {"variant": "translated", "encoder": encoder_record(HashEncoder(), ENCODER), "path_share": 0.0}
+    write_model(Path("model"), fit, record, Path("base/embedder"))
     return Path("model")
 
 
