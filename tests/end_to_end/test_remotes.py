@@ -363,7 +363,7 @@ def test_a_pull_cut_off_in_the_middle_goes_on(published: Published, tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_corrupted_object_is_found_named_and_can_be_mended(
+def test_a_corrupted_object_is_found_named_and_can_be_fixed(
     built: Workspace, request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     remote = _remote(kind, request, tmp_path)

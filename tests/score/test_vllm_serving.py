@@ -38,7 +38,7 @@ def test_the_engines_rank_is_the_least_that_holds_the_adapter(
     ("config", "message"),
     [({"r": 4, "modules_to_save": ["lm_head"]}, "modules_to_save .lm_head"), ({"r": 513}, "r: 513 is above 512")],
 )
-def test_an_adapter_that_cannot_be_served_beside_the_base_names_the_mend(
+def test_an_adapter_that_cannot_be_served_beside_the_base_names_the_fix(
     config: dict[str, object], message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")

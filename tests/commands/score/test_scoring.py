@@ -192,7 +192,7 @@ def test_a_language_for_all_rows(tmp_path: Path) -> None:
         (("--calibrated", "none.json"), "none.json: no such file or folder"),
     ],
 )
-def test_a_wrong_option_names_the_mend(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_a_wrong_option_names_the_fix(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     result = score(write_csv(tmp_path / "pairs.csv", ROWS), tmp_path / "scored.csv", *TASK, *arguments)
     assert result.exit_code == 1
     assert message in result.output

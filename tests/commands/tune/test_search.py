@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,44 +75,46 @@ def test_the_report_names_each_step_and_what_was_left_out(clean: Result, tmp_pat
     assert (tmp_path / "out" / "window-qi.svg").is_file()
 
 
+class FitCounter:
+    """Counts what the evaluator fits; the fit of number `limit` is interrupted, as by a kill."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, limit: int | None = None) -> None:
+        self.count, self.limit = 0, limit
+        self._fit = evaluation.Evaluator._fit
+        counted = lambda *args: self._counted(*args)  # noqa: E731, PLW0108 - unlike a method, it is given the evaluator
+        monkeypatch.setattr(evaluation.Evaluator, "_fit", counted)
+
+    def _counted(self, *args: Any) -> object:  # noqa: ANN401
+        self.count += 1
+        if self.count == self.limit:
+            raise KeyboardInterrupt
+        return self._fit(*args)
+
+    def taken(self) -> int:
+        """Fits since the last call."""
+        count, self.count = self.count, 0
+        return count
+
+
 def test_a_killed_search_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BABELSHELF_ROOT", str(tmp_path))
-    fits: list[int] = []
-    fit = evaluation.Evaluator._fit
-
-    def counted(*args: object, **options: object) -> object:
-        fits.append(1)
-        if len(fits) == limit:
-            raise KeyboardInterrupt
-        return fit(*args, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(evaluation.Evaluator, "_fit", counted)
-    limit = 12
+    fits = FitCounter(monkeypatch, limit=12)
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, 100)
-    done, limit = len(fits) - 1, -1
-    fits.clear()
+    done, fits.limit = fits.taken() - 1, None
     first = search(tmp_path, 100)
-    rest = len(fits)
-    fits.clear()
+    rest = fits.taken()
     assert search(tmp_path, 100).gains == first.gains
-    assert not fits
+    assert fits.taken() == 0
     other = tmp_path / "other"
     monkeypatch.setenv("BABELSHELF_ROOT", str(other))
     assert search(other, 100).gains == first.gains
-    assert len(fits) == done + rest
+    assert fits.taken() == done + rest
 
 
 def test_results_of_another_glossary_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BABELSHELF_ROOT", str(tmp_path))
-    fits: list[int] = []
-    fit = evaluation.Evaluator._fit
-
-    def counted(*args: object, **options: object) -> object:
-        fits.append(1)
-        return fit(*args, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(evaluation.Evaluator, "_fit", counted)
+    fits = FitCounter(monkeypatch)
     files, glossary = tune_data.write(pairs(100), tmp_path / "data"), tmp_path / "glossary.tsv"
     values = params()
     values["translate"]["glossary"] = str(glossary)
@@ -119,8 +122,7 @@ def test_results_of_another_glossary_are_not_used(tmp_path: Path, monkeypatch: p
     for names in ("en\tde\ntent\tZelt\n", "en\tde\ntent\tZelt\n", "en\tde\ntent\tZelt\nboat\tBoot\n"):
         glossary.write_text(names, encoding="utf-8")
         search_recipe("qi", files, values, TopicEncoder(), minutes=10, seed=1)
-        made.append(len(fits))
-        fits.clear()
+        made.append(fits.taken())
     assert made[0] == made[2] > made[1] == 0
 
 
