@@ -48,9 +48,19 @@ def truth() -> Truth:
     return Truth(groups, candidates)
 
 
-def run(derived: str, confidence: float = 0.9, known: Truth | None = None, most: float = 1) -> Filtered:
-    settings = FilterParams.model_validate({"confidence": confidence, "derived": derived, "max_dropped_share": most})
-    return filter_rows(*table(), known or no_truth(), settings)
+def params(confidence: float, derived: str, most: float = 1.0) -> FilterParams:
+    """Of the paper's rule."""
+    return of_rule("confidence", {"at_least": confidence}, derived=derived, most=most)
+
+
+def of_rule(rule: str, own: dict[str, float], *, derived: str = "judge", most: float = 1.0) -> FilterParams:
+    values = {"rule": rule, "derived": derived, "max_dropped_share": most} | ({rule: own} if own else {})
+    found: FilterParams = FilterParams.fitted(values).model_validate(values)
+    return found
+
+
+def run(derived: str, confidence: float = 0.9, known: Truth | None = None, most: float = 1.0) -> Filtered:
+    return filter_rows(*table(), known or no_truth(), params(confidence, derived, most))
 
 
 def reasons(filtered: Filtered) -> dict[str, str]:
@@ -94,12 +104,14 @@ def imbalanced(positives: int, negatives: int, language: str = "en") -> tuple[pl
 def test_no_class_is_emptied_and_the_surest_contradictions_go_first(
     positives: int, negatives: int, dropped: int
 ) -> None:
-    settings = FilterParams(confidence=0.75, derived="drop", max_dropped_share=0.3)
+    settings = params(0.75, "drop", 0.3)
     filtered = filter_rows(*imbalanced(positives, negatives), no_truth(), settings)
     assert filtered.dropped["id"].to_list() == [f"en{n:03}" for n in range(positives - dropped, positives)]
     kept = {"read": positives, "marked": positives, "kept_by_cap": positives - dropped}
-    assert filtered.metrics["capped"] == {"en": {"1": kept}}
-    assert filtered.warnings[0].startswith(f"check: the filter would drop {positives} of the {positives} rows of en")
+    assert filtered.metrics["capped"] == {"en": {"1": {"original": kept}}}
+    assert filtered.warnings[0].startswith(
+        f"check: the filter would drop {positives} of the {positives} original rows of en"
+    )
 
 
 @pytest.mark.parametrize(("positives", "negatives"), [(18, 200), (1, 9), (50, 50)])
@@ -108,7 +120,7 @@ def test_a_class_that_the_filter_empties_is_told(positives: int, negatives: int)
     filtered = filter_rows(
         *imbalanced(positives, negatives),
         no_truth(),
-        FilterParams(confidence=0.75, derived="judge", max_dropped_share=1.0),
+        params(0.75, "judge"),
     )
     (line,) = filtered.warnings
     assert line.startswith(f"check: the filter dropped all {positives} rows of en with label 1")
@@ -120,9 +132,7 @@ def test_the_cap_is_of_each_language_and_says_nothing_where_it_is_not_reached() 
     scores = scores.with_columns(
         p_yes=pl.when(pl.col("id") > "en001", pl.col("id") < "en010").then(0.9).otherwise("p_yes")
     )
-    filtered = filter_rows(
-        rows, scores, no_truth(), FilterParams(confidence=0.75, derived="drop", max_dropped_share=0.3)
-    )
+    filtered = filter_rows(rows, scores, no_truth(), params(0.75, "drop", 0.3))
     assert filtered.metrics["capped"].keys() == {"de"}
     assert filtered.dropped["language"].value_counts().sort("language").rows() == [("de", 3), ("en", 2)]
 
@@ -132,8 +142,8 @@ def test_translations_count_in_their_own_class_and_language() -> None:
     # of (fr, 1) with three rows one may go, the surest; 4 stays, and so does its translation; the others are alone
     assert reasons(filtered) == {"5": "contradicted"}
     assert filtered.metrics["capped"]["de"] == {
-        "0": {"read": 1, "marked": 1, "kept_by_cap": 1},
-        "1": {"read": 2, "marked": 1, "kept_by_cap": 1},
+        "0": {"negative": {"read": 1, "marked": 1, "kept_by_cap": 1}},
+        "1": {"translated": {"read": 2, "marked": 1, "kept_by_cap": 1}},
     }
 
 
@@ -188,18 +198,20 @@ def test_scores_of_other_rows_are_refused(change: str) -> None:
         "range": scores.with_columns(p_yes=pl.col("p_yes") + 1),
     }[change]
     with pytest.raises(InputError, match="score_train"):
-        filter_rows(rows, scores, no_truth(), FilterParams(confidence=0.9, derived="judge", max_dropped_share=1))
+        filter_rows(rows, scores, no_truth(), params(0.9, "judge"))
 
 
 def test_a_set_of_which_nothing_remains_is_an_error() -> None:
     rows, scores = (frame.filter(pl.col("id").is_in(["2", "4"])) for frame in table())
-    with pytest.raises(InputError, match="confidence"):
-        filter_rows(rows, scores, no_truth(), FilterParams(confidence=0.9, derived="judge", max_dropped_share=1))
+    with pytest.raises(InputError, match="max_dropped_share"):
+        filter_rows(rows, scores, no_truth(), params(0.9, "judge"))
 
 
 def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("tasks: {qc: {filter: {confidence: 0.9, derived: drop, max_dropped_share: 1}}}")
+    Path("params.yaml").write_text(
+        "tasks: {qc: {filter: {rule: confidence, confidence: {at_least: 0.9}, derived: drop, max_dropped_share: 1.0}}}"
+    )
     rows, scores = table()
     write_rows(Path("train.parquet"), rows)
     write_table(Path("scores/scores.parquet"), scores.with_columns(**source("train", "negatives")))
