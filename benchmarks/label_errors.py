@@ -18,7 +18,7 @@ file has is not made again. docs/results.md has the tables.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from sklearn.metrics import average_precision_score
 
 from babelshelf.calibrate.thresholds import best_threshold
 from babelshelf.classifier.features import PairFeatures, pair_features, training_features
+from babelshelf.classifier.logistic import Standardized
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.classifier.training import Examples, fit, fit_with_folds
 from babelshelf.core.params import load
@@ -122,18 +123,19 @@ def by_confident_learning(labels: Floats, p_yes: Floats) -> Labels:
 
 RULES = {
     **{f"confidence {least:g}": partial(by_confidence, least) for least in (0.6, 0.75, 0.9)},
-    **{f"loss_rank {share:g}": partial(by_rank, share) for share in (0.03, 0.1)},
+    "loss_rank 0.1": partial(by_rank, 0.1),
     "confident_learning": by_confident_learning,
 }
+OTHER_SCORES = ("in_sample", "in_sample + passes")  # beside out_of_fold, that a classifier is trained for
 USUAL = ("confidence 0.75", "confident_learning")  # that all scores, actions and rounds are tried with
 
 
-def variants(scores: Sequence[str], noise: str) -> list[Variant]:
+def variants(noise: str) -> list[Variant]:
     """Those that a classifier is trained for."""
     found = [Variant(), *(Variant(rule=rule) for rule in RULES)]
-    found += [Variant(score, rule) for rule in USUAL for score in scores if score != Variant.score]
+    found += [Variant(score, rule) for rule in USUAL for score in OTHER_SCORES]
     found += [Variant(rule=rule, action=action) for rule in USUAL for action in ("relabel", "soften")]
-    found += [Variant(rule=rule, rounds=rounds) for rule in USUAL for rounds in (2, 3)]
+    found += [Variant(rule=rule, rounds=2) for rule in USUAL]
     return found if noise == "none" else [*found, Variant(rule=ORACLE)]
 
 
@@ -143,17 +145,17 @@ class Trial:
 
     Attributes:
         data: the rows.
-        features: of train, dev and test.
+        given: the training rows with the flipped labels, 0.0 or 1.0.
+        held_out: features of dev and test.
         wrong: which labels of train are flipped.
-        labels: of train, flipped; 0.0 or 1.0.
         settings, seed: of the classifier.
         scores: see `scores_of`.
     """
 
     data: LabelledData
-    features: tuple[PairFeatures, PairFeatures, PairFeatures]
+    given: Examples
+    held_out: Sequence[PairFeatures]
     wrong: Labels
-    labels: Floats
     settings: ClassifierParams
     seed: int
     scores: Mapping[str, Floats]
@@ -167,12 +169,17 @@ class Trial:
         right = data.train["label"].to_numpy().astype(np.float64)
         labels = np.where(wrong, 1 - right, right)
         settings = load(ClassifierParams, "classifier", file=Path("profiles/nano.yaml"))
-        scores = scores_of(Examples(train, labels, data.train["group"]), settings, seed)
-        return cls(data, (train, *held_out), wrong, labels, settings, seed, scores)
+        examples = Examples(train, labels, data.train["group"], standardized=Standardized(train))
+        return cls(data, examples, held_out, wrong, settings, seed, scores_of(examples, settings, seed))
+
+    @property
+    def labels(self) -> Floats:
+        """Of the training rows, flipped ones included."""
+        return np.asarray(self.given.labels)
 
     def examples(self, labels: Floats, weights: Floats) -> Examples:
         """The training rows with other labels, and 0 as the weight of those that are dropped."""
-        return Examples(self.features[0], labels, self.data.train["group"], weights)
+        return replace(self.given, labels=labels, weights=weights)
 
     def flags(self, variant: Variant) -> Labels:
         """Which rows a variant drops or changes."""
@@ -203,7 +210,7 @@ class Trial:
         classifier = fit(self.examples(labels, weights), self.settings, self.seed)
         dev, test = (
             rows.with_columns(p_yes=pl.Series(classifier.predict(features)))
-            for rows, features in zip((self.data.dev, self.data.test), self.features[1:], strict=True)
+            for rows, features in zip((self.data.dev, self.data.test), self.held_out, strict=True)
         )
         return Calibration(best_threshold(*arrays(dev))).answer(test)
 
@@ -236,8 +243,11 @@ def detected(wrong: Labels, flags: Labels, confidence: Floats) -> dict[str, floa
 
 def training(trials: Sequence[Trial], noise: str) -> Iterator[dict[str, Any]]:
     """Of each variant, means over seeds of F1 and AP on test, and their gain over the rows as they are."""
-    tried = variants(list(trials[0].scores), noise)
-    answers = [[trial.answers(variant) for variant in progress(tried, desc=f"seed {trial.seed}")] for trial in trials]
+    tried = variants(noise)
+    answers = [
+        [trial.answers(variant) for variant in progress(tried, desc=f"seed {trial.seed}", unit="variant")]
+        for trial in trials
+    ]
     samples = resample_sets(answers, resamples=RESAMPLES, seed=0)
     for number, variant in enumerate(tried):
         line: dict[str, Any] = {"kind": "training", **asdict(variant)}
@@ -252,24 +262,23 @@ def training(trials: Sequence[Trial], noise: str) -> Iterator[dict[str, Any]]:
 
 @click.command(help=__doc__)
 @click.option("--shops", "pairs", type=click.Path(path_type=Path, exists=True), help="a CSV file of pairs")
-@click.option("--rows", default=6000, help="of train")
+@click.option("--rows", default=3000, help="of train")
 @click.option("--seeds", default=3)
 @click.option("--encoder", "encoder_name", default="use_multilingual")
 @click.option("--cache", type=click.Path(path_type=Path), default=Path(".cache/encoder"))
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
 def main(*, pairs: Path | None, rows: int, seeds: int, encoder_name: str, cache: Path, out: Path) -> None:
     encoder = load_builtin(encoder_name)
-    units: list[tuple[str, str, Source]] = [
-        (f"demo, {task}", noise, demo(task, rows)) for task in ("qc", "qi") for noise in KINDS
-    ]
+    sources: dict[str, Source] = {f"demo, {task}": demo(task, rows) for task in ("qc", "qi")}
     if pairs is not None:
-        units += [("shops", noise, shops(pairs, rows)) for noise in OF_PAIRS]
+        sources["shops"] = shops(pairs, rows)
+    units = [(data, noise) for noise in KINDS for data in sources if data != "shops" or noise in OF_PAIRS]
     finished = {tuple(line[key] for key in KEY) for line in read_results(out)}
-    for data, noise, source in units:
+    for data, noise in units:
         unit = dict(zip(KEY, (data, noise, rows, seeds), strict=True))
         if tuple(unit.values()) in finished:
             continue
-        trials = [Trial.of(source(seed), noise, encoder, cache, seed) for seed in range(1, seeds + 1)]
+        trials = [Trial.of(sources[data](seed), noise, encoder, cache, seed) for seed in range(1, seeds + 1)]
         append_all(out, [unit | line for line in [*detection(trials), *training(trials, noise)]])
         click.echo(f"{data}, {noise}: done")
 
