@@ -10,12 +10,14 @@ from click.testing import CliRunner
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
+from babelshelf.core.params import load
 from babelshelf.core.rows import ROW_SCHEMA, read_rows, write_rows, write_table
 from babelshelf.filter.params import FilterParams
 from babelshelf.filter.self_validation import Filtered, filter_rows
 from babelshelf.tables.predictions import source
 from babelshelf.tables.truth import FACTS_SCHEMA, Truth, no_truth
 from stages.filter import main
+from tests.helpers.profiles import NANO
 
 # id, language, candidate, label, origin, parent, p_yes; the query asks for a shoe
 ROWS = [
@@ -238,3 +240,41 @@ def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatc
     assert CliRunner().invoke(main, ["qc", *options], catch_exceptions=False).exit_code == 0
     assert read_rows(Path("out/train.parquet")).height == 5
     assert pl.read_parquet("out/dropped.parquet").height == read_json(Path("m.json"))["dropped"] == 6
+
+
+def test_of_300_rows_with_few_positives_most_stay_by_default() -> None:
+    """With the params of nano: the model contradicts 17 of 18 positives."""
+    rows, scores = imbalanced(24, 276)
+    scores = scores.with_columns(p_yes=pl.when(pl.col("id") == "en000").then(0.9).otherwise("p_yes"))
+    for task in ("qc", "qi"):
+        filtered = filter_rows(rows, scores, no_truth(), load(FilterParams, "filter", task, NANO))
+        assert filtered.kept.filter(label=1).height >= 17
+        assert filtered.kept.filter(label=0).height == 276
+
+
+def test_no_origin_language_or_class_loses_more_than_the_share() -> None:
+    """Rows of two origins, of which the model contradicts all in one."""
+    rows, scores = imbalanced(100, 100)
+    synthetic = (pl.int_range(pl.len()) % 5 == 0).alias("synthetic")
+    rows = rows.with_columns(
+        origin=pl.when(synthetic).then(pl.lit("negative")).otherwise("origin"),
+        parent_id=pl.when(synthetic).then(pl.lit("elsewhere")),
+    )
+    scores = scores.with_columns(p_yes=pl.when(rows["origin"] == "negative").then(1 - rows["label"]).otherwise(rows["label"]))  # fmt: skip
+    filtered = filter_rows(rows, scores, no_truth(), params(0.75, "judge", 0.3))
+    assert filtered.dropped["origin"].unique().to_list() == ["negative"]
+    assert filtered.dropped.height == 12  # 30 % of 40, though of the class and language there was room for 60
+    assert sorted(filtered.dropped["label"].value_counts()["count"]) == [6, 6]
+
+
+@pytest.mark.parametrize("rule", ["confidence", "confident_learning"])
+def test_rows_without_a_label_are_kept_and_change_nothing(rule: str) -> None:
+    rows, scores = table()
+    own = {"at_least": 0.9} if rule == "confidence" else {}
+    labelled = rows.filter(pl.col("label").is_not_null())
+    some = filter_rows(labelled, scores.filter(pl.col("id") != "6"), no_truth(), of_rule(rule, own))
+    both = filter_rows(rows, scores, no_truth(), of_rule(rule, own))
+    assert reasons(both) == reasons(some) != {}
+    assert "6" in both.kept["id"]
+    alone = filter_rows(rows.filter(id="6"), scores.filter(id="6"), no_truth(), of_rule(rule, own))
+    assert alone.kept["id"].to_list() == ["6"]
