@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -65,14 +65,14 @@ class LabelFilter:
     def params(self, option: Option) -> dict[tuple[str, ...], Any]:
         """The rule and its params; the scores are those of the classifier."""
         task, rule = ("tasks", self._task), option.values["rule"]
-        own = {(*task, "filter", rule, name): value for name, value in option.values.get(rule, {}).items()}
-        return {(*task, "filter", "rule"): rule, **own, (*task, "filter_method"): "classifier"}
+        found: dict[tuple[str, ...], Any] = {(*task, "filter", "rule"): rule}
+        found |= {(*task, "filter", rule, name): value for name, value in option.values.get(rule, {}).items()}
+        return found | {(*task, "filter_method"): "classifier"}
 
     def _with(self, option: Option) -> FilterParams:
         """The params of the stage with those of an option."""
         values = self._settings.model_dump() | dict(option.values)
-        settings: FilterParams = FilterParams.fitted(values).model_validate(values)
-        return settings
+        return cast("FilterParams", FilterParams.fitted(values).model_validate(values))
 
 
 def load(context: Context) -> LabelFilter:
