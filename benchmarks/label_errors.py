@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +38,13 @@ from babelshelf.encoder.encoder import Encoder
 from babelshelf.evaluate.bootstrap import resample_sets
 from babelshelf.evaluate.metric_names import RESAMPLED
 from babelshelf.evaluate.seeds import Comparison, mean_gain
-from babelshelf.filter.rules import confident_learning
 from babelshelf.filter.self_validation import capped
 from babelshelf.runtime.screen import progress
 from babelshelf.tables.calibration import Calibration
 from babelshelf.tables.predictions import Floats, Labels, arrays
 from benchmarks.gain import CONFIDENCE
 from benchmarks.label_noise import KINDS, OF_PAIRS, LabelledData, Source, demo, shops
+from benchmarks.label_rules import RULES, other_label
 from benchmarks.proxy_truth.results import append_all, read_results
 
 RESULTS = Path("benchmarks/results/label_errors.jsonl")
@@ -98,29 +97,6 @@ def mean_of_logits(*scores: Floats) -> Floats:
     return mean
 
 
-def other_label(labels: Floats, p_yes: Floats) -> Floats:
-    """The probability of the label that a row does not have."""
-    return np.where(labels == 1, 1 - p_yes, p_yes)
-
-
-def by_confidence(least: float, labels: Floats, p_yes: Floats) -> Labels:
-    """The paper's rule."""
-    return other_label(labels, p_yes) >= least
-
-
-def by_rank(share: float, labels: Floats, p_yes: Floats) -> Labels:
-    """The share of the rows with the largest loss."""
-    flags = np.zeros(len(labels), np.bool_)
-    flags[np.argsort(-other_label(labels, p_yes), kind="stable")[: round(share * len(labels))]] = True
-    return flags
-
-
-def by_confident_learning(labels: Floats, p_yes: Floats) -> Labels:
-    """The rows off the diagonal of the confident joint; as the pipeline's rule does it."""
-    rows = pl.DataFrame({"label": labels, "p_yes": p_yes})
-    return confident_learning.off_diagonal(rows).to_numpy()
-
-
 def near(settings: ClassifierParams, penalty: float) -> ClassifierParams:
     """The settings with that penalty and the next smaller and larger one alone, which saves most of the time."""
     penalties = sorted(settings.penalties)
@@ -128,11 +104,6 @@ def near(settings: ClassifierParams, penalty: float) -> ClassifierParams:
     return settings.model_copy(update={"penalties": penalties[max(place - 1, 0) : place + 2]})
 
 
-RULES = {
-    **{f"confidence {least:g}": partial(by_confidence, least) for least in (0.6, 0.75, 0.9)},
-    "loss_rank 0.1": partial(by_rank, 0.1),
-    "confident_learning": by_confident_learning,
-}
 OTHER_SCORES = ("in_sample", "in_sample + passes")  # beside out_of_fold, that a classifier is trained for
 USUAL = "confidence 0.75"  # that the other scores, actions and the second round are tried with
 

@@ -14,6 +14,7 @@ from babelshelf.core.rows import ROW_SCHEMA
 from babelshelf.tables.truth import FACTS_SCHEMA, Truth
 from benchmarks import label_errors
 from benchmarks.label_noise import KINDS, LabelledData, hard_negatives
+from benchmarks.label_rules import RULES
 from tests.helpers.hash_encoder import HashEncoder
 
 
@@ -56,6 +57,22 @@ def test_hard_negatives_share_a_fact_or_a_department() -> None:
     assert hard_negatives(rows, Truth(*tables)).tolist() == [False, True, False, True, False]
 
 
+def test_confident_learning_takes_each_labels_own_threshold() -> None:
+    """Mean p(yes) of label 1 is 0.65, and mean p(no) of label 0 is 0.75: no less counts for "yes" and for "no"."""
+    labels, flagged = np.repeat([1.0, 0.0], 4), RULES["confident_learning"]
+    p_yes = np.array([0.9, 0.9, 0.6, 0.2, 0.7, 0.1, 0.1, 0.1])
+    assert np.flatnonzero(flagged(labels, p_yes)).tolist() == [3, 4]
+    assert not flagged(labels, np.array([0.9, 0.9, 0.5, 0.26, 0.63, 0.1, 0.1, 0.1])).any()
+    assert not flagged(np.ones(8), p_yes).any()
+    # thresholds 0.40 for "yes" and 0.425 for "no": rows 1 and 3 reach both, and the more probable label counts
+    assert flagged(np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.45, 0.35, 0.55, 0.60])).all()
+
+
+def test_a_rank_takes_the_share_with_the_largest_loss() -> None:
+    found = RULES["loss_rank 0.1"](np.repeat([1.0, 0.0], 10), np.concatenate([np.full(10, 0.7), np.arange(10) / 20]))
+    assert np.flatnonzero(found).tolist() == [18, 19]
+
+
 def test_a_unit_has_a_line_for_each_way_and_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(label_errors, "load_builtin", lambda _: HashEncoder())
     monkeypatch.setattr(label_errors, "demo", lambda *_: lambda _: data())
@@ -67,7 +84,7 @@ def test_a_unit_has_a_line_for_each_way_and_is_not_made_again(tmp_path: Path, mo
     assert result.output == "demo, qc, 10 %: done\ndemo, qi, 10 %: done\n"
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     detection = [line for line in lines if line["kind"] == "detection" and line["data"] == "demo, qc"]
-    assert len(detection) == 5 * len(label_errors.RULES)
+    assert len(detection) == 5 * len(RULES)
     by_confidence = next(line for line in detection if line["rule"] == "confidence 0.6")
     assert by_confidence["recall"] > 0.5
     assert by_confidence["detection_ap"] > 0.5

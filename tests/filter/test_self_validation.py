@@ -52,11 +52,8 @@ def truth() -> Truth:
 
 def params(confidence: float, derived: str, most: float = 1.0) -> FilterParams:
     """Of the paper's rule."""
-    return of_rule("confidence", {"at_least": confidence}, derived=derived, most=most)
-
-
-def of_rule(rule: str, own: dict[str, float], *, derived: str = "judge", most: float = 1.0) -> FilterParams:
-    values = {"rule": rule, "derived": derived, "max_dropped_share": most} | ({rule: own} if own else {})
+    own = {"confidence": {"at_least": confidence}}
+    values = {"rule": "confidence", "derived": derived, "max_dropped_share": most} | own
     found: FilterParams = FilterParams.fitted(values).model_validate(values)
     return found
 
@@ -268,14 +265,12 @@ def test_no_origin_language_or_class_loses_more_than_the_share() -> None:
     assert sorted(filtered.dropped["label"].value_counts()["count"]) == [6, 6]
 
 
-@pytest.mark.parametrize("rule", ["confidence", "confident_learning"])
-def test_rows_without_a_label_are_kept_and_change_nothing(rule: str) -> None:
+def test_rows_without_a_label_are_kept_and_change_nothing() -> None:
     rows, scores = table()
-    own = {"at_least": 0.9} if rule == "confidence" else {}
     labelled = rows.filter(pl.col("label").is_not_null())
-    some = filter_rows(labelled, scores.filter(pl.col("id") != "6"), no_truth(), of_rule(rule, own))
-    both = filter_rows(rows, scores, no_truth(), of_rule(rule, own))
+    some = filter_rows(labelled, scores.filter(pl.col("id") != "6"), no_truth(), params(0.9, "judge"))
+    both = filter_rows(rows, scores, no_truth(), params(0.9, "judge"))
     assert reasons(both) == reasons(some) != {}
     assert "6" in both.kept["id"]
-    alone = filter_rows(rows.filter(id="6"), scores.filter(id="6"), no_truth(), of_rule(rule, own))
+    alone = filter_rows(rows.filter(id="6"), scores.filter(id="6"), no_truth(), params(0.9, "judge"))
     assert alone.kept["id"].to_list() == ["6"]

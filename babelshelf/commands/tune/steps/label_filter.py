@@ -1,4 +1,4 @@
-"""The filter: drop rows whose label out-of-fold scores contradict, by each rule, and at several confidences."""
+"""The filter: drop rows whose label out-of-fold scores contradict, by each rule, the paper's at several confidences."""
 
 from __future__ import annotations
 
