@@ -6,6 +6,7 @@ Each command imports what it needs when it runs, so that none waits for the libr
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -237,6 +238,45 @@ def score(
     )
     for line in run(find(pairs, task, options, files), out, trained, max_bad_share):
         click.echo(line, err=True)
+
+
+@main.command()
+@click.argument("what", metavar="TASK|VARIANT")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--to", "to", required=True, metavar="FORMAT", help="cross-encoder, vllm-score, ...: docs/serving.md.")
+@click.option("--base", type=click.Path(path_type=Path), default=Path("models/base"), help="The base models.")
+@click.option("--model", type=click.Path(path_type=Path), help="Default: that of the task's recipe in params.yaml.")
+@click.option("--calibrated", type=click.Path(path_type=Path), help="Default: metrics/calibrate/TASK.json.")
+@click.option("--evaluated", type=click.Path(path_type=Path), help="Default: metrics/evaluate/TASK.json.")
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", help="Of an LM's weights.")
+@click.option("--language", default="en", metavar="CODE", help="Of queries, where the caller names none; default: en.")
+@click.option("--task", "tasks", multiple=True, type=click.Choice(["qc", "qi"]), help="Of a VARIANT; default: all.")
+@click.option("--scores", type=click.Path(path_type=Path, exists=True), help="id and p_yes of a VARIANT's train rows.")
+def export(
+    *,
+    what: str,
+    out: Path,
+    to: str,
+    base: Path,
+    model: Path | None,
+    calibrated: Path | None,
+    evaluated: Path | None,
+    precision: Literal["fp32", "bf16"],
+    language: str,
+    tasks: tuple[str, ...],
+    scores: Path | None,
+) -> None:
+    """Write the model of a TASK (qc, qi), or the training set VARIANT, into the folder OUT for other tools."""
+    from babelshelf.commands.export.command import export as write_export  # noqa: PLC0415
+    from babelshelf.commands.export.command import trained_model, training_set  # noqa: PLC0415
+
+    if what in {"qc", "qi"}:
+        paths = {"model": model, "calibrated": calibrated, "evaluated": evaluated}
+        source = trained_model(what, base, paths, precision=precision, language=language)
+    else:
+        source = training_set(what, tasks, scores)
+    for line in write_export(source, out, to):
+        click.echo(line)
 
 
 @main.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from tokenizers.processors import TemplateProcessing
 from transformers import (
+    AutoModelForCausalLM,
     Gemma2Config,
     Gemma2ForCausalLM,
     Gemma3Config,
@@ -87,3 +88,9 @@ def save_base(architecture: str, folder: Path) -> Path:
     model.save_pretrained(folder)
     tokens.save_pretrained(folder)
     return folder
+
+
+def load(folder: Path) -> PreTrainedModel:
+    """What `save_base` wrote."""
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder)
+    return model

@@ -1,0 +1,124 @@
+"""Write a trained model or a training set in the format of other tools: `babelshelf export`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+from babelshelf.commands.export.data_card import data_card
+from babelshelf.commands.export.model_card import model_card
+from babelshelf.commands.export.origins import Origin, origin
+from babelshelf.commands.export.trained_model import TrainedModel
+from babelshelf.commands.export.training_set import TrainingSet
+from babelshelf.commands.score.final_model import final_model
+from babelshelf.core import languages
+from babelshelf.core.errors import InputError
+from babelshelf.core.files import replacing, write_json
+from babelshelf.core.params import PARAMS_FILE, read
+from babelshelf.core.plugins import Plugins
+from babelshelf.core.variants import VARIANTS
+from babelshelf.llm.versions import PACKAGES, write_versions
+
+FORMATS = Plugins("babelshelf.commands.export.formats", "export", "format")
+CARD = "README.md"
+
+
+def export(source: TrainedModel | TrainingSet, out: Path, to: str) -> list[str]:
+    """Write an export.
+
+    Args:
+        source: what to export.
+        out: folder to write; it is there when it is complete.
+        to: the format, a module of `babelshelf.commands.export.formats`; `-` stands for `_`.
+
+    Returns:
+        What came out, for the screen.
+
+    Raises:
+        InputError: `out` exists, there is no such format, it is not for this source, or the source is not in order.
+    """
+    form = FORMATS.load(to.replace("-", "_"))
+    if out.exists():
+        raise InputError(f"{out}: exists already: name another folder, or remove it")
+    if isinstance(source, TrainedModel):
+        source.check()
+    kind = source.kind if isinstance(source, TrainedModel) else "data"
+    if kind != form.SOURCE:
+        made_from = {
+            "lm": "a fine-tuned LM (method sft or dpo)",
+            "classifier": "a classifier",
+            "data": "a training set",
+        }
+        others = [name for name in FORMATS.names() if kind == FORMATS.load(name).SOURCE]
+        raise InputError(
+            f"--to {to} is for {made_from[form.SOURCE]}, and this is {made_from[kind]}: take "
+            f"{' or '.join(name.replace('_', '-') for name in others)}"
+        )
+    with replacing(out) as folder:
+        folder.mkdir()
+        form.write(source, folder)
+        if isinstance(source, TrainedModel):
+            return _finish_model(source, folder, form, out)
+        data_card(source, form.LIBRARY, form.usage(source)).save(folder / CARD)
+    return [f"{out / one.file}: {one.entries:,} entries of {one.pairs:,} labelled pairs" for one in source.written]
+
+
+def _finish_model(source: TrainedModel, folder: Path, form: ModuleType, out: Path) -> list[str]:
+    """Write what each export of a model has."""
+    write_json(folder / "thresholds.json", source.calibration.metrics())
+    write_json(folder / "record.json", dict(source.record))
+    if source.metrics:
+        write_json(folder / "metrics.json", dict(source.metrics))
+    write_versions(folder, (*PACKAGES, "sentence-transformers") if source.kind == "lm" else ("numpy",))
+    base = source.base / "embedder" if source.kind == "classifier" else source.base_lm
+    model_card(source, _origin(source, base), form.LIBRARY, form.usage(source)).save(folder / CARD)
+    without = "" if source.metrics else f"; no metrics: {source.evaluated} is missing"
+    return [f"{out}: {source.model} for {form.LIBRARY}, threshold {source.calibration.threshold:.6g}{without}"]
+
+
+def _origin(source: TrainedModel, base: Path) -> Origin:
+    """Where the base comes from; a classifier has its encoder's pointer itself."""
+    own = source.model / "embedder"
+    return origin(own if source.kind == "classifier" and own.is_dir() else base)
+
+
+def trained_model(
+    task: str,
+    base: Path,
+    paths: Mapping[str, Path | None],
+    *,
+    precision: Literal["fp32", "bf16"],
+    language: str,
+) -> TrainedModel:
+    """The model that the command's options name, by default that of the task's recipe, with its metrics.
+
+    Args:
+        task: `qc` or `qi`.
+        base: `models/base`.
+        paths: `model`, `calibrated` and `evaluated`, None where the option was not given.
+        precision: see `TrainedModel`.
+        language: likewise; any form of a code.
+    """
+    return TrainedModel(
+        task=task,
+        base=base,
+        model=paths["model"] or final_model(task),
+        calibrated=paths["calibrated"] or Path("metrics", "calibrate", f"{task}.json"),
+        evaluated=paths["evaluated"] or Path("metrics", "evaluate", f"{task}.json"),
+        precision=precision,
+        language=languages.normalize(language, "--language"),
+    )
+
+
+def training_set(variant: str, tasks: Sequence[str], scores: Path | None) -> TrainingSet:
+    """The training set of a variant, with the prompt that params.yaml names.
+
+    Raises:
+        InputError: there is no such variant.
+    """
+    if variant not in VARIANTS:
+        raise InputError(f"no task or variant {variant!r}: there are qc and qi; {', '.join(VARIANTS)}")
+    prompts = Path("prompts", read(PARAMS_FILE)["sft"]["template"])
+    return TrainingSet(variant, Path("data"), prompts, tasks, scores)
