@@ -70,8 +70,8 @@ def untied(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def save_base(architecture: str, folder: Path) -> Path:
-    """A folder in Hugging Face's format."""
+def save_base(architecture: str, folder: Path, **changes: object) -> Path:
+    """A folder in Hugging Face's format; `changes` are of the config."""
     config_class, model_class, others = ARCHITECTURES[architecture]
     tokens = tokenizer()
     torch.manual_seed(1)
@@ -81,8 +81,7 @@ def save_base(architecture: str, folder: Path) -> Path:
         eos_token_id=tokens.eos_token_id,
         pad_token_id=None,
         initializer_range=0.2,
-        **SIZES,
-        **others,
+        **(SIZES | others | changes),
     )
     model: PreTrainedModel = model_class(config)
     model.save_pretrained(folder)

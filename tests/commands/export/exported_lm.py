@@ -11,7 +11,6 @@ from peft import LoraConfig, get_peft_model
 
 from babelshelf.commands.export.trained_model import TrainedModel
 from babelshelf.core.files import write_json
-from babelshelf.core.rows import ROW_SCHEMA
 from babelshelf.llm.base_model import identity
 from babelshelf.trainer.models import save
 from tests.helpers import causal_lms, tiny_lm
@@ -19,7 +18,7 @@ from tests.helpers import causal_lms, tiny_lm
 MAX_LENGTH = 160
 PROMPTS = {  # the candidate before the query, as in prompts/short, and after it, as in prompts/alpaca
     "query_last": "{language}: {candidate} < {query} ? {answer}",
-    "candidate_last": 'Is the {kind} relevant?\n"{{x}}" {language_name}\nQuery: {query}\n{kind_title}: {candidate}\n\n {answer}',
+    "candidate_last": 'A {kind}?\n"{{x}}" {language_name}\nQuery: {query}\n{kind_title}: {candidate}\n\n {answer}',
 }
 TEXTS = {
     "en": ("red shoes", "Running Shoes, size 42"),
@@ -41,10 +40,16 @@ LONG = " ".join(["waterproof trail shoe 赤い靴 größe"] * 30)
 
 def rows() -> pl.DataFrame:
     """Each query with each candidate, with special tokens in both, and candidates that fit into no prompt."""
-    queries = [(language, query) for language, (query, _) in TEXTS.items()]
+    queries = [(language, f"{query}{end}") for language, (query, _) in TEXTS.items() for end in ("", " 42")]
     queries += [("en", f"gift {causal_lms.BOS} card"), ("de", f"a{causal_lms.EOS}"), ("en", ' "x" \\n ')]
     candidates = [candidate for _, candidate in TEXTS.values()]
-    candidates += [f"pan {causal_lms.EOS}", f"{causal_lms.BOS}{causal_lms.EOS}", LONG, f"{LONG} pan"]
+    candidates += [
+        "https://shop.example/a.jpg",
+        f"pan {causal_lms.EOS}",
+        f"{causal_lms.BOS}{causal_lms.EOS}",
+        LONG,
+        f"{LONG} pan",
+    ]
     pairs = [(language, query, candidate) for language, query in queries for candidate in candidates]
     return pl.DataFrame(pairs, schema=["language", "query", "candidate"], orient="row").select(
         id=pl.format("r{}", pl.int_range(pl.len())),
@@ -59,9 +64,9 @@ def rows() -> pl.DataFrame:
     )
 
 
-def model(folder: Path, prompt: str, architecture: str = "qwen3") -> TrainedModel:
+def model(folder: Path, prompt: str, **changes: object) -> TrainedModel:
     """A base model whose tokenizer begins with BOS, and an adapter that moves most answers."""
-    base = causal_lms.save_base(architecture, folder / "base" / "lm")
+    base = causal_lms.save_base("qwen3", folder / "base" / "lm", **changes)
     made = get_peft_model(
         causal_lms.load(base), LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=16, target_modules="all-linear")
     )
