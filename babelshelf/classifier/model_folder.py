@@ -116,15 +116,10 @@ def load_model(base: Path, folder: Path) -> PairClassifier:
             f"{folder}: was fitted with another encoder than {embedder}: with {record['name']}, not {encoder.name}; "
             "run `dvc repro` for it, or put base_model.embedder in params.yaml back"
         )
-    return PairClassifier(load_classifier(folder), encoder, read_reference(folder))
+    return PairClassifier(load_classifier(folder), encoder, _read_reference(folder))
 
 
-def read_reference(folder: Path) -> Reference:
-    """What the features need of the training rows of the model in a folder.
-
-    Raises:
-        InputError: the folder has none.
-    """
+def _read_reference(folder: Path) -> Reference:
     file = folder / REFERENCE
     if not file.is_file():
         raise InputError(f"{file}: no such file; run the stage classifier again, which writes it")

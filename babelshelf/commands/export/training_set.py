@@ -95,6 +95,8 @@ class TrainingSet:
             entries = table(rows)
             if split == "train" and not entries.height:
                 raise InputError(f"data/{self.variant}/{task}: no row has a place in this format")
+            if not entries.height:
+                continue
             file = folder / task / f"{split}{suffix}"
             with replacing(file) as temporary:
                 if suffix == ".parquet":

@@ -13,12 +13,12 @@ import polars as pl
 
 from babelshelf.classifier import contrast
 from babelshelf.classifier.model import load_classifier
-from babelshelf.classifier.model_folder import read_reference
+from babelshelf.classifier.model_folder import REFERENCE
 from babelshelf.commands.export.classifier import pair_scorer
 from babelshelf.commands.export.classifier.onnx_model import onnx_model
 from babelshelf.encoder import builtin_encoders
 from babelshelf.text.keys import IGNORABLE
-from babelshelf.text.words import WORD
+from babelshelf.text.words import _WORD  # another place for it would be a second version of it
 
 if TYPE_CHECKING:
     from babelshelf.commands.export.trained_model import TrainedModel
@@ -31,23 +31,20 @@ CLASSES = {"letters": r"\p{L}", "latin": r"\p{Latin}", "ignorable": f"[{IGNORABL
 
 def write(source: TrainedModel, folder: Path) -> None:
     """Write the folder."""
-    head, reference = load_classifier(source.model), read_reference(source.model)
+    head, reference = load_classifier(source.model), _reference(source)
     slope = head.weights[:-1] / head.scale
     arrays: dict[str, np.ndarray] = {
         "slope": slope,
         "intercept": head.weights[-1] - slope @ head.mean,
-        "candidates": reference.candidates,
-    }
-    if reference.last is not None:
-        arrays["last"] = reference.last
+    } | reference
     (folder / "model.onnx").write_bytes(onnx_model(arrays).SerializeToString())
     characters = {name: ranges(pattern) for name, pattern in CLASSES.items()}
     np.savez(folder / "pair_scorer.npz", allow_pickle=False, **(arrays | characters))
     config = {
         "encoder": source.encoder_name,
-        "dimension": reference.candidates.shape[1],
-        "nearest": min(contrast.NEAREST, len(reference.candidates)),
-        "word": WORD.pattern,
+        "dimension": reference["candidates"].shape[1],
+        "nearest": min(contrast.NEAREST, len(reference["candidates"])),
+        "word": _WORD.pattern,
         "thresholds": source.calibration.metrics(),
     }
     (folder / "pair_scorer.json").write_text(json.dumps(config, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -61,6 +58,12 @@ def packages(source: TrainedModel) -> list[str]:
     if not builtin_encoders.is_builtin(name):
         return []
     return [weights.requirement for weights in builtin_encoders.packages(name)]
+
+
+def _reference(source: TrainedModel) -> dict[str, np.ndarray]:
+    """The reference candidates' vectors, `candidates`, and of paths those of their last levels, `last`."""
+    with np.load(source.model / REFERENCE, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def ranges(pattern: str) -> np.ndarray:
@@ -81,8 +84,7 @@ def usage(source: TrainedModel) -> str:
         if builtin
         else f"give the encoder {source.encoder_name!r} as `PairScorer(encode=...)`: texts to unit vectors"
     )
-    levels = read_reference(source.model).last is not None
-    names = ["query", "candidate", *(["last"] if levels else []), "lexical"]
+    names = ["query", "candidate", *(["last"] if "last" in _reference(source) else []), "lexical"]
     return f"""\
 `pair_scorer.py` scores pairs; {encoder}.
 
