@@ -19,7 +19,7 @@ from benchmarks.proxy_truth import agreement
 from benchmarks.proxy_truth.results import RESULTS, read_results
 
 CALIBRATION = Path("benchmarks/results/calibration.jsonl")
-LM, CLASSIFIER = "gemma-3-270m", "classifier"
+LM, BUILT_IN_LM, CLASSIFIER = "gemma-3-270m", "built-in-lm", "classifier"
 # Title, model and recipe of `benchmarks.proxy_truth`.
 ON_REAL_PAIRS = (
     ("classifier", CLASSIFIER, "none"),
@@ -28,6 +28,7 @@ ON_REAL_PAIRS = (
     ("Gemma 3 270M, LoRA", LM, "none"),
     ("Gemma 3 270M, LoRA, all data steps", LM, "all"),
     ("Gemma 3 270M, LoRA, wrong labels", LM, "flipped"),
+    ("built-in LM", BUILT_IN_LM, "none"),
 )
 
 

@@ -43,7 +43,9 @@ def main(*, task: str, train: Path, held_out: Path, glossary: Path, out: Path, m
     write_table(out / "dropped.parquet", translated.dropped)
     shares = {"before": positive_share(rows), "after": positive_share(translated.rows)}
     write_json(metrics, translated.counts | {"positive_share": shares})
-    return f"{translated.rows.height:,} rows, {translated.rows.height - rows.height:,} of them translations"
+    planned = sum(counts["rows"] for counts in translated.counts["planned"].values())
+    kept = translated.rows.height - rows.height
+    return f"{translated.rows.height:,} rows, {kept:,} of them translations of {planned:,} that were planned"
 
 
 if __name__ == "__main__":

@@ -29,20 +29,16 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "DVC_NO
 
 # By a fixture that takes long, so that one worker alone makes it.
 GROUPS = {"climbed": "ladder", "published": "remotes", "project": "processes", "clean": "tune", "document": "report"}
+GROUPS |= {"first_run": "pipeline"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:  # pytest-xdist reads the groups right after the collection
     """Tests of vLLM run where it is: in the environment of `make test-vllm`; what shares much goes to one worker."""
-    without = pytest.mark.skip(reason="no vLLM in this environment: `make test-vllm`")
-    for item in items:
-        if item.get_closest_marker("vllm") and not HAS_VLLM:
-            item.add_marker(without)
-        group = next((GROUPS[name] for name in getattr(item, "fixturenames", ()) if name in GROUPS), None)
-        if group is None and item.get_closest_marker("pipeline") and not item.get_closest_marker("slow"):
-            group = "pipeline"
-        if group is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
+    if item.get_closest_marker("vllm") and not HAS_VLLM:
+        item.add_marker(pytest.mark.skip(reason="no vLLM in this environment: `make test-vllm`"))
+    group = next((GROUPS[name] for name in getattr(item, "fixturenames", ()) if name in GROUPS), None)
+    if group is not None:
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -155,10 +155,10 @@ def encode(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenize
 
 def too_long(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenizerBase, max_length: int) -> pl.Series:
     """Which rows no prompt can hold, even with an empty candidate, Boolean, shape (rows,)."""
-    empty = rows.with_columns(candidate=pl.lit(""))
+    empty = without_special_tokens(rows.with_columns(candidate=pl.lit("")), tokenizer)
     # A text has at most one token a byte: only long queries need to be tokenized.
     frame = len(template.text.encode()) + FRAME
-    possible = rows["query"].str.len_bytes() + frame >= max_length
+    possible = empty["query"].str.len_bytes() + frame >= max_length
     lengths = [len(ids) for ids in token_ids(_texts(empty.filter(possible), template), tokenizer)]
     found = pl.Series([False]).new_from_index(0, rows.height)
     return found.scatter(possible.arg_true(), [length >= max_length for length in lengths])

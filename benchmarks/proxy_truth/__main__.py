@@ -3,6 +3,7 @@
     python -m benchmarks.proxy_truth data --shops pairs.csv --taxonomy dist --out data/proxy
     python -m benchmarks.proxy_truth run --data data/proxy --model classifier
     python -m benchmarks.proxy_truth run --data data/proxy --model lm --base models/gemma-3-270m
+    python -m benchmarks.proxy_truth run --data data/proxy --model lm --base models/base/lm --all-weights
     python -m benchmarks.proxy_truth table
 
 `data` makes the training sets of all recipes on two real data sets (at most 1,500 rows before a recipe adds some) and
@@ -61,6 +62,7 @@ def data(*, shops: Path, taxonomy: Path, out: Path, seeds: str) -> None:
 @click.option("--data", "folder", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--model", type=click.Choice(["classifier", "lm"]), required=True)
 @click.option("--base", type=click.Path(path_type=Path, exists=True), help="folder of the LM")
+@click.option("--lora/--all-weights", default=True, help="what is trained: an adapter, or all, as of the built-in LM")
 @click.option("--work", type=click.Path(path_type=Path), default=Path("/tmp"), help="for checkpoints")
 @click.option("--results", "file", type=click.Path(path_type=Path), default=results.RESULTS)
 @click.option("--data-sets", "names", default=",".join(DATA_SETS))
@@ -72,6 +74,7 @@ def run(
     folder: Path,
     model: str,
     base: Path | None,
+    lora: bool,
     work: Path,
     file: Path,
     names: str,
@@ -89,9 +92,17 @@ def run(
             for seed in _numbers(seeds):
                 if time.monotonic() - began > seconds:
                     return
-                made = made or (models.LoraModel(base, work) if base else models.ClassifierModel(_embedder(), folder))
+                made = made or (
+                    models.FineTunedModel(base, work, lora=lora)
+                    if base
+                    else models.ClassifierModel(_embedder(), folder)
+                )
                 if (name, made.name, recipe, seed) not in results.finished(file):
                     _one(folder / name, made, recipe, seed, file)
+
+
+def _model(base: Path | None, folder: Path, work: Path, *, lora: bool) -> models.Model:
+    return models.ClassifierModel(_embedder(), folder) if base is None else models.FineTunedModel(base, work, lora=lora)
 
 
 def _one(folder: Path, model: models.Model, recipe: str, seed: int, file: Path) -> None:

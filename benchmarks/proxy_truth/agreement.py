@@ -28,6 +28,7 @@ METRICS = {"ap": "all languages", "ap_absent": "absent languages"}
 CLASSIFIER = "classifier"
 PLACE = RESAMPLED.index(AVERAGE_PRECISION)
 CONFIDENCE = 0.95
+FEWEST_RECIPES = 4  # whose order two models can agree on
 INTERVAL = (2.5, 97.5)
 REPEATS = 10  # of each draw of query groups, with other draws of the seeds
 SEED = 1
@@ -186,6 +187,8 @@ def _gains(title: str, results: Sequence[Result], metric: str) -> Iterator[str]:
     }
     for model in models:
         shared = [recipe for recipe in all_gains[model].recipes if recipe in all_gains[CLASSIFIER].recipes]
+        if len(shared) < FEWEST_RECIPES:
+            continue
         lm, classifier = all_gains[model].of(shared), all_gains[CLASSIFIER].of(shared)
         yield f"### {title}: gains in AP over `{NONE}`"
         yield ""

@@ -47,13 +47,13 @@ class Model(Protocol):
         ...
 
 
-class LoraModel:
-    """The LM in a folder, fine-tuned with LoRA."""
+class FineTunedModel:
+    """The LM in a folder, fine-tuned with LoRA, or with all weights as the built-in LM is by default."""
 
-    def __init__(self, base: Path, work: Path) -> None:
+    def __init__(self, base: Path, work: Path, *, lora: bool) -> None:
         self.name = base.name
         self._base, self._work = base, work
-        self._settings = _sft_params()
+        self._settings = _sft_params(lora=lora)
         self._scoring = load(ScoreParams, "score")
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
         self.facts: dict[str, object] = {"device": device, "precision": self._settings.precision, "steps": STEPS}
@@ -117,12 +117,13 @@ def timed_scores(model: Model, train: pl.DataFrame | None, rows: pl.DataFrame, s
     return model.scores(train, rows, seed), time.perf_counter() - began
 
 
-def _sft_params() -> SftParams:
+def _sft_params(*, lora: bool) -> SftParams:
     values = read(Path("params.yaml"))
-    lora = {"r": 32, "alpha": 64, "dropout": 0.1, "target_modules": "all-linear", "modules_to_save": []}
-    values["sft"] |= {"adapter": "lora", "lora": lora, "template": TEMPLATES["sft"], "max_length": MAX_LENGTH}
-    values["sft"] |= {"micro_batch_size": BATCH, "attention": "sdpa"}
-    own = {"batch_size": BATCH, "learning_rate": 0.0003, "embedding_learning_rate": 0.0003, "epochs": 1.0}
-    own |= {"steps": STEPS}
+    values["sft"] |= {"template": TEMPLATES["sft"], "max_length": MAX_LENGTH, "micro_batch_size": BATCH}
+    own = values["tasks"][TASK]["sft"] | {"batch_size": BATCH, "epochs": 1.0, "steps": STEPS}
+    if lora:
+        adapter = {"r": 32, "alpha": 64, "dropout": 0.1, "target_modules": "all-linear", "modules_to_save": []}
+        values["sft"] |= {"adapter": "lora", "lora": adapter, "attention": "sdpa"}
+        own |= {"learning_rate": 0.0003, "embedding_learning_rate": 0.0003}
     values["tasks"][TASK]["sft"] = own
     return section(SftParams, values, "sft", TASK)

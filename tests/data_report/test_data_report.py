@@ -309,7 +309,9 @@ def test_the_page_says_that_only_latin_letters_are_counted() -> None:
     """As `language_id.Identification.contradicts` has it: another script tells at once."""
     assert Identification(2, non_latin=True, confidences={"ja": 0.9, "de": 0.0}).contradicts("de", TOLERANCE)
     assert not Identification(5, non_latin=False, confidences={"en": 0.9, "de": 0.0}).contradicts("de", TOLERANCE)
-    assert "A query in Latin letters needs at least 6 letters" in languages._explained(TOLERANCE, "all")
+    data = task_data(clean())
+    text = languages.languages(data, languages.candidates([data]), TOLERANCE, "all", seed=1).blocks[0]
+    assert "A query in Latin letters needs at least 6 letters" in str(text)
 
 
 def test_every_reason_of_a_source_is_explained() -> None:

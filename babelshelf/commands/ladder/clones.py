@@ -48,10 +48,11 @@ def clones(root: Path, number: int) -> Iterator[list[Clone]]:
             (root / CLONES).mkdir(parents=True)
             changes = root / CLONES / "changes.patch"
             git(root, *DIFF, f"--output={changes}", commit, index=_copied_index(root))
-            cache = dvc(root, environment(), "cache", "dir")
+            cache = dvc(root, environment(), "cache", "dir").strip()
             folders = [root / CLONES / str(i) / "repository" for i in range(number)]
             yield [
-                Clone(root, folder, commit, _clone(root, folder, commit, changes, cache), lock) for folder in folders
+                Clone(root, folder, commit, _clone(root, folder, commit, changes, cache), Path(cache), lock)
+                for folder in folders
             ]
         finally:
             shutil.rmtree(root / CLONES, ignore_errors=True)

@@ -28,7 +28,7 @@ from ruamel.yaml import YAML
 from babelshelf.commands import profile
 from babelshelf.commands.ladder.dvc_commands import ExperimentFailedError, dvc, run_experiment, status
 from babelshelf.commands.ladder.git import environment, experiment_ref, git, git_paths
-from babelshelf.commands.ladder.recipe import Recipe, is_unchanged, recipe_of_lock, recipe_of_status
+from babelshelf.commands.ladder.recipe import Recipe, has_outputs, is_unchanged, recipe_of_lock, recipe_of_status
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import ROOT_VARIABLE
 from babelshelf.core.params import PARAMS_FILE, read
@@ -49,6 +49,7 @@ class Clone:
         folder: of the clone.
         head: the commit that the experiments are based on.
         files: git's tree of the user's tracked files, uncommitted changes included.
+        cache: folder of DVC's cache.
         lock: descriptor of the lock that the commands run in the clone hold, too.
     """
 
@@ -56,6 +57,7 @@ class Clone:
     folder: Path
     head: str
     files: str
+    cache: Path
     lock: int
 
     def experiment(self, name: str) -> str | None:
@@ -174,8 +176,15 @@ class Clone:
                 _place(self.root / path, place, copy=_is_tracked_by_dvc(path, self.folder))
 
     def _keep_results(self, recipe: Recipe) -> None:
-        """Leave only what dvc.lock and metrics have of the stages of `recipe`: the rest is of other experiments."""
-        stages = {name: entry for name, entry in _stages(self.folder).items() if name in recipe.stages}
+        """Leave only what dvc.lock and metrics have of the stages of `recipe`: the rest is of other experiments.
+
+        Nor an entry whose outputs were never pulled: DVC fails where it looks for them.
+        """
+        stages = {
+            name: entry
+            for name, entry in _stages(self.folder).items()
+            if name in recipe.stages and has_outputs(entry, self.folder, self.cache)
+        }
         if stages:
             YAML().dump({"schema": "2.0", "stages": stages}, self.folder / LOCK_FILE)
         else:

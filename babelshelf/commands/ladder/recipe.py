@@ -91,6 +91,18 @@ def is_unchanged(recipe: Recipe, status: Mapping[str, Any]) -> bool:
     )
 
 
+def has_outputs(entry: Mapping[str, Any], folder: Path, cache: Path) -> bool:
+    """Whether all outputs of a stage are in git or in DVC's cache.
+
+    Args:
+        entry: of the stage, in dvc.lock.
+        folder: of the repository; git has the outputs that it holds, the metrics.
+        cache: DVC's, whose files are named by their MD5 hash.
+    """
+    missing = [out["md5"] for out in entry.get("outs", []) if not (folder / out["path"]).exists()]
+    return all((cache / "files" / "md5" / name[:2] / name[2:]).exists() for name in missing)
+
+
 def overlap(one: str, other: str) -> bool:
     """Whether two paths are the same, or one lies in the other."""
     return Path(one).is_relative_to(other) or Path(other).is_relative_to(one)

@@ -12,6 +12,7 @@ import polars as pl
 from babelshelf.commands.ladder.comparison import Gain, Settings, Step, gains_in, index, language_gains, same_rows
 from babelshelf.commands.ladder.rows import in_percent
 from babelshelf.commands.ladder.verdicts import gain, p_value, verdict
+from babelshelf.commands.report.data_steps import sentences
 from babelshelf.commands.report.findings import Findings
 from babelshelf.evaluate.metric_names import HEADINGS, RESAMPLED
 from babelshelf.page import figures
@@ -49,7 +50,7 @@ def ladder(findings: Findings, missing: Mapping[str, Sequence[str]]) -> Iterator
         blocks += [_ladder_table(task, steps, findings.settings, missing), *_all_yes(findings, task)]
         blocks.append(_rank_table(task, steps))
         blocks += [Text(_sentence(step)) for step in steps if _needs_sentence(step)]
-        blocks += [Text(sentence) for step in steps for sentence in warnings(step, task)]
+        blocks += [Text(sentence) for step in steps for sentence in (*sentences(step, task), *warnings(step, task))]
         yield ReportSection(f"ladder-{task}", f"The ladder of {task}", blocks, level=3)
 
 

@@ -28,21 +28,18 @@ from babelshelf.core.rows import LEVEL, write_table
 from babelshelf.core.variants import FINAL
 from babelshelf.evaluate.warnings import warnings
 from babelshelf.llm.base_model import check_base, load_tokenizer
-from babelshelf.llm.prompts import parse
+from babelshelf.llm.prompts import parse, too_long
 from babelshelf.pairs.dropped_rows import described
 from babelshelf.pairs.guesses import percent
 from babelshelf.score.scorer import Scorer, base_lm, load_scorer, read_record
 from babelshelf.tables.calibration import Calibration
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from babelshelf.score.params import ScoreParams
 
 SHOWN = 20  # bad rows that a message shows
 LOST_LEVELS = 0.5  # of the share in training: with fewer paths, levels were probably lost
 VECTORS = "vectors"  # of a block's texts, for a classifier: they would fill a disk if they were kept
-MARGIN = 64  # tokens: for the name of the language, and what a tokenizer puts before and after
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -
     yield from pairs.summary_lines()
     yield from result_warnings(trained.calibrated)
     calibration = Calibration.of(read_json(trained.calibrated))
-    limit = too_long(trained.base, trained.model, pairs.task)
+    limit = prompt_limit(trained.base, trained.model, pairs.task)
     if not is_classifier(trained.model):
         check_base(base_lm(trained.base), trained.model)
     checked = check_file(pairs, limit, max_bad_share)
@@ -163,7 +160,7 @@ def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -
     yield f"{out}: {checked.rows:,} rows, {checked.rows - checked.bad:,} scored"
 
 
-def check_file(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> FileCheck:
+def check_file(pairs: PairFile, limit: TooLong, max_bad_share: float) -> FileCheck:
     """Read all of a file, and find what can't be scored.
 
     Raises:
@@ -173,7 +170,7 @@ def check_file(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> File
     rows, paths, problems, lines = 0, 0, Counter[str](), list[str]()
     with tqdm(desc=f"read {pairs.path.name}", unit="pair", delay=2) as bar:
         for records in pairs.records():
-            cleaned = pairs.parsed(records, too_long)
+            cleaned = pairs.parsed(records, limit)
             paths += int(
                 cleaned.filter(pl.col("reason").is_null())["candidate"].str.contains(LEVEL, literal=True).sum()
             )
@@ -192,7 +189,7 @@ def check_file(pairs: PairFile, too_long: TooLong, max_bad_share: float) -> File
 def score_file(
     pairs: PairFile,
     total: int,
-    too_long: TooLong,
+    limit: TooLong,
     scorer: AbstractContextManager[Scorer],
     done: Path,
 ) -> list[Path]:
@@ -201,7 +198,7 @@ def score_file(
     Args:
         pairs: the file.
         total: its rows.
-        too_long: which rows no prompt can hold.
+        limit: which rows no prompt can hold.
         scorer: the model, which is loaded here.
         done: folder for this very run's finished blocks, from which a run that was killed goes on.
 
@@ -213,7 +210,7 @@ def score_file(
         for number, records in enumerate(joined(pairs.records(), loaded.chunk)):
             part = done / f"{number:08}.parquet"
             if not part.is_file():
-                write_table(part, scored(pairs.parsed(records, too_long), pairs.task, loaded))
+                write_table(part, scored(pairs.parsed(records, limit), pairs.task, loaded))
                 shutil.rmtree(done / VECTORS, ignore_errors=True)  # no other block has these lists of texts
             parts.append(part)
             bar.update(records.height)
@@ -248,7 +245,7 @@ def scored(rows: pl.DataFrame, task: str, scorer: Scorer) -> pl.DataFrame:
     return rows.with_columns(p_yes=pl.Series(found, dtype=pl.Float64).fill_nan(None))
 
 
-def too_long(base: Path, model: Path, task: str) -> TooLong:
+def prompt_limit(base: Path, model: Path, task: str) -> TooLong:
     """Which rows no prompt of a model can hold, even with an empty candidate.
 
     Args:
@@ -260,20 +257,4 @@ def too_long(base: Path, model: Path, task: str) -> TooLong:
         return lambda rows: pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
     prompt = read_json(model / "prompt.json")
     template, tokenizer = parse(prompt["template"], str(model / "prompt.json")), load_tokenizer(base_lm(base))
-    empty = {"task": task, "language": "en", "query": "", "candidate": ""}
-    room = prompt["max_length"] - len(template.render(empty).encode()) - MARGIN
-
-    def exceeds(rows: pl.DataFrame) -> pl.Series:
-        # a text has at most a token a byte, so just the long ones have to be tokenized
-        possible = rows.select(pl.col("query").str.len_bytes() > room).to_series()
-        records = rows.filter(possible).select("language", "query").to_dicts()
-        lengths = _lengths([template.render(empty | record) for record in records], tokenizer)
-        found = np.zeros(rows.height, dtype=bool)
-        found[possible.to_numpy()] = lengths >= prompt["max_length"]
-        return pl.Series(found)
-
-    return exceeds
-
-
-def _lengths(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
-    return np.array([len(ids) for ids in tokenizer(texts)["input_ids"]] if texts else [], dtype=np.int64)
+    return lambda rows: too_long(rows.with_columns(task=pl.lit(task)), template, tokenizer, prompt["max_length"])

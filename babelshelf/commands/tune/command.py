@@ -49,7 +49,7 @@ def tune(tasks: Sequence[str], *, minutes: float, yes: bool, out: Path) -> None:
             click.echo(line)
         click.echo("")
     click.echo(f"{write_page(results, out)}: all options, all metrics and the picture of window and share")
-    _offer(results, yes=yes)
+    offer(results, yes=yes)
 
 
 def _bring_up_to_date() -> None:
@@ -62,7 +62,7 @@ def _bring_up_to_date() -> None:
         raise InputError(f"dvc repro {' '.join(STAGES)} failed:\n{done.stdout.strip()}\n{done.stderr.strip()}")
 
 
-def _offer(results: dict[str, Result], *, yes: bool) -> None:
+def offer(results: dict[str, Result], *, yes: bool) -> None:
     """Write the recommended params, if the user agrees."""
     values = proposal(results)
     click.echo(f"\nfor {PARAMS_FILE}:")

@@ -144,7 +144,7 @@ class Evaluator:
         names = self._names(recipe, budget, splits)
         missing = self._missing(names, splits)
         if missing:
-            fitted = self._fit(recipe, budget, missing)
+            fitted = self.fit(recipe, budget, missing)
             new = {names[split.name]: p_yes for split, p_yes in zip(missing, fitted, strict=True)}
             self._store.put_many({name: _encoded(p_yes) for name, p_yes in new.items()})
             self._known |= new
@@ -164,7 +164,8 @@ class Evaluator:
         """Keys of the store by the split's name."""
         return {split.name: fingerprint(self._identity, key(recipe), budget.name, split.name) for split in splits}
 
-    def _fit(self, recipe: Recipe, budget: Budget, splits: tuple[Split, ...]) -> list[Scores]:
+    def fit(self, recipe: Recipe, budget: Budget, splits: tuple[Split, ...]) -> list[Scores]:
+        """Scores of a recipe's classifier of each split, fitted anew."""
         weights = self._start(budget, splits)
         if recipe:
             training = self._training(recipe, budget, splits)

@@ -27,6 +27,7 @@ from babelshelf.commands.score import output, pairs_to_score, scoring
 from babelshelf.commands.score.pairs_to_score import BLOCK, PairFile, ScoreOptions, find
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, write_json
+from babelshelf.llm.base_model import load_tokenizer
 from babelshelf.prepare.sources.files import usual
 from babelshelf.score.backends.transformers.scorer import TransformersScorer
 from babelshelf.tables.calibration import Calibration, Recalibration
@@ -298,10 +299,11 @@ def test_a_record_that_cannot_be_read_is_a_row_too(tmp_path: Path) -> None:
 def test_the_longest_query_is_what_a_prompt_can_hold(models: Path) -> None:
     """Where the scorer would give up, and nowhere else."""
     folders = models / "base" / "lm", models / "sft" / "filtered" / "qi"
-    limit = scoring.too_long(*folders, "qi")
+    limit = scoring.prompt_limit(*folders, "qi")
     with scoring.load_scorer(*folders, tiny_lm.score_params()) as scorer:
-        for length in range(1, 120):
-            row = ROWS.head(1).with_columns(query=pl.lit("x" * length))
+        special = load_tokenizer(folders[0]).all_special_tokens[0]
+        for query in (text * length for text in ("x", special) for length in range(1, 120)):
+            row = ROWS.head(1).with_columns(query=pl.lit(query))
             try:
                 scorer.encode(row)
             except InputError:

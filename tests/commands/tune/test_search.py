@@ -80,9 +80,9 @@ class FitCounter:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, limit: int | None = None) -> None:
         self.count, self.limit = 0, limit
-        self._fit = evaluation.Evaluator._fit
+        self._fit = evaluation.Evaluator.fit
         counted = lambda *args: self._counted(*args)  # noqa: E731, PLW0108 - unlike a method, it is given the evaluator
-        monkeypatch.setattr(evaluation.Evaluator, "_fit", counted)
+        monkeypatch.setattr(evaluation.Evaluator, "fit", counted)
 
     def _counted(self, *args: Any) -> object:  # noqa: ANN401
         self.count += 1

@@ -71,7 +71,7 @@ def test_windows_go_from_the_nearest_candidates_to_the_whole_catalogue(data: Sea
 @pytest.mark.parametrize("window", [(1, 5), (50, TOPICS * TEXTS - 1)])
 def test_a_window_has_the_ranks_by_cosine(data: SearchData, tmp_path: Path, window: tuple[int, int]) -> None:
     step = negatives.load(context(data, tmp_path))
-    found = step._windows(window, tools(data, [], step, tmp_path).texts)
+    found = step.neighbours(window, tools(data, [], step, tmp_path).texts)
     vectors = TopicEncoder().encode(data.candidates)
     positive = set(data.rows.filter(label=1)["candidate"])
     anchors = [number for number, text in enumerate(data.candidates) if text in positive]
@@ -88,10 +88,10 @@ def test_windows_of_a_sampled_catalogue_are_those_of_the_whole_one(data: SearchD
     assert max(last for _, last in windows) == 10 * (TOPICS * TEXTS - 1)
     assert (1, 5) not in windows  # no rank of the sample is in it
     assert (200, 1000) in windows
-    found = step._windows((200, 1000), tools(data, [], step, tmp_path).texts)
+    found = step.neighbours((200, 1000), tools(data, [], step, tmp_path).texts)
     plain = negatives.load(context(data, tmp_path))
-    assert step._sampled((200, 1000)) == (20, 100)
-    assert found.shape == plain._windows((50, 179), tools(data, [], plain, tmp_path).texts).shape
+    assert step.sampled_ranks((200, 1000)) == (20, 100)
+    assert found.shape == plain.neighbours((50, 179), tools(data, [], plain, tmp_path).texts).shape
 
 
 def test_negatives_follow_their_parents_and_no_split_gets_a_candidate_that_only_its_test_rows_have(

@@ -111,10 +111,10 @@ def test_without_a_terminal_nothing_is_written_unless_yes(
     monkeypatch.setattr(command, "proposal", lambda _: VALUES)
     monkeypatch.setattr(command, "write", lambda values: written.append(values) or [])
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
-    command._offer({}, yes=False)
+    command.offer({}, yes=False)
     assert not written
     assert "was not changed: there is no terminal" in capsys.readouterr().out
-    command._offer({}, yes=True)
+    command.offer({}, yes=True)
     assert written == [VALUES]
 
 

@@ -61,10 +61,10 @@ class Negatives:
         return [
             (first, min(last, self._others))
             for first, last in sorted(windows)
-            if first < self._others and self._sampled((first, last))[0] < self._sampled((first, last))[1]
+            if first < self._others and self.sampled_ranks((first, last))[0] < self.sampled_ranks((first, last))[1]
         ]
 
-    def _sampled(self, window: Window) -> Window:
+    def sampled_ranks(self, window: Window) -> Window:
         """The ranks of a window among the step's candidates, which may be a sample of the catalogue."""
         first, last = (int(rank / self._data.rank_scale) for rank in window)
         return first, min(last, len(self._data.candidates) - 1)
@@ -91,7 +91,7 @@ class Negatives:
         """Add negatives; no split gets a candidate that only rows out of its training set have."""
         window = option.values["window"]
         anchors = find_anchors(training.rows, self._pool, ["original", "translated"])
-        drawn = self._windows(window, tools.texts)[anchors["number"].to_numpy()]
+        drawn = self.neighbours(window, tools.texts)[anchors["number"].to_numpy()]
         share = option.values["share"]
         settings = self._settings.model_copy(
             update={
@@ -118,15 +118,15 @@ class Negatives:
         ]
         return np.stack(known, axis=1)
 
-    def _windows(self, window: Window, texts: PairTexts) -> IntArray:
+    def neighbours(self, window: Window, texts: PairTexts) -> IntArray:
         """Numbers of candidates in a window of each positive candidate, shape (n_candidates, width)."""
         if not self._drawn:
-            sampled = sorted({self._sampled(one) for one in self.windows()})
+            sampled = sorted({self.sampled_ranks(one) for one in self.windows()})
             positive = self._data.rows.filter(pl.Series(self._data.trainable), label=1)["candidate"].unique()
             anchors = self._pool.filter(pl.col("candidate").is_in(positive.implode()))["number"].to_numpy()
             vectors = texts.vectors[texts.find(self._pool["candidate"])]
             self._drawn = _neighbours(vectors, anchors, sampled, self._seed)
-        return self._drawn[self._sampled(window)]
+        return self._drawn[self.sampled_ranks(window)]
 
     def params(self, option: Option) -> dict[tuple[str, ...], Any]:
         """Window, share and guards."""
