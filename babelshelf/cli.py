@@ -268,14 +268,14 @@ def export(
 ) -> None:
     """Write the model of a TASK (qc, qi), or the training set VARIANT, into the folder OUT for other tools."""
     from babelshelf.commands.export.command import export as write_export  # noqa: PLC0415
-    from babelshelf.commands.export.command import trained_model, training_set  # noqa: PLC0415
+    from babelshelf.commands.export.command import exported_model, exported_pairs  # noqa: PLC0415
 
     if what in {"qc", "qi"}:
         paths = {"model": model, "calibrated": calibrated, "evaluated": evaluated}
-        source = trained_model(what, base, paths, precision=precision, language=language)
+        lines = write_export(exported_model(what, base, paths, precision=precision, language=language), out, to)
     else:
-        source = training_set(what, tasks, scores)
-    for line in write_export(source, out, to):
+        lines = write_export(exported_pairs(what, tasks, scores), out, to)
+    for line in lines:
         click.echo(line)
 
 

@@ -8,10 +8,10 @@ from types import ModuleType
 from typing import Literal
 
 from babelshelf.commands.export.data_card import data_card
+from babelshelf.commands.export.exported_model import ExportedModel
+from babelshelf.commands.export.exported_pairs import ExportedPairs
 from babelshelf.commands.export.model_card import model_card
 from babelshelf.commands.export.origins import Origin, origin
-from babelshelf.commands.export.trained_model import TrainedModel
-from babelshelf.commands.export.training_set import TrainingSet
 from babelshelf.commands.score.final_model import final_model
 from babelshelf.core import languages
 from babelshelf.core.errors import InputError
@@ -25,7 +25,7 @@ FORMATS = Plugins("babelshelf.commands.export.formats", "export", "format")
 CARD = "README.md"
 
 
-def export(source: TrainedModel | TrainingSet, out: Path, to: str) -> list[str]:
+def export(source: ExportedModel | ExportedPairs, out: Path, to: str) -> list[str]:
     """Write an export.
 
     Args:
@@ -42,9 +42,9 @@ def export(source: TrainedModel | TrainingSet, out: Path, to: str) -> list[str]:
     form = FORMATS.load(to.replace("-", "_"))
     if out.exists():
         raise InputError(f"{out}: exists already: name another folder, or remove it")
-    if isinstance(source, TrainedModel):
+    if isinstance(source, ExportedModel):
         source.check()
-    kind = source.kind if isinstance(source, TrainedModel) else "data"
+    kind = source.kind if isinstance(source, ExportedModel) else "data"
     if kind != form.SOURCE:
         made_from = {
             "lm": "a fine-tuned LM (method sft or dpo)",
@@ -59,13 +59,13 @@ def export(source: TrainedModel | TrainingSet, out: Path, to: str) -> list[str]:
     with replacing(out) as folder:
         folder.mkdir()
         form.write(source, folder)
-        if isinstance(source, TrainedModel):
+        if isinstance(source, ExportedModel):
             return _finish_model(source, folder, form, out)
         data_card(source, form.LIBRARY, form.usage(source)).save(folder / CARD)
     return [f"{out / one.file}: {one.entries:,} entries of {one.pairs:,} labelled pairs" for one in source.written]
 
 
-def _finish_model(source: TrainedModel, folder: Path, form: ModuleType, out: Path) -> list[str]:
+def _finish_model(source: ExportedModel, folder: Path, form: ModuleType, out: Path) -> list[str]:
     """Write what each export of a model has."""
     write_json(folder / "thresholds.json", source.calibration.metrics())
     write_json(folder / "record.json", dict(source.record))
@@ -78,30 +78,30 @@ def _finish_model(source: TrainedModel, folder: Path, form: ModuleType, out: Pat
     return [f"{out}: {source.model} for {form.LIBRARY}, threshold {source.calibration.threshold:.6g}{without}"]
 
 
-def _origin(source: TrainedModel, base: Path) -> Origin:
+def _origin(source: ExportedModel, base: Path) -> Origin:
     """Where the base comes from; a classifier has its encoder's pointer itself."""
     own = source.model / "embedder"
     return origin(own if source.kind == "classifier" and own.is_dir() else base)
 
 
-def trained_model(
+def exported_model(
     task: str,
     base: Path,
     paths: Mapping[str, Path | None],
     *,
     precision: Literal["fp32", "bf16"],
     language: str,
-) -> TrainedModel:
+) -> ExportedModel:
     """The model that the command's options name, by default that of the task's recipe, with its metrics.
 
     Args:
         task: `qc` or `qi`.
         base: `models/base`.
         paths: `model`, `calibrated` and `evaluated`, None where the option was not given.
-        precision: see `TrainedModel`.
+        precision: see `ExportedModel`.
         language: likewise; any form of a code.
     """
-    return TrainedModel(
+    return ExportedModel(
         task=task,
         base=base,
         model=paths["model"] or final_model(task),
@@ -112,7 +112,7 @@ def trained_model(
     )
 
 
-def training_set(variant: str, tasks: Sequence[str], scores: Path | None) -> TrainingSet:
+def exported_pairs(variant: str, tasks: Sequence[str], scores: Path | None) -> ExportedPairs:
     """The training set of a variant, with the prompt that params.yaml names.
 
     Raises:
@@ -121,4 +121,4 @@ def training_set(variant: str, tasks: Sequence[str], scores: Path | None) -> Tra
     if variant not in VARIANTS:
         raise InputError(f"no task or variant {variant!r}: there are qc and qi; {', '.join(VARIANTS)}")
     prompts = Path("prompts", read(PARAMS_FILE)["sft"]["template"])
-    return TrainingSet(variant, Path("data"), prompts, tasks, scores)
+    return ExportedPairs(variant, Path("data"), prompts, tasks, scores)

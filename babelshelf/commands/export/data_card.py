@@ -11,7 +11,7 @@ from babelshelf.core import languages
 if TYPE_CHECKING:
     from huggingface_hub import DatasetCard
 
-    from babelshelf.commands.export.training_set import TrainingSet
+    from babelshelf.commands.export.exported_pairs import ExportedPairs
 
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
 LARGEST = "10M<n<100M"
@@ -24,7 +24,7 @@ STEPS = {
 VALIDATION = {"dev": "validation"}  # as the hub calls the split
 
 
-def data_card(source: TrainingSet, library: str, usage: str) -> DatasetCard:
+def data_card(source: ExportedPairs, library: str, usage: str) -> DatasetCard:
     """The card.
 
     Args:
@@ -78,7 +78,7 @@ The rights are those of the pairs' source: state its licence before you pass thi
     return DatasetCard(f"---\n{data.to_yaml()}\n---\n\n{body}")
 
 
-def _files(source: TrainingSet) -> str:
+def _files(source: ExportedPairs) -> str:
     lines = ["| file | entries | labelled pairs | without a place in this format |", "|:--|--:|--:|--:|"]
     lines += [f"| `{one.file}` | {one.entries:,} | {one.pairs:,} | {one.unused:,} |" for one in source.written]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from babelshelf.tables.calibration import Calibration
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard
 
-    from babelshelf.commands.export.trained_model import TrainedModel
+    from babelshelf.commands.export.exported_model import ExportedModel
 
 PIPELINE = "text-ranking"
 PARTS = {"all": "all", "in_train": "in train", "absent": "absent from train"}
@@ -27,7 +27,7 @@ METRIC_TYPES = {
 }
 
 
-def model_card(source: TrainedModel, base: Origin, library: str, usage: str) -> ModelCard:
+def model_card(source: ExportedModel, base: Origin, library: str, usage: str) -> ModelCard:
     """The card.
 
     Args:
@@ -62,7 +62,7 @@ def model_card(source: TrainedModel, base: Origin, library: str, usage: str) -> 
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{_summary(source, base)}\n\n{body}\n")
 
 
-def _summary(source: TrainedModel, base: Origin) -> str:
+def _summary(source: ExportedModel, base: Origin) -> str:
     what = "A classifier on" if source.kind == "classifier" else "A fine-tuning of"
     return (
         f"{what} {base.text}: is {TASKS[source.task]} relevant to a query of product search? p(yes), from 0 to 1. "
@@ -70,7 +70,7 @@ def _summary(source: TrainedModel, base: Origin) -> str:
     )
 
 
-def _results(source: TrainedModel) -> Iterator[EvalResult]:
+def _results(source: ExportedModel) -> Iterator[EvalResult]:
     """Metrics on test, all languages and those absent from train, with their intervals."""
     from huggingface_hub import EvalResult  # noqa: PLC0415
 
@@ -149,7 +149,7 @@ def is_relevant(p_yes: float, language: str) -> bool:
 They hold for p(yes) as this model gives it. A search engine that rescales scores needs a threshold of its own."""
 
 
-def _prompt(source: TrainedModel) -> str:
+def _prompt(source: ExportedModel) -> str:
     if source.kind == "classifier":
         return ""
     template, longest = source.prompt()
@@ -157,7 +157,7 @@ def _prompt(source: TrainedModel) -> str:
     return f"{text}\n\n```text\n{template.source}\n```"
 
 
-def _limits(source: TrainedModel) -> str:
+def _limits(source: ExportedModel) -> str:
     measured = source.metrics.get("languages", {})
     absent = [f"{languages.name(code)} (`{code}`)" for code, values in measured.items() if not values["in_train"]]
     lines = [f"Trained without a labelled pair in {', '.join(absent)}."] if absent else []

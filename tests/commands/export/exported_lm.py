@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from peft import LoraConfig, get_peft_model
 
-from babelshelf.commands.export.trained_model import TrainedModel
+from babelshelf.commands.export.exported_model import ExportedModel
 from babelshelf.core.files import write_json
 from babelshelf.llm.base_model import identity
 from babelshelf.trainer.models import save
@@ -64,7 +64,7 @@ def rows() -> pl.DataFrame:
     )
 
 
-def model(folder: Path, prompt: str, **changes: object) -> TrainedModel:
+def model(folder: Path, prompt: str, **changes: object) -> ExportedModel:
     """A base model whose tokenizer begins with BOS, and an adapter that moves most answers."""
     base = causal_lms.save_base("qwen3", folder / "base" / "lm", **changes)
     made = get_peft_model(
@@ -78,10 +78,10 @@ def model(folder: Path, prompt: str, **changes: object) -> TrainedModel:
     record = {"variant": "negatives", "template": PROMPTS[prompt], "max_length": MAX_LENGTH, "base": identity(base)}
     save(made, folder / "adapter", record)
     write_json(folder / "calibrate.json", {"threshold": 0.4, "thresholds": {"de": 0.3}, "variant": "negatives"})
-    return TrainedModel("qi", folder / "base", folder / "adapter", folder / "calibrate.json", folder / "evaluate.json")
+    return ExportedModel("qi", folder / "base", folder / "adapter", folder / "calibrate.json", folder / "evaluate.json")
 
 
-def p_yes(source: TrainedModel, some: pl.DataFrame) -> np.ndarray:
+def p_yes(source: ExportedModel, some: pl.DataFrame) -> np.ndarray:
     """Our own p(yes) of some rows."""
     scores = tiny_lm.scored(source.base, source.model, tiny_lm.score_params(), some)
     assert np.quantile(scores, 0.9) - np.quantile(scores, 0.1) > 0.1  # or any prompt would do

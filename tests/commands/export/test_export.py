@@ -12,8 +12,8 @@ from huggingface_hub import ModelCard
 
 from babelshelf.cli import main
 from babelshelf.commands.export.command import FORMATS, export
+from babelshelf.commands.export.exported_model import ExportedModel
 from babelshelf.commands.export.origins import origin
-from babelshelf.commands.export.trained_model import TrainedModel
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, write_json
 from babelshelf.llm import base_model
@@ -32,7 +32,7 @@ EVALUATED = {
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     """A fine-tuned LM that was evaluated."""
     source = exported_lm.model(tmp_path_factory.mktemp("trained"), "query_last")
     write_json(source.evaluated, EVALUATED)
@@ -40,14 +40,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
 
 
 @pytest.fixture(scope="module")
-def exported(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(trained: ExportedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its export."""
     folder = tmp_path_factory.mktemp("exported") / "out"
     export(trained, folder, "cross-encoder")
     return folder
 
 
-def test_an_export_has_thresholds_metrics_prompt_and_versions(trained: TrainedModel, exported: Path) -> None:
+def test_an_export_has_thresholds_metrics_prompt_and_versions(trained: ExportedModel, exported: Path) -> None:
     assert read_json(exported / "thresholds.json") == {"threshold": 0.4, "thresholds": {"de": 0.3}}
     assert read_json(exported / "metrics.json") == EVALUATED
     assert read_json(exported / "record.json")["template"] == trained.prompt()[0].source
@@ -66,7 +66,7 @@ def test_the_card_is_one_of_the_hub_with_intervals_and_absent_languages(exported
 
 
 def test_the_cards_code_applies_the_threshold_of_the_language(
-    trained: TrainedModel, exported: Path, monkeypatch: pytest.MonkeyPatch
+    trained: ExportedModel, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (exported / "README.md").read_text(encoding="utf-8")
     (code,) = [part.split("```")[0] for part in text.split("```python\n") if "def is_relevant" in part]
@@ -79,7 +79,7 @@ def test_the_cards_code_applies_the_threshold_of_the_language(
     assert is_relevant(0.4, "en")
 
 
-def test_nothing_is_written_over_and_nothing_is_left_after_an_error(trained: TrainedModel, tmp_path: Path) -> None:
+def test_nothing_is_written_over_and_nothing_is_left_after_an_error(trained: ExportedModel, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(InputError, match="exists already"):
         export(trained, tmp_path / "out", "cross-encoder")
@@ -90,7 +90,7 @@ def test_nothing_is_written_over_and_nothing_is_left_after_an_error(trained: Tra
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_threshold_or_metrics_of_another_model_are_refused(trained: TrainedModel, tmp_path: Path) -> None:
+def test_a_threshold_or_metrics_of_another_model_are_refused(trained: ExportedModel, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     write_json(other, {"threshold": 0.4, "variant": "original"})
     with pytest.raises(InputError, match="threshold is of the variant 'original'"):
@@ -100,7 +100,7 @@ def test_a_threshold_or_metrics_of_another_model_are_refused(trained: TrainedMod
         export(replace(trained, evaluated=other), tmp_path / "out", "cross-encoder")
 
 
-def test_a_model_that_was_trained_on_test_needs_a_threshold_of_its_own(trained: TrainedModel, tmp_path: Path) -> None:
+def test_a_model_that_was_trained_on_test_needs_a_threshold_of_its_own(trained: ExportedModel, tmp_path: Path) -> None:
     final = tmp_path / "final"
     final.mkdir()
     record = read_json(trained.model / "prompt.json") | {"variant": "final"}
@@ -116,7 +116,7 @@ def test_a_model_that_was_trained_on_test_needs_a_threshold_of_its_own(trained: 
     assert "Not measured" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
 
 
-def test_another_base_model_is_refused(trained: TrainedModel, tmp_path: Path) -> None:
+def test_another_base_model_is_refused(trained: ExportedModel, tmp_path: Path) -> None:
     causal_lms.save_base("qwen3", tmp_path / "base" / "lm", hidden_size=64)
     with pytest.raises(InputError, match="trained on another base model"):
         export(replace(trained, base=tmp_path / "base"), tmp_path / "out", "cross-encoder")
@@ -144,7 +144,7 @@ def _copy(source: Path, target: Path) -> Path:
 
 
 def test_the_command_takes_a_task_or_a_variant(
-    trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: ExportedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     options = ["--base", str(trained.base), "--model", str(trained.model), "--calibrated", str(trained.calibrated)]

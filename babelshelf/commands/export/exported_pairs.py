@@ -40,7 +40,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class TrainingSet:
+class ExportedPairs:
     """A training set.
 
     Attributes:

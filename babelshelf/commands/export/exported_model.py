@@ -27,7 +27,7 @@ EXAMPLES = {
 
 
 @dataclass(frozen=True)
-class TrainedModel:
+class ExportedModel:
     """A trained model.
 
     Attributes:
