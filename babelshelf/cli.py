@@ -6,11 +6,12 @@ Each command imports what it needs when it runs, so that none waits for the libr
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
-from babelshelf.commands.options import ESCAPE, LADDER, QUOTE, names, seeds
+from babelshelf.commands.export.options import ExportOptions, export_options
+from babelshelf.commands.options import ENCODING, ESCAPE, LADDER, QUOTE, names, seeds
 
 
 @click.group()
@@ -86,9 +87,7 @@ def readme() -> None:
 @click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
 @click.option("--split-name", "split_names", multiple=True, metavar="SPLIT=VALUE", help="What a split is called.")
 @click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: found in the file.")
-@click.option(
-    "--encoding", default="", metavar="NAME", help="Of the file, such as cp1252; default: told from its bytes."
-)
+@ENCODING
 @click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
 @ESCAPE
 @QUOTE
@@ -165,9 +164,7 @@ def submit(*, out: Path, final: bool) -> None:
 @click.option("--language", default="", metavar="CODE", help="Language of all rows, where no column says it.")
 @click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
 @click.option("--keep", multiple=True, metavar="NAME", help="A further column that OUT is to have.")
-@click.option(
-    "--encoding", default="", metavar="NAME", help="Of the file, such as cp1252; default: told from its bytes."
-)
+@ENCODING
 @click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
 @ESCAPE
 @QUOTE
@@ -244,38 +241,12 @@ def score(
 @click.argument("what", metavar="TASK|VARIANT")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--to", "to", required=True, metavar="FORMAT", help="cross-encoder, vllm-score, ...: docs/serving.md.")
-@click.option("--base", type=click.Path(path_type=Path), default=Path("models/base"), help="The base models.")
-@click.option("--model", type=click.Path(path_type=Path), help="Default: that of the task's recipe in params.yaml.")
-@click.option("--calibrated", type=click.Path(path_type=Path), help="Default: metrics/calibrate/TASK.json.")
-@click.option("--evaluated", type=click.Path(path_type=Path), help="Default: metrics/evaluate/TASK.json.")
-@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", help="Of an LM's weights.")
-@click.option("--language", default="en", metavar="CODE", help="Of queries, where the caller names none; default: en.")
-@click.option("--task", "tasks", multiple=True, type=click.Choice(["qc", "qi"]), help="Of a VARIANT; default: all.")
-@click.option("--scores", type=click.Path(path_type=Path, exists=True), help="id and p_yes of a VARIANT's train rows.")
-def export(
-    *,
-    what: str,
-    out: Path,
-    to: str,
-    base: Path,
-    model: Path | None,
-    calibrated: Path | None,
-    evaluated: Path | None,
-    precision: Literal["fp32", "bf16"],
-    language: str,
-    tasks: tuple[str, ...],
-    scores: Path | None,
-) -> None:
+@export_options
+def export(*, what: str, out: Path, to: str, **options: Any) -> None:  # noqa: ANN401 - fields of ExportOptions
     """Write the model of a TASK (qc, qi), or the training set VARIANT, into the folder OUT for other tools."""
-    from babelshelf.commands.export.command import export as write_export  # noqa: PLC0415
-    from babelshelf.commands.export.command import exported_model, exported_pairs  # noqa: PLC0415
+    from babelshelf.commands.export import command  # noqa: PLC0415
 
-    if what in {"qc", "qi"}:
-        paths = {"model": model, "calibrated": calibrated, "evaluated": evaluated}
-        lines = write_export(exported_model(what, base, paths, precision=precision, language=language), out, to)
-    else:
-        lines = write_export(exported_pairs(what, tasks, scores), out, to)
-    for line in lines:
+    for line in command.export(command.source_of(what, ExportOptions(**options)), out, to):
         click.echo(line)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
 
 from babelshelf.commands.export.data_card import data_card
 from babelshelf.commands.export.exported_model import ExportedModel
 from babelshelf.commands.export.exported_pairs import ExportedPairs
 from babelshelf.commands.export.model_card import model_card
+from babelshelf.commands.export.options import ExportOptions
 from babelshelf.commands.export.origins import Origin, origin
 from babelshelf.commands.score.final_model import final_model
 from babelshelf.core import languages
@@ -19,6 +18,7 @@ from babelshelf.core.files import replacing, write_json
 from babelshelf.core.params import PARAMS_FILE, read
 from babelshelf.core.plugins import Plugins
 from babelshelf.core.variants import VARIANTS
+from babelshelf.llm.prompts import KINDS
 from babelshelf.llm.versions import PACKAGES, write_versions
 
 FORMATS = Plugins("babelshelf.commands.export.formats", "export", "format")
@@ -84,41 +84,27 @@ def _origin(source: ExportedModel, base: Path) -> Origin:
     return origin(own if source.kind == "classifier" and own.is_dir() else base)
 
 
-def exported_model(
-    task: str,
-    base: Path,
-    paths: Mapping[str, Path | None],
-    *,
-    precision: Literal["fp32", "bf16"],
-    language: str,
-) -> ExportedModel:
-    """The model that the command's options name, by default that of the task's recipe, with its metrics.
+def source_of(what: str, options: ExportOptions) -> ExportedModel | ExportedPairs:
+    """What the command exports.
 
     Args:
-        task: `qc` or `qi`.
-        base: `models/base`.
-        paths: `model`, `calibrated` and `evaluated`, None where the option was not given.
-        precision: see `ExportedModel`.
-        language: likewise; any form of a code.
-    """
-    return ExportedModel(
-        task=task,
-        base=base,
-        model=paths["model"] or final_model(task),
-        calibrated=paths["calibrated"] or Path("metrics", "calibrate", f"{task}.json"),
-        evaluated=paths["evaluated"] or Path("metrics", "evaluate", f"{task}.json"),
-        precision=precision,
-        language=languages.normalize(language, "--language"),
-    )
-
-
-def exported_pairs(variant: str, tasks: Sequence[str], scores: Path | None) -> ExportedPairs:
-    """The training set of a variant, with the prompt that params.yaml names.
+        what: a task, whose model it is, by default that of its recipe; or a variant.
+        options: of the command.
 
     Raises:
-        InputError: there is no such variant.
+        InputError: there is no such task or variant.
     """
-    if variant not in VARIANTS:
-        raise InputError(f"no task or variant {variant!r}: there are qc and qi; {', '.join(VARIANTS)}")
-    prompts = Path("prompts", read(PARAMS_FILE)["sft"]["template"])
-    return ExportedPairs(variant, Path("data"), prompts, tasks, scores)
+    if what in VARIANTS:
+        prompts = Path("prompts", read(PARAMS_FILE)["sft"]["template"])
+        return ExportedPairs(what, Path("data"), prompts, options.tasks, options.scores)
+    if what not in KINDS:
+        raise InputError(f"no task or variant {what!r}: there are {', '.join([*KINDS, *VARIANTS])}")
+    return ExportedModel(
+        task=what,
+        base=options.base,
+        model=options.model or final_model(what),
+        calibrated=options.calibrated or Path("metrics", "calibrate", f"{what}.json"),
+        evaluated=options.evaluated or Path("metrics", "evaluate", f"{what}.json"),
+        precision=options.precision,
+        language=languages.normalize(options.language, "--language"),
+    )
