@@ -102,8 +102,9 @@ def source_of(what: str, options: ExportOptions) -> ExportedModel | ExportedPair
         InputError: there is no such task or variant.
     """
     if what in VARIANTS:
-        prompts = Path("prompts", read(PARAMS_FILE)["sft"]["template"])
-        return ExportedPairs(what, Path("data"), prompts, options.tasks, options.scores)
+        params = read(PARAMS_FILE)
+        prompts, source = Path("prompts", params["sft"]["template"]), params["prepare"]["source"]
+        return ExportedPairs(what, Path("data"), prompts, options.tasks, options.scores, source)
     if what not in KINDS:
         raise InputError(f"no task or variant {what!r}: there are {', '.join([*KINDS, *VARIANTS])}")
     return ExportedModel(
