@@ -54,6 +54,7 @@ MOST_FLAGGED = 0.3  # of the rows of a class, language and origin
 RESAMPLES = 300
 CHOICE_FOLDS = 3  # that a classifier's penalty is chosen with
 DIGITS = 5
+METRICS = {"f1": "f1", "ap": "average_precision"}
 KEY = ("data", "noise", "rows", "seeds")
 NOTHING, ORACLE = "nothing", "oracle"
 
@@ -208,7 +209,7 @@ def detection(trials: Sequence[Trial]) -> Iterator[dict[str, Any]]:
                 )
                 for trial in trials
             ]
-            means = {name: round(float(np.mean([of[name] for of in figures])), DIGITS) for name in figures[0]}
+            means = {name: rounded(np.mean([of[name] for of in figures])) for name in figures[0]}
             yield {"kind": "detection", "score": score, "rule": rule, **means}
 
 
@@ -223,22 +224,29 @@ def detected(wrong: Labels, flags: Labels, confidence: Floats) -> dict[str, floa
 
 
 def training(trials: Sequence[Trial], noise: str) -> Iterator[dict[str, Any]]:
-    """Of each variant, means over seeds of F1 and AP on test, and their gain over the rows as they are."""
+    """Of each variant, means over seeds of F1 and AP on test, and gains over the rows as they are and over `USUAL`."""
     tried = variants(noise)
     answers = [
         [trial.answers(variant) for variant in progress(tried, desc=f"seed {trial.seed}", unit="variant")]
         for trial in trials
     ]
     samples = resample_sets(answers, resamples=RESAMPLES, seed=0)
+    compared = {"gain": tried.index(Variant()), "over_usual": tried.index(Variant(rule=USUAL))}
     for number, variant in enumerate(tried):
         line: dict[str, Any] = {"kind": "training", **asdict(variant)}
-        gains = mean_gain(Comparison([of[0] for of in samples], [of[number] for of in samples]), CONFIDENCE)
-        for name, metric in (("f1", "f1"), ("ap", "average_precision")):
-            index = RESAMPLED.index(metric)
-            line[name] = round(float(np.mean([of[number].value[index] for of in samples])), DIGITS)
-            gain = gains[metric]
-            line[f"{name}_gain"] = [round(value, DIGITS) for value in (gain.value, gain.low, gain.high)]
+        for name, metric in METRICS.items():
+            line[name] = rounded(np.mean([of[number].value[RESAMPLED.index(metric)] for of in samples]))
+        for text, other in compared.items():
+            gains = mean_gain(Comparison([of[other] for of in samples], [of[number] for of in samples]), CONFIDENCE)
+            for name, metric in METRICS.items():
+                gain = gains[metric]
+                line[f"{name}_{text}"] = [rounded(value) for value in (gain.value, gain.low, gain.high)]
         yield line
+
+
+def rounded(value: float | np.floating[Any]) -> float:
+    """To the digits of the results."""
+    return round(float(value), DIGITS)
 
 
 @click.command(help=__doc__)

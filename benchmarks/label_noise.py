@@ -64,7 +64,7 @@ class Noise:
         return flipped
 
 
-KINDS = {"10 %": Noise(0.1), "none": Noise(0), "10 %, concentrated": Noise(0.1, concentrated=True), "30 %": Noise(0.3)}
+KINDS = {"10 %": Noise(0.1), "30 %": Noise(0.3), "none": Noise(0), "10 %, concentrated": Noise(0.1, concentrated=True)}
 OF_PAIRS = ("none", "10 %")  # of pairs whose hard negatives are not known
 Source = Callable[[int], LabelledData]
 

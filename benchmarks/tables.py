@@ -8,7 +8,8 @@ file gives, so a table is changed by running its benchmark, never by hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from benchmarks.proxy_truth import agreement
 from benchmarks.proxy_truth.results import RESULTS, read_results
 
 CALIBRATION = Path("benchmarks/results/calibration.jsonl")
+LABEL_ERRORS = Path("benchmarks/results/label_errors.jsonl")
 LM, BUILT_IN_LM, CLASSIFIER = "gemma-3-270m", "built-in-lm", "classifier"
 # Title, model and recipe of `benchmarks.proxy_truth`.
 ON_REAL_PAIRS = (
@@ -30,6 +32,25 @@ ON_REAL_PAIRS = (
     ("Gemma 3 270M, LoRA, wrong labels", LM, "flipped"),
     ("built-in LM", BUILT_IN_LM, "none"),
 )
+# Score, rule, action and rounds of `benchmarks.label_errors`.
+Way = tuple[str, str, str, int]
+USUAL_WAYS: dict[str, Way] = {
+    **{f"confidence {least}": ("out_of_fold", f"confidence {least}", "drop", 1) for least in ("0.6", "0.75", "0.9")},
+    "all flipped labels": ("out_of_fold", "oracle", "drop", 1),
+}
+OTHER_WAYS: dict[str, Way] = {
+    "scores in sample": ("in_sample", "confidence 0.75", "drop", 1),
+    "mean of scores": ("in_sample + passes", "confidence 0.75", "drop", 1),
+    "other label": ("out_of_fold", "confidence 0.75", "relabel", 1),
+    "score as label": ("out_of_fold", "confidence 0.75", "soften", 1),
+    "second round": ("out_of_fold", "confidence 0.75", "drop", 2),
+    "10 % with the largest loss": ("out_of_fold", "loss_rank 0.1", "drop", 1),
+    "confident learning": ("out_of_fold", "confident_learning", "drop", 1),
+}
+
+
+WAY = ("score", "rule", "action", "rounds")
+FOUND = ("precision", "recall", "detection_ap")
 
 
 class Table(NamedTuple):
@@ -51,6 +72,15 @@ def tables() -> list[Table]:
     return [
         Table(Path("README.md"), "real pairs", lambda: real_pairs(read_results(RESULTS))),
         Table(Path("docs/results.md"), "calibration", lambda: calibration(read_results(CALIBRATION))),
+        Table(Path("docs/results.md"), "found", lambda: found(read_results(LABEL_ERRORS))),
+        *(
+            Table(page, f"{name}, {metric}", partial(filtered, metric, ways, over))
+            for page, name, ways, over in (
+                (Path("docs/results.md"), "filtered", USUAL_WAYS, "gain"),
+                (Path("docs/negative-results.md"), "other ways", OTHER_WAYS, "over_usual"),
+            )
+            for metric in ("ap", "f1")
+        ),
         Table(Path("docs/results.md"), "proxy_truth", lambda: list(agreement.lines(read_results(RESULTS)))[:-1]),
     ]
 
@@ -86,6 +116,46 @@ def calibration(results: Sequence[dict[str, Any]]) -> list[str]:
         f1, error = f"{100 * line['f1']:.1f}", f"{100 * line['calibration_error']:.1f}"
         lines.append(f"| {line['data']} | {line['dev_rows']:,} | {method} | {f1} | {' | '.join(gains)} | {error} |")
     return lines
+
+
+def found(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Precision, recall and AP with which flipped labels are found, in per cent: all scores and all rules once each."""
+    lines = [line for line in results if line["kind"] == "detection" and "precision" in line]
+    units = list(dict.fromkeys((line["data"], line["noise"]) for line in lines))
+    of = {(line["data"], line["noise"], line["score"], line["rule"]): line for line in lines}
+    score, rule = USUAL_WAYS["confidence 0.75"][:2]
+    ways = list(dict.fromkeys(key[2:] for key in of if score == key[2] or rule == key[3]))
+    table = [
+        f"| score | rule | {' | '.join(': '.join(unit) for unit in units)} |",
+        "| :-- | :-- " + "| --: " * len(units) + "|",
+    ]
+    for way in ways:
+        cells = [" / ".join(f"{100 * of[(*unit, *way)][name]:.0f}" for name in FOUND) for unit in units]
+        table.append(f"| {' | '.join([*(text.replace('_', ' ') for text in way), *cells])} |")
+    return table
+
+
+def filtered(
+    metric: str, ways: Mapping[str, Way], over: str, results: Sequence[dict[str, Any]] | None = None
+) -> list[str]:
+    """A metric of the classifier on all rows, and what it gains by each way to drop or change rows.
+
+    Args:
+        metric: `f1` or `ap`.
+        ways: titles and what is compared.
+        over: `gain`, over all rows; or `over_usual`, over the rows that the pipeline's rule leaves.
+        results: those of the file by default.
+    """
+    lines = [line for line in results or read_results(LABEL_ERRORS) if line["kind"] == "training"]
+    of = {(line["data"], line["noise"], *(line[key] for key in WAY)): line for line in lines}
+    base = ("out_of_fold", "nothing", "drop", 1) if over == "gain" else USUAL_WAYS["confidence 0.75"]
+    heads = [f"{metric.upper()}, {'all rows' if over == 'gain' else 'confidence 0.75'}", *ways]
+    table = [f"| data | flipped | {' | '.join(heads)} |", "| :-- | :-- " + "| --: " * len(heads) + "|"]
+    for unit in dict.fromkeys((line["data"], line["noise"]) for line in lines):
+        level = f"{100 * of[(*unit, *base)][metric]:.1f}"
+        cells = [_points(of[(*unit, *way)][f"{metric}_{over}"]) if (*unit, *way) in of else "" for way in ways.values()]
+        table.append(f"| {' | '.join([*unit, level, *cells])} |")
+    return table
 
 
 def _points(gain: Sequence[float]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tables import Table, calibration, real_pairs, tables, with_table
+from benchmarks.tables import USUAL_WAYS, Table, calibration, filtered, found, real_pairs, tables, with_table
 
 RUN = {"data": "shops", "model": "gemma-3-270m", "recipe": "none", "ap_absent": 0.5, "f1": 0.5}
 
@@ -39,3 +39,27 @@ def test_calibration_has_gains_with_their_intervals_and_what_auto_chose() -> Non
         "| shops | 2,960 | logistic | 83.2 | +0.7 [+0.1, +1.3] | -0.5 [-2.0, +1.0] | 1.0 |",
         "| shops | 2,960 | auto (shared, logistic) | 83.2 | +0.2 [-0.4, +0.9] |  | 1.0 |",
     ]
+
+
+def test_found_has_each_score_with_the_usual_rule_and_each_rule_with_the_usual_score() -> None:
+    line = {"kind": "detection", "data": "d", "noise": "10 %", "precision": 0.876, "recall": 0.7, "detection_ap": 0.88}
+    ways = [(score, rule) for score in ("in_sample", "out_of_fold") for rule in ("confidence 0.6", "confidence 0.75")]
+    lines = [line | {"score": score, "rule": rule} for score, rule in ways]
+    clean = {"kind": "detection", "data": "d", "noise": "none", "score": "in_sample", "rule": "confidence 0.75"}
+    assert found([*lines, clean]) == [
+        "| score | rule | d: 10 % |",
+        "| :-- | :-- | --: |",
+        "| in sample | confidence 0.75 | 88 / 70 / 88 |",
+        "| out of fold | confidence 0.6 | 88 / 70 / 88 |",
+        "| out of fold | confidence 0.75 | 88 / 70 / 88 |",
+    ]
+
+
+def test_filtered_has_the_gains_that_were_measured() -> None:
+    line = {"kind": "training", "data": "d", "noise": "none", "score": "out_of_fold", "action": "drop", "rounds": 1}
+    lines = [line | {"rule": "nothing", "ap": 0.9}]
+    lines += [line | {"rule": rule, "ap": 0.91, "ap_gain": [0.01, 0, 0.02], "ap_over_usual": [0.001, -0.01, 0.02]}
+              for rule in ("confidence 0.75", "confidence 0.6")]  # fmt: skip
+    ways = {"a": USUAL_WAYS["confidence 0.6"], "b": USUAL_WAYS["all flipped labels"]}
+    assert filtered("ap", ways, "gain", lines)[2:] == ["| d | none | 90.0 | +1.0 [+0.0, +2.0] |  |"]
+    assert filtered("ap", ways, "over_usual", lines)[2:] == ["| d | none | 91.0 | +0.1 [-1.0, +2.0] |  |"]
