@@ -6,10 +6,12 @@ Each command imports what it needs when it runs, so that none waits for the libr
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from babelshelf.commands.options import ESCAPE, LADDER, QUOTE, names, seeds
+from babelshelf.commands.export.options import ExportOptions, export_options
+from babelshelf.commands.options import ENCODING, ESCAPE, LADDER, QUOTE, names, seeds
 
 
 @click.group()
@@ -85,9 +87,7 @@ def readme() -> None:
 @click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
 @click.option("--split-name", "split_names", multiple=True, metavar="SPLIT=VALUE", help="What a split is called.")
 @click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: found in the file.")
-@click.option(
-    "--encoding", default="", metavar="NAME", help="Of the file, such as cp1252; default: told from its bytes."
-)
+@ENCODING
 @click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
 @ESCAPE
 @QUOTE
@@ -164,9 +164,7 @@ def submit(*, out: Path, final: bool) -> None:
 @click.option("--language", default="", metavar="CODE", help="Language of all rows, where no column says it.")
 @click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
 @click.option("--keep", multiple=True, metavar="NAME", help="A further column that OUT is to have.")
-@click.option(
-    "--encoding", default="", metavar="NAME", help="Of the file, such as cp1252; default: told from its bytes."
-)
+@ENCODING
 @click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
 @ESCAPE
 @QUOTE
@@ -237,6 +235,19 @@ def score(
     )
     for line in run(find(pairs, task, options, files), out, trained, max_bad_share):
         click.echo(line, err=True)
+
+
+@main.command()
+@click.argument("what", metavar="TASK|VARIANT")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--to", "to", required=True, metavar="FORMAT", help="cross-encoder, vllm-score, ...: docs/serving.md.")
+@export_options
+def export(*, what: str, out: Path, to: str, **options: Any) -> None:  # noqa: ANN401 - fields of ExportOptions
+    """Write the model of a TASK (qc, qi), or the training set VARIANT, into the folder OUT for other tools."""
+    from babelshelf.commands.export import command  # noqa: PLC0415
+
+    for line in command.export(command.source_of(what, ExportOptions(**options)), out, to):
+        click.echo(line)
 
 
 @main.command()

@@ -13,6 +13,10 @@ LADDER = click.option(
     help="The ladder; default: ladder.yaml, and the paper's is profiles/ladder/paper.yaml.",
 )
 
+ENCODING = click.option(
+    "--encoding", default="", metavar="NAME", help="Of the file, such as cp1252; default: told from its bytes."
+)
+
 ESCAPE = click.option(
     "--escape",
     type=click.Choice(["\\", "none"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from tokenizers.processors import TemplateProcessing
 from transformers import (
+    AutoModelForCausalLM,
     Gemma2Config,
     Gemma2ForCausalLM,
     Gemma3Config,
@@ -69,8 +70,8 @@ def untied(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def save_base(architecture: str, folder: Path) -> Path:
-    """A folder in Hugging Face's format."""
+def save_base(architecture: str, folder: Path, **changes: object) -> Path:
+    """A folder in Hugging Face's format; `changes` are of the config."""
     config_class, model_class, others = ARCHITECTURES[architecture]
     tokens = tokenizer()
     torch.manual_seed(1)
@@ -80,10 +81,15 @@ def save_base(architecture: str, folder: Path) -> Path:
         eos_token_id=tokens.eos_token_id,
         pad_token_id=None,
         initializer_range=0.2,
-        **SIZES,
-        **others,
+        **(SIZES | others | changes),
     )
     model: PreTrainedModel = model_class(config)
     model.save_pretrained(folder)
     tokens.save_pretrained(folder)
     return folder
+
+
+def load(folder: Path) -> PreTrainedModel:
+    """What `save_base` wrote."""
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder)
+    return model

@@ -51,13 +51,14 @@ def server(models: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
         ) as process,
     ):
         try:
-            _wait(f"http://{LOOPBACK}:{port}/health", process, log)
+            wait_for(f"http://{LOOPBACK}:{port}/health", process, log)
             yield f"http://{LOOPBACK}:{port}/v1"
         finally:
             process.terminate()
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the server answers; raise RuntimeError with its log where it ends."""
     end = time.monotonic() + 10 * MINUTES
     while process.poll() is None and time.monotonic() < end:
         try:

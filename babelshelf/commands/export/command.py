@@ -1,0 +1,110 @@
+"""Write a trained model or a training set in the format of other tools: `babelshelf export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+from babelshelf.commands.export.data_card import data_card
+from babelshelf.commands.export.exported_model import ExportedModel
+from babelshelf.commands.export.exported_pairs import ExportedPairs
+from babelshelf.commands.export.model_card import model_card
+from babelshelf.commands.export.options import ExportOptions
+from babelshelf.commands.export.origins import Origin, origin
+from babelshelf.commands.score.final_model import final_model
+from babelshelf.core import languages
+from babelshelf.core.errors import InputError
+from babelshelf.core.files import replacing, write_json
+from babelshelf.core.params import PARAMS_FILE, read
+from babelshelf.core.plugins import Plugins
+from babelshelf.core.variants import VARIANTS
+from babelshelf.llm.prompts import KINDS
+from babelshelf.llm.versions import PACKAGES, write_versions
+
+FORMATS = Plugins("babelshelf.commands.export.formats", "export", "format")
+CARD = "README.md"
+
+
+def export(source: ExportedModel | ExportedPairs, out: Path, to: str) -> list[str]:
+    """Write an export.
+
+    Args:
+        source: what to export.
+        out: folder to write; it is there when it is complete.
+        to: the format, a module of `babelshelf.commands.export.formats`; `-` stands for `_`.
+
+    Returns:
+        What came out, for the screen.
+
+    Raises:
+        InputError: `out` exists, there is no such format, it is not for this source, or the source is not in order.
+    """
+    form = FORMATS.load(to.replace("-", "_"))
+    if out.exists():
+        raise InputError(f"{out}: exists already: name another folder, or remove it")
+    if isinstance(source, ExportedModel):
+        source.check()
+    kind = source.kind if isinstance(source, ExportedModel) else "data"
+    if kind != form.SOURCE:
+        made_from = {
+            "lm": "a fine-tuned LM (method sft or dpo)",
+            "classifier": "a classifier",
+            "data": "a training set",
+        }
+        others = [name for name in FORMATS.names() if kind == FORMATS.load(name).SOURCE]
+        raise InputError(
+            f"--to {to} is for {made_from[form.SOURCE]}, and this is {made_from[kind]}: take "
+            f"{' or '.join(name.replace('_', '-') for name in others)}"
+        )
+    with replacing(out) as folder:
+        folder.mkdir()
+        form.write(source, folder)
+        if isinstance(source, ExportedModel):
+            return _finish_model(source, folder, form, out)
+        data_card(source, form.LIBRARY, form.usage(source)).save(folder / CARD)
+    return [f"{out / one.file}: {one.entries:,} entries of {one.pairs:,} labelled pairs" for one in source.written]
+
+
+def _finish_model(source: ExportedModel, folder: Path, form: ModuleType, out: Path) -> list[str]:
+    """Write what each export of a model has."""
+    write_json(folder / "thresholds.json", source.calibration.metrics())
+    write_json(folder / "record.json", dict(source.record))
+    if source.metrics:
+        write_json(folder / "metrics.json", dict(source.metrics))
+    write_versions(folder, (*PACKAGES, "sentence-transformers") if source.kind == "lm" else ("numpy",))
+    base = source.base / "embedder" if source.kind == "classifier" else source.base_lm
+    model_card(source, _origin(source, base), form.LIBRARY, form.usage(source)).save(folder / CARD)
+    without = "" if source.metrics else f"; no metrics: {source.evaluated} is missing"
+    return [f"{out}: {source.model} for {form.LIBRARY}, threshold {source.calibration.threshold:.6g}{without}"]
+
+
+def _origin(source: ExportedModel, base: Path) -> Origin:
+    """Where the base comes from; a classifier has its encoder's pointer itself."""
+    own = source.model / "embedder"
+    return origin(own if source.kind == "classifier" and own.is_dir() else base)
+
+
+def source_of(what: str, options: ExportOptions) -> ExportedModel | ExportedPairs:
+    """What the command exports.
+
+    Args:
+        what: a task, whose model it is, by default that of its recipe; or a variant.
+        options: of the command.
+
+    Raises:
+        InputError: there is no such task or variant.
+    """
+    if what in VARIANTS:
+        prompts = Path("prompts", read(PARAMS_FILE)["sft"]["template"])
+        return ExportedPairs(what, Path("data"), prompts, options.tasks, options.scores)
+    if what not in KINDS:
+        raise InputError(f"no task or variant {what!r}: there are {', '.join([*KINDS, *VARIANTS])}")
+    return ExportedModel(
+        task=what,
+        base=options.base,
+        model=options.model or final_model(what),
+        calibrated=options.calibrated or Path("metrics", "calibrate", f"{what}.json"),
+        evaluated=options.evaluated or Path("metrics", "evaluate", f"{what}.json"),
+        precision=options.precision,
+        language=languages.normalize(options.language, "--language"),
+    )
