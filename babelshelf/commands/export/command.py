@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -19,10 +21,11 @@ from babelshelf.core.params import PARAMS_FILE, read
 from babelshelf.core.plugins import Plugins
 from babelshelf.core.variants import VARIANTS
 from babelshelf.llm.prompts import KINDS
-from babelshelf.llm.versions import PACKAGES, write_versions
+from babelshelf.llm.versions import PACKAGES
 
 FORMATS = Plugins("babelshelf.commands.export.formats", "export", "format")
 CARD = "README.md"
+EXPORTED = {"lm": (*PACKAGES, "sentence-transformers"), "classifier": ("numpy", "onnx")}  # what makes the files
 
 
 def export(source: ExportedModel | ExportedPairs, out: Path, to: str) -> list[str]:
@@ -71,11 +74,15 @@ def _finish_model(source: ExportedModel, folder: Path, form: ModuleType, out: Pa
     write_json(folder / "record.json", dict(source.record))
     if source.metrics:
         write_json(folder / "metrics.json", dict(source.metrics))
-    write_versions(folder, (*PACKAGES, "sentence-transformers") if source.kind == "lm" else ("numpy",))
+    write_json(folder / "versions.json", {"training": source.versions, "export": _versions(EXPORTED[source.kind])})
     base = source.base / "embedder" if source.kind == "classifier" else source.base_lm
     model_card(source, _origin(source, base), form.LIBRARY, form.usage(source)).save(folder / CARD)
     without = "" if source.metrics else f"; no metrics: {source.evaluated} is missing"
     return [f"{out}: {source.model} for {form.LIBRARY}, threshold {source.calibration.threshold:.6g}{without}"]
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    return {"babelshelf": version("babelshelf")} | {package: version(package).partition("+")[0] for package in packages}
 
 
 def _origin(source: ExportedModel, base: Path) -> Origin:
@@ -95,8 +102,9 @@ def source_of(what: str, options: ExportOptions) -> ExportedModel | ExportedPair
         InputError: there is no such task or variant.
     """
     if what in VARIANTS:
-        prompts = Path("prompts", read(PARAMS_FILE)["sft"]["template"])
-        return ExportedPairs(what, Path("data"), prompts, options.tasks, options.scores)
+        params = read(PARAMS_FILE)
+        prompts, source = Path("prompts", params["sft"]["template"]), params["prepare"]["source"]
+        return ExportedPairs(what, Path("data"), prompts, options.tasks, options.scores, source)
     if what not in KINDS:
         raise InputError(f"no task or variant {what!r}: there are {', '.join([*KINDS, *VARIANTS])}")
     return ExportedModel(
@@ -107,4 +115,5 @@ def source_of(what: str, options: ExportOptions) -> ExportedModel | ExportedPair
         evaluated=options.evaluated or Path("metrics", "evaluate", f"{what}.json"),
         precision=options.precision,
         language=languages.normalize(options.language, "--language"),
+        data=read(PARAMS_FILE)["prepare"]["source"],
     )

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
 LARGEST = "10M<n<100M"
-STEPS = {
-    "original": "labelled pairs as they were given",
-    "translated": "labelled pairs, and translations of their queries into languages without labels",
-    "negatives": "labelled pairs, translations, and mined hard negatives with label 0",
-    "filtered": "labelled pairs and derived ones, without those whose label a model confidently contradicts",
+ORIGINS = {
+    "original": "as they were given",
+    "translated": "with a translated query",
+    "negative": "with a mined candidate and label 0",
+    "relabelled": "relabelled",
 }
+SIMULATED = " They are simulated (Babelshelf's demo)."
 VALIDATION = {"dev": "validation"}  # as the hub calls the split
 
 
@@ -58,8 +59,10 @@ def data_card(source: ExportedPairs, library: str, usage: str) -> DatasetCard:
     body = f"""\
 # Babelshelf, {source.variant}
 
-Pairs for product search: {STEPS[source.variant]}. `qc` has category paths as candidates, `qi` item titles. The split
-dev has the labelled rows of dev, of other queries than train; test is not in this folder.
+Pairs of a query and a candidate of product search: {_origins(rows)}.{SIMULATED if source.source == "demo" else ""}
+
+`qc` has category paths as candidates, `qi` item titles. The split dev has the labelled rows of dev, of other queries
+than train; test is not in this folder.
 
 ## Usage
 
@@ -76,6 +79,11 @@ dev has the labelled rows of dev, of other queries than train; test is not in th
 The rights are those of the pairs' source: state its licence before you pass this on.
 """
     return DatasetCard(f"---\n{data.to_yaml()}\n---\n\n{body}")
+
+
+def _origins(rows: pl.DataFrame) -> str:
+    counts = dict(rows["origin"].value_counts().iter_rows())
+    return ", ".join(f"{counts[origin]:,} {named}" for origin, named in ORIGINS.items() if origin in counts)
 
 
 def _files(source: ExportedPairs) -> str:

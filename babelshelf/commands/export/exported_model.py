@@ -14,6 +14,7 @@ from babelshelf.core.files import read_json
 from babelshelf.core.variants import FINAL
 from babelshelf.llm.base_model import DTYPES, POINTER, check_base, load_tokenizer
 from babelshelf.llm.prompts import Template, parse
+from babelshelf.llm.versions import VERSIONS
 from babelshelf.score.scorer import base_lm, read_record
 from babelshelf.tables.calibration import Calibration
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 EXAMPLES = {
-    "qc": ("zapatillas mujer", "Shoes > Women's Shoes > Sneakers"),
+    "qc": ("womens sneakers", "Shoes > Women's Shoes > Sneakers"),
     "qi": ("iphone 14 case", "Case for iPhone 14"),
 }
 
@@ -38,6 +39,7 @@ class ExportedModel:
         evaluated: the metrics of `evaluate`; may be missing.
         precision: of the weights of an LM.
         language: ISO 639-1 code of queries whose language the caller does not give.
+        data: the source of its pairs, `prepare.source`; "" where that is not known.
     """
 
     task: str
@@ -47,6 +49,7 @@ class ExportedModel:
     evaluated: Path
     precision: Literal["fp32", "bf16"] = "fp32"
     language: str = "en"
+    data: str = ""
 
     def check(self) -> None:
         """Raise InputError where something is missing, or the threshold or the metrics are those of another model."""
@@ -107,6 +110,12 @@ class ExportedModel:
     def record(self) -> dict[str, Any]:
         """What the model says of itself."""
         return read_record(self.model)
+
+    @property
+    def versions(self) -> Mapping[str, Any]:
+        """The versions of the packages that it was trained with; empty where it does not say."""
+        file = self.model / VERSIONS
+        return read_json(file) if file.is_file() else {}
 
     @cached_property
     def calibration(self) -> Calibration:

@@ -49,6 +49,7 @@ class ExportedPairs:
         prompts: folder of the prompts, `prompts/<name>`.
         tasks: to export; none named: all that have the variant.
         scores: Parquet with `id` and `p_yes` of the training rows; None: without.
+        source: of the pairs, `prepare.source`; "" where that is not known.
     """
 
     variant: str
@@ -56,6 +57,7 @@ class ExportedPairs:
     prompts: Path
     tasks: Sequence[str] = ()
     scores: Path | None = None
+    source: str = ""
     written: list[Written] = field(default_factory=list)
 
     @cached_property

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PIPELINE = "text-ranking"
 PARTS = {"all": "all", "in_train": "in train", "absent": "absent from train"}
 TASKS = {"qc": "a category path", "qi": "an item title"}
+SIMULATED = "Its pairs are simulated (Babelshelf's demo): the results say nothing of real queries."
 METRIC_TYPES = {
     "average_precision": "average_precision",
     "f1": "f1",
@@ -159,8 +160,9 @@ def _prompt(source: ExportedModel) -> str:
 
 def _limits(source: ExportedModel) -> str:
     measured = source.metrics.get("languages", {})
+    lines = [SIMULATED] if source.data == "demo" else []
     absent = [f"{languages.name(code)} (`{code}`)" for code, values in measured.items() if not values["in_train"]]
-    lines = [f"Trained without a labelled pair in {', '.join(absent)}."] if absent else []
+    lines += [f"Trained without a labelled pair in {', '.join(absent)}."] if absent else []
     lines += ["Other languages than those of the table were not measured."] if measured else []
     lines += [f"{warning[0].upper()}{warning[1:]}." for warning in (warnings(source.metrics) if measured else [])]
     if source.kind == "lm":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 INSTALL = "pip install 'babelshelf[export]'"
 OPSET = 18  # from there on ReduceMean and ReduceMax take their axes as an input
-IR = 8  # of the file format: what onnxruntime of 2022 reads
+IR = 8  # of the file format, that of this opset: both are read from onnxruntime 1.14 on
 
 
 class Graph:

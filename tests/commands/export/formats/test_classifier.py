@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import onnxruntime
 import polars as pl
 import pytest
 
@@ -116,10 +115,12 @@ def test_the_onnx_model_scores_as_we_do(exported: tuple[ExportedModel, Path, pl.
         name: HashEncoder().encode(texts) for name, texts in zip(names, code.columns(pairs_of(pairs)), strict=True)
     }
     given["lexical"] = scorer.lexical(pairs_of(pairs))
+    onnxruntime = pytest.importorskip("onnxruntime")  # which the environment of vLLM lacks
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     inputs = [one.name for one in session.get_inputs()]
     assert inputs == ["query", "candidate", *(["last"] if scorer.paths else []), "lexical"]
     (found,) = session.run(["p_yes"], {name: given[name] for name in inputs})
+    print(f"the greatest difference of p(yes) of {pairs.height} rows is {np.abs(found - expected).max():.2e}")
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
 
 

@@ -16,8 +16,12 @@ from sentence_transformers import CrossEncoder
 from babelshelf.commands.export import chat_template
 from babelshelf.commands.export.command import export
 from babelshelf.commands.export.exported_model import ExportedModel
+from babelshelf.core.files import write_json
+from babelshelf.llm.base_model import identity
+from babelshelf.trainer.models import save
 from tests.commands.export import exported_lm
 from tests.commands.export.exported_lm import LONG, PROMPTS
+from tests.helpers import tiny_lm
 
 TOLERANCE = 0.001
 ROWS = exported_lm.rows()
@@ -84,6 +88,19 @@ def test_a_long_candidate_costs_no_query_and_no_end_of_the_prompt(exported: tupl
     else:
         assert ids == whole
         assert len(ids) > longest
+
+
+def test_a_model_with_all_its_weights_and_a_tokenizer_without_bos(tmp_path: Path) -> None:
+    """As the built-in LM is fine-tuned; its special token stands in a text."""
+    base = tiny_lm.save_base(tmp_path / "base" / "lm")
+    record = {"variant": "original", "template": tiny_lm.SHORT, "max_length": 64, "base": identity(base)}
+    save(tiny_lm.model(seed=2), tmp_path / "model", record)
+    write_json(tmp_path / "calibrate.json", {"threshold": 0.5})
+    source = ExportedModel("qi", tmp_path / "base", tmp_path / "model", tmp_path / "calibrate.json", tmp_path / "none")
+    export(source, tmp_path / "out", "cross-encoder")
+    pad = source.tokenizer().pad_token
+    rows = tiny_lm.rows([*tiny_lm.QUERIES, f"a {pad}"], [*tiny_lm.SHOES, f"pan{pad}"])
+    np.testing.assert_allclose(predicted(tmp_path / "out", rows), exported_lm.p_yes(source, rows), atol=TOLERANCE)
 
 
 def mutated(folder: Path, file: str, change: Callable[[str], str]) -> None:

@@ -125,6 +125,7 @@ def test_the_card_counts_what_has_no_place(training_set: ExportedPairs, tmp_path
     card = DatasetCard.load(tmp_path / "out/README.md")
     assert card.data.language == ["de", "en"]
     assert card.data.task_categories == ["text-ranking"]
+    assert f"{11 + tiny_lm.rows().height} as they were given." in card.text
     # of 11 labelled rows, gift's one and the two of the candidate with both labels
     assert "| `qi/train.parquet` | 4 | 11 | 3 |" in card.text
 

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import numpy as np
 import polars as pl
@@ -112,3 +113,11 @@ def test_vllm_answers_score_and_rerank_with_our_p_yes(server: str, exported: tup
     print(f"the greatest difference of p(yes) of {ROWS.height} rows is {np.abs(scored - expected).max():.2e}")
     np.testing.assert_allclose(scored, expected, rtol=0, atol=TOLERANCE)
     np.testing.assert_allclose(ranked, expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.vllm
+def test_vllm_refuses_a_long_prompt_and_cuts_a_candidate_if_it_is_asked_to(server: str) -> None:
+    with pytest.raises(HTTPError) as error:
+        asked(f"{server}/score", text_1="red shoes", text_2=LONG)
+    assert error.value.code == 400
+    assert 0 < asked(f"{server}/score", text_1="red shoes", text_2=LONG, max_tokens_per_doc=40)["data"][0]["score"] < 1
