@@ -53,11 +53,12 @@ class ExportedModel:
 
     def check(self) -> None:
         """Raise InputError where something is missing, or the threshold or the metrics are those of another model."""
-        for path in (self.model, self.calibrated):
+        base = [] if is_classifier(self.model) else [self.base_lm]
+        for path in (*base, self.model, self.calibrated):
             if not path.exists():
                 raise InputError(
-                    f"{path}: no such file or folder: run `dvc repro evaluate@{self.task}`, or give --model and "
-                    "--calibrated"
+                    f"{path}: no such file or folder: run `dvc repro evaluate@{self.task}`, or give --base, --model "
+                    "and --calibrated"
                 )
         trained_on, of_threshold = self.record.get("variant"), read_json(self.calibrated).get("variant")
         if trained_on == FINAL and of_threshold != FINAL:

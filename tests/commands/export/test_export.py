@@ -97,6 +97,8 @@ def test_a_threshold_or_metrics_of_another_model_are_refused(trained: ExportedMo
     write_json(other, {"threshold": 0.4, "variant": "original"})
     with pytest.raises(InputError, match="threshold is of the variant 'original'"):
         export(replace(trained, calibrated=other), tmp_path / "out", "cross-encoder")
+    with pytest.raises(InputError, match="lm: no such file or folder"):
+        export(replace(trained, base=tmp_path / "lm"), tmp_path / "out", "cross-encoder")
     write_json(other, EVALUATED | {"threshold": 0.5})
     with pytest.raises(InputError, match="another threshold"):
         export(replace(trained, evaluated=other), tmp_path / "out", "cross-encoder")

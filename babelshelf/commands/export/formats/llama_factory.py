@@ -44,8 +44,8 @@ llamafactory-cli train --stage sft --do_train true --finetuning_type lora --temp
   --dataset {_name(source, first.task, first.split)} --model_name_or_path BASE-MODEL --output_dir OUT
 ```
 
-The prompt is that of `{source.prompts}`, and `--template empty` adds nothing to it. Where a prompt ends with a space,
-the space is the answer's first character.
+The prompt is that of `{source.prompts}`, and `--template empty` adds nothing to it, no BOS token either. Where a prompt
+ends with a space, the space is the answer's first character.
 """
 
 

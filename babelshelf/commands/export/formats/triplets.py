@@ -39,7 +39,7 @@ def usage(source: ExportedPairs) -> str:
 ```python
 from datasets import load_dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
-from sentence_transformers.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
 triplets = load_dataset("PATH-OR-ID", "{source.written[0].task}")
 model = SentenceTransformer("BASE-MODEL")

@@ -56,23 +56,29 @@ def classifier(lm: PreTrainedModel, answers: tuple[int, int], pad: int) -> PreTr
     config: Any = lm.config
     head: Any = lm.get_output_embeddings()
     scaled = [name for name, usual in SCALES.items() if getattr(config, name, usual) not in (None, usual)]
-    known = type(config) in AutoModelForSequenceClassification._model_mapping
-    if scaled or not known or type(head) is not torch.nn.Linear or head.bias is not None:
-        why = f"its logits are changed after the head ({scaled[0]})" if scaled else "it has no plain head"
-        raise InputError(
-            f"a model of type {config.model_type!r} can't be a sequence classifier of the same scores: "
-            f"{why if known else 'transformers has none of that type'}: take --to cross-encoder"
-        )
+    if scaled:
+        raise _refused(config.model_type, f"its logits are changed after the head ({scaled[0]})")
+    if type(head) is not torch.nn.Linear or head.bias is not None:
+        raise _refused(config.model_type, "its head is no plain one")
     config.num_labels = 1
     config.pad_token_id = pad
     no, yes = head.weight.detach()[list(answers)].float()
-    with torch.device("meta"):  # its weights are those of the LM
-        model: Any = AutoModelForSequenceClassification.from_config(config)
+    try:
+        with torch.device("meta"):  # its weights are those of the LM
+            model: Any = AutoModelForSequenceClassification.from_config(config)
+    except ValueError as error:
+        raise _refused(config.model_type, "transformers has none of that type") from error
     setattr(model, model.base_model_prefix, getattr(lm, lm.base_model_prefix))
     model.score = torch.nn.Linear(len(yes), 1, bias=False, dtype=lm.dtype)
     model.score.weight = torch.nn.Parameter((yes - no)[None].to(lm.dtype))
     whole: PreTrainedModel = model
     return whole
+
+
+def _refused(kind: str, why: str) -> InputError:
+    return InputError(
+        f"a model of type {kind!r} can't be a sequence classifier of the same scores: {why}: take --to cross-encoder"
+    )
 
 
 def usage(source: ExportedModel) -> str:

