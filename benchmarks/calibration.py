@@ -57,7 +57,7 @@ def main(
     chosen = []
     for seed in range(1, seeds + 1):
         scored = _scored(tables, rows, encoder, cache, seed)
-        dev = _whole_groups(scored["dev"], dev_rows, seed) if dev_rows else scored["dev"]
+        dev = whole_groups(scored["dev"], dev_rows, seed) if dev_rows else scored["dev"]
         for method in params.methods:
             calibration = METHODS.load(method).fit(dev, params, seed)
             answered.setdefault(method, []).append(calibration.answer(scored["test"]))
@@ -87,7 +87,7 @@ def _scored(
     tables: Mapping[str, pl.DataFrame], rows: int, encoder: str, cache: Path, seed: int
 ) -> dict[str, pl.DataFrame]:
     """Dev and test with p(yes) of a classifier that is fitted on some of train."""
-    train = _whole_groups(tables["train"].filter(pl.col("label").is_not_null()), rows, seed)
+    train = whole_groups(tables["train"].filter(pl.col("label").is_not_null()), rows, seed)
     both = pl.concat([train, tables["dev"], tables["test"]])
     features = pair_features(both, load_builtin(encoder), cache, reference_rows=slice(train.height))
     examples = Examples(features.take(np.arange(train.height)), train["label"], train["group"])
@@ -99,7 +99,7 @@ def _scored(
     }
 
 
-def _whole_groups(rows: pl.DataFrame, most: int, seed: int) -> pl.DataFrame:
+def whole_groups(rows: pl.DataFrame, most: int, seed: int) -> pl.DataFrame:
     """At most `most` rows, all of a query group or none."""
     drawn = rows["group"].unique().sort().sample(fraction=1, shuffle=True, seed=seed)
     place = pl.DataFrame({"group": drawn, "place": np.arange(len(drawn))})

@@ -34,12 +34,14 @@ class Examples:
         labels: 0, 1 or a probability between, shape (n_rows,).
         groups: of the rows, shape (n_rows,): a group's rows are in one fold.
         weights: of the rows, at least 0, shape (n_rows,); 1 by default.
+        standardized: the features, standardized, where several fits share them; None: made for this one.
     """
 
     features: FeatureMatrix
     labels: Labels
     groups: Labels
     weights: Labels | None = None
+    standardized: Standardized | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class FoldedExamples:
     weights: FloatArray
     group: npt.NDArray[np.int64]
     fold: npt.NDArray[np.int8]
+    given: Standardized | None = None
 
     def problems(self, left_out: list[int], penalties: list[float]) -> Problems:
         """A problem for each pair of a fold that is left out and a penalty."""
@@ -92,7 +95,7 @@ class FoldedExamples:
     @cached_property
     def standardized(self) -> Standardized:
         """The features, standardized."""
-        return Standardized(self.features)
+        return self.given or Standardized(self.features)
 
     def sample(self, most: int, seed: int) -> FoldedExamples:
         """At most `most` rows, of whole query groups in a random order; all rows if they are no more."""
@@ -176,7 +179,7 @@ def _fold(examples: Examples, settings: HeadParams, seed: int) -> FoldedExamples
         raise InputError("all training rows are of one query group: cross-validation needs two or more")
     place = np.random.default_rng(seed).permutation(int(group.max()) + 1)  # groups are dealt to the folds in turn
     fold = (place % settings.folds).astype(np.int8)[group]
-    return FoldedExamples(examples.features, values, row_weights, group, fold)
+    return FoldedExamples(examples.features, values, row_weights, group, fold, examples.standardized)
 
 
 def _choose_penalty(examples: FoldedExamples, settings: HeadParams, seed: int) -> tuple[float, dict[float, float]]:

@@ -23,6 +23,8 @@ def with_new_names(values: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[s
     found: list[tuple[str, str]] = []
     for old, new in YAML(typ="safe", pure=True).load(TABLE)["params"].items():
         for path in list(_paths(values, old.split("."))):
+            if new.startswith(f"{old}.") and isinstance(_value(values, path), dict):
+                continue  # a section that has the old param's name
             target = _target(path, old.split("."), new, values)
             moved = _taken(values, path)
             if new.count(".") < 2 or target[0] != "score" or target[1] == values["score"].get("backend"):
@@ -48,6 +50,13 @@ def _target(path: list[str], old: list[str], new: str, values: dict[str, Any]) -
     chosen = section.get("backend") if isinstance(section, dict) else None
     backend = chosen if path[0] == "score" or chosen in LM_BACKENDS else LM_BACKENDS[0]
     return [next(stars) if key == "*" else key.format(backend=backend) for key in new.split(".")]
+
+
+def _value(values: Any, path: list[str]) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """The value at a path."""
+    for key in path:
+        values = values[key]
+    return values
 
 
 def _taken(values: dict[str, Any], path: list[str]) -> Any:  # noqa: ANN401 - whatever YAML holds

@@ -12,7 +12,7 @@ import polars as pl
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import replacing
 
-ORIGINS = ("original", "translated", "negative", "relabelled")
+ORIGINS = ("original", "translated", "negative")
 
 ROW_SCHEMA = pl.Schema(
     {

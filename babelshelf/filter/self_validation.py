@@ -1,8 +1,9 @@
 """Self-validated data filtering: drop the training rows whose label is contradicted by a confident prediction.
 
-A model is fine-tuned on the training set and then scores the same set. It learns the general rule before the
-exceptions, so a row on which it confidently predicts the *other* label is probably labelled wrongly ("A Data-Centric
-Approach to Multilingual E-Commerce Product Search", the section on self-validated data filtering).
+A model is trained on the training set and then scores the same set, out of fold where it is a classifier. It learns the
+general rule before the exceptions, so a row on which it confidently predicts the *other* label is probably labelled
+wrongly ("A Data-Centric Approach to Multilingual E-Commerce Product Search", the section on self-validated data
+filtering). A rule, a module of `babelshelf.filter.rules`, says what is confident enough.
 
 Rows that were derived from a dropped row:
 
@@ -11,26 +12,26 @@ Rows that were derived from a dropped row:
   dropped only if its own score contradicts its label, as in the paper.
 - A *mined negative* has label 0 because its candidate differs from that of its parent, not because the parent's label
   is right. It is judged by its own score under both policies.
-- At most `max_dropped_share` of the rows of a class in a language are dropped: if the model contradicts more, it has
-  hardly learned the class, and without its rows the next model would never predict it. The rows that the model
-  contradicts with the most confidence are dropped first, then translations of dropped rows.
+- At most `max_dropped_share` of the rows of a class in a language and of an origin are dropped, so of all rows of a
+  class, a language or an origin, too: if the model contradicts more, it has hardly learned them, and without these rows
+  the next model would never predict the class. The rows that the model contradicts with the most confidence are dropped
+  first, then translations of dropped rows.
 - A parent is not dropped for its translations: the error may be in the translation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.rows import ROW_SCHEMA, positive_share
+from babelshelf.filter.params import RULES, FilterParams
 from babelshelf.tables.truth import Truth, relevant
 
-if TYPE_CHECKING:
-    from babelshelf.filter.params import FilterParams
-
+CELL = ("language", "label", "origin")  # of whose rows a share is dropped at most
 CONTRADICTED = "contradicted"
 PARENT_DROPPED = "parent_dropped"
 
@@ -54,15 +55,17 @@ class Filtered:
     @property
     def warnings(self) -> list[str]:
         """A line for each class of a language of which `max_dropped_share` kept some rows, or no row is left."""
-        capped = [
-            f"check: the filter would drop {cell['marked']:,} of the {cell['read']:,} rows of {language} with label "
-            f"{label}; max_dropped_share keeps {cell['kept_by_cap']:,} of them: the model has hardly learned this class"
+        kept_by_cap = [
+            f"check: the filter would drop {cell['marked']:,} of the {cell['read']:,} {origin} rows of {language} with "
+            f"label {label}; max_dropped_share keeps {cell['kept_by_cap']:,} of them: the model has hardly learned "
+            "this class"
             for language, labels in self.metrics["capped"].items()
-            for label, cell in labels.items()
+            for label, origins in labels.items()
+            for origin, cell in origins.items()
         ]
         cell = ["language", "label"]
         gone = self.dropped.group_by(cell).len().join(self.kept, on=cell, how="anti").sort(cell)
-        return capped + [
+        return kept_by_cap + [
             f"check: the filter dropped all {rows:,} rows of {language} with label {label}: a model of the rest "
             "will not predict it there; lower max_dropped_share"
             for language, label, rows in gone.iter_rows()
@@ -76,22 +79,19 @@ def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings
         rows: a training set, `ROW_SCHEMA`; rows without a label are kept.
         scores: `id` and `p_yes`, one for each row.
         truth: ground truth, for the metrics only.
-        settings: with `confidence` c, p(yes) <= 1 - c contradicts label 1 and p(yes) >= c contradicts label 0.
-            `max_dropped_share` limits the dropped rows of each class in each language.
+        settings: the rule, and what it leads to.
 
     Raises:
         InputError: the scores are not one for each row, or all rows would be dropped.
     """
-    scored = _with_scores(rows, scores).with_columns(
-        reason=pl.when(_contradicted(settings.confidence)).then(pl.lit(CONTRADICTED))
-    )
-    marked = _capped(scored, settings.max_dropped_share)
+    scored = _contradicted(_with_scores(rows, scores), settings)
+    marked = capped(scored, settings.max_dropped_share)
     if settings.derived == "drop":
         scored = _drop_translations(scored)
-        marked = _capped(_drop_translations(marked), settings.max_dropped_share)
+        marked = capped(_drop_translations(marked), settings.max_dropped_share)
     dropped = marked.filter(pl.col("reason").is_not_null())
     if dropped.height == marked.height:
-        raise InputError(f"the filter dropped all {marked.height} rows: raise tasks.<task>.filter.confidence")
+        raise InputError(f"the filter dropped all {marked.height} rows: lower tasks.<task>.filter.max_dropped_share")
     kept = marked.filter(pl.col("reason").is_null()).select(ROW_SCHEMA.names())
     metrics = _counts(marked) | {
         "positive_share": {"before": positive_share(rows), "after": positive_share(kept)},
@@ -101,38 +101,47 @@ def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings
     return Filtered(kept=kept, dropped=dropped, metrics=metrics)
 
 
-def _contradicted(confidence: float) -> pl.Expr:
-    p_yes, label = pl.col("p_yes"), pl.col("label")
-    return ((label == 1) & (1 - p_yes >= confidence)) | ((label == 0) & (p_yes >= confidence))
+def _contradicted(scored: pl.DataFrame, settings: FilterParams) -> pl.DataFrame:
+    """Add the column `reason`: `CONTRADICTED` where the rule flags the row."""
+    labelled = scored.filter(pl.col("label").is_not_null())
+    flags = (
+        RULES.load(settings.rule).flagged(labelled, settings) if labelled.height else pl.Series([], dtype=pl.Boolean)
+    )
+    flagged = pl.col("id").is_in(labelled.filter(flags)["id"].implode())
+    return scored.with_columns(reason=pl.when(flagged).then(pl.lit(CONTRADICTED)))
 
 
-def _capped(marked: pl.DataFrame, share: float) -> pl.DataFrame:
-    """At most `share` of the rows of each class in each language keep their reason to be dropped."""
+def capped(marked: pl.DataFrame, share: float) -> pl.DataFrame:
+    """At most `share` of the rows of each class, language and origin keep their reason to be dropped.
+
+    Args:
+        marked: columns `id`, `language`, `label`, `origin`, `p_yes` and `reason`, null where a row is kept.
+        share: from 0 to 1.
+    """
     wrong = pl.when(pl.col("label") == 1).then(1 - pl.col("p_yes")).otherwise("p_yes")  # confidence in the other label
-    cell = ["language", "label"]
     placed = marked.with_row_index("row").sort(
         pl.col("reason").is_null(), pl.col("reason") == PARENT_DROPPED, -wrong, "id", maintain_order=True
     )
-    place = pl.int_range(pl.len()).over(cell)
-    room = (pl.len().over(cell) * share + 1e-9).floor()
+    place = pl.int_range(pl.len()).over(CELL)
+    room = (pl.len().over(CELL) * share + 1e-9).floor()
     return placed.with_columns(reason=pl.when(place < room).then("reason")).sort("row").drop("row")
 
 
-def _kept_by_cap(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
-    """`{language: {label: {read, marked, kept_by_cap}}}` where the cap kept rows."""
+def _kept_by_cap(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+    """`{language: {label: {origin: {read, marked, kept_by_cap}}}}` where the cap kept rows."""
     cells = (
-        before.select("language", "label", marked=pl.col("reason").is_not_null())
+        before.select(*CELL, marked=pl.col("reason").is_not_null())
         .with_columns(dropped=after["reason"].is_not_null())
-        .group_by("language", "label")
+        .group_by(CELL)
         .agg(read=pl.len(), marked=pl.col("marked").sum(), kept_by_cap=(pl.col("marked") & ~pl.col("dropped")).sum())
         .filter(pl.col("kept_by_cap") > 0)
-        .sort("language", "label")
+        .sort(CELL)
     )
-    capped: dict[str, dict[str, dict[str, int]]] = {}
+    found: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
     for row in cells.iter_rows(named=True):
         counts = {name: row[name] for name in ("read", "marked", "kept_by_cap")}
-        capped.setdefault(row["language"], {})[str(row["label"])] = counts
-    return capped
+        found.setdefault(row["language"], {}).setdefault(str(row["label"]), {})[row["origin"]] = counts
+    return found
 
 
 def _drop_translations(marked: pl.DataFrame) -> pl.DataFrame:

@@ -44,7 +44,7 @@ class DataSet:
     translated: list[str]
 
 
-def load(name: str, path: Path) -> DataSet:
+def marketplace(name: str, path: Path) -> Marketplace:
     """The data set `shops` (a CSV of pairs) or `taxonomy` (a folder of locales), as the stage `prepare` reads it."""
     own = _shops() if name == "shops" else _taxonomy()
     source, values = next(iter(own.items()))
@@ -53,18 +53,24 @@ def load(name: str, path: Path) -> DataSet:
         "prepare": {"source": source, "input": {TASK: str(path), "qi": str(path)}, source: _merged(defaults, values)}
     }
     settings = section(PrepareParams, params, "prepare", None)
-    marketplace: Marketplace = SOURCES.load(source).read({TASK: path}, settings.chosen(), SEED)
-    check(marketplace)
-    task = marketplace.tasks[TASK]
+    found: Marketplace = SOURCES.load(source).read({TASK: path}, settings.chosen(), SEED)
+    check(found)
+    return found
+
+
+def load(name: str, path: Path) -> DataSet:
+    """The data set of that name, cut; see `marketplace`."""
+    found = marketplace(name, path)
+    task = found.tasks[TASK]
     known = task.train["language"].unique().to_list()
     return DataSet(
         train=cut(task.train, ROWS["train"]),
         dev=balanced(task.dev, known, ROWS["dev"]),
         test=balanced(task.test, known, ROWS["test"]),
         candidates=task.candidates.filter("in_train")["candidate"].to_list(),
-        held_out=held_out_keys(marketplace)["key"],
-        glossary=marketplace.glossary,
-        translated=[] if marketplace.glossary is None else ["de", "it", "pl"],
+        held_out=held_out_keys(found)["key"],
+        glossary=found.glossary,
+        translated=[] if found.glossary is None else ["de", "it", "pl"],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,14 @@ def read_results(file: Path) -> list[dict[str, Any]]:
 
 def append(file: Path, result: dict[str, Any]) -> None:
     """Add a run, in one write."""
+    append_all(file, [result])
+
+
+def append_all(file: Path, results: Iterable[dict[str, Any]]) -> None:
+    """Add lines, in one write."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(result, ensure_ascii=False) + "\n")
+        stream.write("".join(json.dumps(result, ensure_ascii=False) + "\n" for result in results))
 
 
 def measured(scored: Scored, seed: int) -> dict[str, Any]:

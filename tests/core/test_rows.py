@@ -72,7 +72,6 @@ def test_rows_of_every_origin_and_label_pass_and_come_back_the_same(tmp_path: Pa
         {"label": None},
         {"origin": "translated"} | parent,
         {"origin": "negative", "label": 0} | parent,
-        {"origin": "relabelled", "label": 0},
     )
     write_rows(tmp_path / "new" / "rows.parquet", rows)
     assert read_rows(tmp_path / "new" / "rows.parquet").equals(rows)

@@ -10,12 +10,14 @@ from click.testing import CliRunner
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
+from babelshelf.core.params import load
 from babelshelf.core.rows import ROW_SCHEMA, read_rows, write_rows, write_table
 from babelshelf.filter.params import FilterParams
 from babelshelf.filter.self_validation import Filtered, filter_rows
 from babelshelf.tables.predictions import source
 from babelshelf.tables.truth import FACTS_SCHEMA, Truth, no_truth
 from stages.filter import main
+from tests.helpers.profiles import NANO
 
 # id, language, candidate, label, origin, parent, p_yes; the query asks for a shoe
 ROWS = [
@@ -48,9 +50,16 @@ def truth() -> Truth:
     return Truth(groups, candidates)
 
 
-def run(derived: str, confidence: float = 0.9, known: Truth | None = None, most: float = 1) -> Filtered:
-    settings = FilterParams.model_validate({"confidence": confidence, "derived": derived, "max_dropped_share": most})
-    return filter_rows(*table(), known or no_truth(), settings)
+def params(confidence: float, derived: str, most: float = 1.0) -> FilterParams:
+    """Of the paper's rule."""
+    own = {"confidence": {"at_least": confidence}}
+    values = {"rule": "confidence", "derived": derived, "max_dropped_share": most} | own
+    found: FilterParams = FilterParams.fitted(values).model_validate(values)
+    return found
+
+
+def run(derived: str, confidence: float = 0.9, known: Truth | None = None, most: float = 1.0) -> Filtered:
+    return filter_rows(*table(), known or no_truth(), params(confidence, derived, most))
 
 
 def reasons(filtered: Filtered) -> dict[str, str]:
@@ -94,12 +103,14 @@ def imbalanced(positives: int, negatives: int, language: str = "en") -> tuple[pl
 def test_no_class_is_emptied_and_the_surest_contradictions_go_first(
     positives: int, negatives: int, dropped: int
 ) -> None:
-    settings = FilterParams(confidence=0.75, derived="drop", max_dropped_share=0.3)
+    settings = params(0.75, "drop", 0.3)
     filtered = filter_rows(*imbalanced(positives, negatives), no_truth(), settings)
     assert filtered.dropped["id"].to_list() == [f"en{n:03}" for n in range(positives - dropped, positives)]
     kept = {"read": positives, "marked": positives, "kept_by_cap": positives - dropped}
-    assert filtered.metrics["capped"] == {"en": {"1": kept}}
-    assert filtered.warnings[0].startswith(f"check: the filter would drop {positives} of the {positives} rows of en")
+    assert filtered.metrics["capped"] == {"en": {"1": {"original": kept}}}
+    assert filtered.warnings[0].startswith(
+        f"check: the filter would drop {positives} of the {positives} original rows of en"
+    )
 
 
 @pytest.mark.parametrize(("positives", "negatives"), [(18, 200), (1, 9), (50, 50)])
@@ -108,7 +119,7 @@ def test_a_class_that_the_filter_empties_is_told(positives: int, negatives: int)
     filtered = filter_rows(
         *imbalanced(positives, negatives),
         no_truth(),
-        FilterParams(confidence=0.75, derived="judge", max_dropped_share=1.0),
+        params(0.75, "judge"),
     )
     (line,) = filtered.warnings
     assert line.startswith(f"check: the filter dropped all {positives} rows of en with label 1")
@@ -120,9 +131,7 @@ def test_the_cap_is_of_each_language_and_says_nothing_where_it_is_not_reached() 
     scores = scores.with_columns(
         p_yes=pl.when(pl.col("id") > "en001", pl.col("id") < "en010").then(0.9).otherwise("p_yes")
     )
-    filtered = filter_rows(
-        rows, scores, no_truth(), FilterParams(confidence=0.75, derived="drop", max_dropped_share=0.3)
-    )
+    filtered = filter_rows(rows, scores, no_truth(), params(0.75, "drop", 0.3))
     assert filtered.metrics["capped"].keys() == {"de"}
     assert filtered.dropped["language"].value_counts().sort("language").rows() == [("de", 3), ("en", 2)]
 
@@ -132,8 +141,8 @@ def test_translations_count_in_their_own_class_and_language() -> None:
     # of (fr, 1) with three rows one may go, the surest; 4 stays, and so does its translation; the others are alone
     assert reasons(filtered) == {"5": "contradicted"}
     assert filtered.metrics["capped"]["de"] == {
-        "0": {"read": 1, "marked": 1, "kept_by_cap": 1},
-        "1": {"read": 2, "marked": 1, "kept_by_cap": 1},
+        "0": {"negative": {"read": 1, "marked": 1, "kept_by_cap": 1}},
+        "1": {"translated": {"read": 2, "marked": 1, "kept_by_cap": 1}},
     }
 
 
@@ -188,18 +197,20 @@ def test_scores_of_other_rows_are_refused(change: str) -> None:
         "range": scores.with_columns(p_yes=pl.col("p_yes") + 1),
     }[change]
     with pytest.raises(InputError, match="score_train"):
-        filter_rows(rows, scores, no_truth(), FilterParams(confidence=0.9, derived="judge", max_dropped_share=1))
+        filter_rows(rows, scores, no_truth(), params(0.9, "judge"))
 
 
 def test_a_set_of_which_nothing_remains_is_an_error() -> None:
     rows, scores = (frame.filter(pl.col("id").is_in(["2", "4"])) for frame in table())
-    with pytest.raises(InputError, match="confidence"):
-        filter_rows(rows, scores, no_truth(), FilterParams(confidence=0.9, derived="judge", max_dropped_share=1))
+    with pytest.raises(InputError, match="max_dropped_share"):
+        filter_rows(rows, scores, no_truth(), params(0.9, "judge"))
 
 
 def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("tasks: {qc: {filter: {confidence: 0.9, derived: drop, max_dropped_share: 1}}}")
+    Path("params.yaml").write_text(
+        "tasks: {qc: {filter: {rule: confidence, confidence: {at_least: 0.9}, derived: drop, max_dropped_share: 1.0}}}"
+    )
     rows, scores = table()
     write_rows(Path("train.parquet"), rows)
     write_table(Path("scores/scores.parquet"), scores.with_columns(**source("train", "negatives")))
@@ -226,3 +237,40 @@ def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatc
     assert CliRunner().invoke(main, ["qc", *options], catch_exceptions=False).exit_code == 0
     assert read_rows(Path("out/train.parquet")).height == 5
     assert pl.read_parquet("out/dropped.parquet").height == read_json(Path("m.json"))["dropped"] == 6
+
+
+def test_of_300_rows_with_few_positives_most_stay_by_default() -> None:
+    """With the params of nano: the model contradicts 17 of 18 positives."""
+    rows, scores = imbalanced(18, 282)
+    scores = scores.with_columns(p_yes=pl.when(pl.col("id") == "en000").then(0.9).otherwise("p_yes"))
+    for task in ("qc", "qi"):
+        filtered = filter_rows(rows, scores, no_truth(), load(FilterParams, "filter", task, NANO))
+        assert filtered.kept.filter(label=1).height == 13
+        assert filtered.kept.filter(label=0).height == 282
+
+
+def test_no_origin_language_or_class_loses_more_than_the_share() -> None:
+    """Rows of two origins, of which the model contradicts all in one."""
+    rows, scores = imbalanced(100, 100)
+    synthetic = (pl.int_range(pl.len()) % 5 == 0).alias("synthetic")
+    rows = rows.with_columns(
+        origin=pl.when(synthetic).then(pl.lit("negative")).otherwise("origin"),
+        parent_id=pl.when(synthetic).then(pl.lit("elsewhere")),
+    )
+    contradicted = rows["origin"] == "negative"
+    scores = scores.with_columns(p_yes=pl.when(contradicted).then(1 - rows["label"]).otherwise(rows["label"]))
+    filtered = filter_rows(rows, scores, no_truth(), params(0.75, "judge", 0.3))
+    assert filtered.dropped["origin"].unique().to_list() == ["negative"]
+    assert filtered.dropped.height == 12  # 30 % of 40, though of the class and language there was room for 60
+    assert sorted(filtered.dropped["label"].value_counts()["count"]) == [6, 6]
+
+
+def test_rows_without_a_label_are_kept_and_change_nothing() -> None:
+    rows, scores = table()
+    labelled = rows.filter(pl.col("label").is_not_null())
+    some = filter_rows(labelled, scores.filter(pl.col("id") != "6"), no_truth(), params(0.9, "judge"))
+    both = filter_rows(rows, scores, no_truth(), params(0.9, "judge"))
+    assert reasons(both) == reasons(some) != {}
+    assert "6" in both.kept["id"]
+    alone = filter_rows(rows.filter(id="6"), scores.filter(id="6"), no_truth(), params(0.9, "judge"))
+    assert alone.kept["id"].to_list() == ["6"]

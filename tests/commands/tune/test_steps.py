@@ -17,8 +17,24 @@ from babelshelf.commands.tune.splits import Split, nested
 from babelshelf.commands.tune.steps import label_filter, negatives, translation
 from babelshelf.commands.tune.task_data import SearchData, language_sets, read_data
 from babelshelf.commands.tune.texts import PairTexts
+from babelshelf.filter import rules
 from tests.helpers import tune_data
 from tests.helpers.tune_data import TEXTS, TOPICS, TopicEncoder
+
+UNSURE = """
+import polars as pl
+from babelshelf.core.params import Section
+
+SECTION = "width: 0.1"
+
+
+class Params(Section):
+    width: float
+
+
+def flagged(rows: pl.DataFrame, settings: Section) -> pl.Series:
+    return (rows["p_yes"] - 0.5).abs() <= settings.own(Params, "unsure").width
+"""
 
 
 @dataclass
@@ -137,6 +153,26 @@ def test_the_filter_drops_contradicted_rows_of_each_split_alone(
     before = [set(training.rows.filter(pl.Series(training.masks[:, number]))["id"]) for number in range(len(splits))]
     assert before[0] - ids[0] == set(training.rows[wrong.tolist()]["id"])
     assert before[1:] == ids[1:]
+
+
+def test_a_rule_in_the_folder_is_tried_and_its_params_are_written(
+    data: SearchData, splits: list[Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unsure.py").write_text(UNSURE)
+    monkeypatch.setattr(rules, "__path__", [*rules.__path__, str(tmp_path)])
+    step = label_filter.load(context(data, tmp_path))
+    option = next(option for option in step.options() if option.label == "unsure")
+    assert step.params(option) == {
+        ("tasks", "qi", "filter", "rule"): "unsure",
+        ("tasks", "qi", "filter", "unsure", "width"): 0.1,
+        ("tasks", "qi", "filter_method"): "classifier",
+    }
+    training = original(data, splits)
+    p_yes = np.tile(training.rows["label"].to_numpy().astype(np.float32)[:, None], len(splits))
+    unsure = int(np.flatnonzero(training.masks[:, 0])[0])
+    p_yes[unsure, 0] = 0.55
+    made = step.apply(training, option, FakeTools(tools(data, splits, step, tmp_path).texts, data, splits, p_yes))
+    assert np.argwhere(made.masks != training.masks).tolist() == [[unsure, 0]]
 
 
 def test_translations_are_into_the_languages_that_a_split_lacks(tmp_path: Path) -> None:

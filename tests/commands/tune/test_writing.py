@@ -25,7 +25,7 @@ TRANSLATION, NEGATIVES, FILTER = (Option(name, "", {}) for name in ("translation
 VALUES = {
     ("tasks", "qc", "train_on"): Value("original", "no step by itself showed a gain"),
     ("tasks", "qc", "mine_negatives", "rank_window"): Value([200, 1000], "+0.90 [+0.30, +1.50] AP"),
-    ("tasks", "qc", "filter", "confidence"): Value(0.9, "+0.10 [+0.01, +0.20] AP"),
+    ("tasks", "qc", "filter", "confidence", "at_least"): Value(0.9, "+0.10 [+0.01, +0.20] AP"),
 }
 
 
@@ -57,7 +57,7 @@ def test_values_and_reasons_are_written_and_comments_stay(params: Path) -> None:
     write(VALUES, params)
     text, values = params.read_text(encoding="utf-8"), read(params)
     assert values["tasks"]["qc"]["mine_negatives"]["rank_window"] == [200, 1000]
-    assert values["tasks"]["qc"]["filter"]["confidence"] == 0.9
+    assert values["tasks"]["qc"]["filter"]["confidence"]["at_least"] == 0.9
     comments = [line.partition("#")[2] for line in before.splitlines() if "#" in line]
     assert [comment for comment in comments if comment not in text] == []
     for value in VALUES.values():

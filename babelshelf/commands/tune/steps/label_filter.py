@@ -1,9 +1,9 @@
-"""The filter: drop rows whose label out-of-fold scores contradict, at several confidences."""
+"""The filter: drop rows whose label out-of-fold scores contradict, by each rule, the paper's at several confidences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -11,13 +11,14 @@ import polars as pl
 from babelshelf.commands.tune.context import Context
 from babelshelf.commands.tune.recipe import Option, Tools, TrainingSet
 from babelshelf.core.errors import InputError
-from babelshelf.filter.params import FilterParams
+from babelshelf.filter.params import RULES, FilterParams
 from babelshelf.filter.self_validation import filter_rows
 from babelshelf.tables.truth import no_truth
 
 ORDER = 30
 NAME = "filter"
-CONFIDENCES = (0.6, 0.75, 0.9)
+CONFIDENCE = "confidence"
+LEAST = (0.6, 0.75, 0.9)  # confidences that are tried
 
 
 class LabelFilter:
@@ -38,9 +39,14 @@ class LabelFilter:
         return []
 
     def options(self) -> list[Option]:
-        """Each confidence, and that of the params."""
-        confidences = sorted({*CONFIDENCES, self._settings.confidence})
-        return [Option(NAME, f"confidence {value:g}", {"confidence": value}) for value in confidences]
+        """The paper's rule at each confidence and that of the params, and each of the other rules."""
+        given = getattr(self._settings, CONFIDENCE, None)
+        tried = sorted({*LEAST, *([given.at_least] if given else [])})
+        confidences = [Option(NAME, f"confidence {least:g}", _values(CONFIDENCE, at_least=least)) for least in tried]
+        others = [name for name in RULES.names() if name != CONFIDENCE]
+        return confidences + [
+            Option(NAME, name.replace("_", " "), _values(name, **RULES.defaults(name))) for name in others
+        ]
 
     def refinements(self, best: Option) -> list[Option]:
         """Nothing further."""
@@ -48,7 +54,7 @@ class LabelFilter:
 
     def apply(self, training: TrainingSet, option: Option, tools: Tools) -> TrainingSet:
         """Take the rows that are contradicted out of each split."""
-        settings = self._settings.model_copy(update={"confidence": option.values["confidence"]})
+        settings = self._with(option)
         p_yes, masks = tools.out_of_fold(), np.zeros_like(training.masks)
         for number, mask in enumerate(training.masks.T):
             rows = training.rows.filter(pl.Series(mask))
@@ -57,9 +63,16 @@ class LabelFilter:
         return training.with_masks(masks)
 
     def params(self, option: Option) -> dict[tuple[str, ...], Any]:
-        """The confidence; the scores are those of the classifier."""
-        task = ("tasks", self._task)
-        return {(*task, "filter", "confidence"): option.values["confidence"], (*task, "filter_method"): "classifier"}
+        """The rule and its params; the scores are those of the classifier."""
+        task, rule = ("tasks", self._task), option.values["rule"]
+        found: dict[tuple[str, ...], Any] = {(*task, "filter", "rule"): rule}
+        found |= {(*task, "filter", rule, name): value for name, value in option.values.get(rule, {}).items()}
+        return found | {(*task, "filter_method"): "classifier"}
+
+    def _with(self, option: Option) -> FilterParams:
+        """The params of the stage with those of an option."""
+        values = self._settings.model_dump() | dict(option.values)
+        return cast("FilterParams", FilterParams.fitted(values).model_validate(values))
 
 
 def load(context: Context) -> LabelFilter:
@@ -73,3 +86,8 @@ def _kept(rows: pl.DataFrame, scores: pl.DataFrame, settings: FilterParams) -> p
         return filter_rows(rows, scores, no_truth(), settings).kept["id"]
     except InputError:
         return rows["id"]
+
+
+def _values(rule: str, **own: float) -> dict[str, Any]:
+    """Of `tasks.<task>.filter`: the rule and its section, where it has one."""
+    return {"rule": rule, **({rule: own} if own else {})}
