@@ -96,3 +96,27 @@ def test_the_index_lists_every_page(root: Path) -> None:
     index = (root / "docs" / "README.md").read_text(encoding="utf-8")
     pages = {str(page.relative_to(root / "docs")) for page in PAGES if page.is_relative_to(root / "docs")}
     assert {page for page in pages - {"README.md"} if f"]({page})" not in index} == set()
+
+
+# Steps of the table in docs/results.md, and the titles of their rows in the report.
+STEPS = {
+    "translation": "+ translation",
+    "translation of queries that are known to 30 %": "+ translation, 30 % of the words",
+    "negatives": "+ negatives",
+    "negatives, as many hard ones in train as in test": "+ negatives, 50 % hard negatives",
+    "the default recipe": "the default recipe",
+}
+
+
+def test_the_gains_on_the_demo_are_those_of_the_report(root: Path) -> None:
+    report = REPORT.read_text(encoding="utf-8").replace("\\", "")
+    section = (root / "docs" / "results.md").read_text(encoding="utf-8").partition("## The data steps on the demo")[2]
+    rows = re.findall(
+        r"^\| (qc|qi): (.*?) \| .*? \| (\S.*?) \| (\S.*?) \|", section.partition("\n## ")[0], re.MULTILINE
+    )
+    assert len(rows) == 9
+    for task, step, *gains in rows:
+        title = STEPS.get(step, "+ negatives + filter" if task == "qc" else "+ filter")
+        ladder = report.partition(f"### The ladder of {task}")[2].partition("\n### ")[0]
+        found = "".join(line for line in ladder.splitlines() if line.startswith(f"| {title} |"))
+        assert [gain for gain in gains if f"| {gain} |" not in found] == [], step

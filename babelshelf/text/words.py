@@ -16,7 +16,7 @@ _UNSPACED = (
     "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
 )
 _MARKS = "".join(char for char in map(chr, range(0x10000)) if unicodedata.category(char).startswith("M"))
-_WORD = re.compile(rf"[{_UNSPACED}][{_MARKS}]*|(?:[^\W_{_UNSPACED}]+|[{_MARKS}]+)+")
+WORD = re.compile(rf"[{_UNSPACED}][{_MARKS}]*|(?:[^\W_{_UNSPACED}]+|[{_MARKS}]+)+")
 
 
 def spans(text: str) -> list[tuple[int, int, str]]:
@@ -25,7 +25,7 @@ def spans(text: str) -> list[tuple[int, int, str]]:
     A word is a run of letters, marks and digits. In scripts without spaces it is one letter with its marks, as word
     segmentation needs a dictionary there.
     """
-    return [(*match.span(), _key(match.group())) for match in _WORD.finditer(text)]
+    return [(*match.span(), _key(match.group())) for match in WORD.finditer(text)]
 
 
 def words(text: str) -> list[str]:

@@ -18,7 +18,7 @@ from babelshelf.commands.export.classifier import pair_scorer
 from babelshelf.commands.export.classifier.onnx_model import onnx_model
 from babelshelf.encoder import builtin_encoders
 from babelshelf.text.keys import IGNORABLE
-from babelshelf.text.words import _WORD  # another place for it would be a second version of it
+from babelshelf.text.words import WORD
 
 if TYPE_CHECKING:
     from babelshelf.commands.export.exported_model import ExportedModel
@@ -44,7 +44,7 @@ def write(source: ExportedModel, folder: Path) -> None:
         "encoder": source.encoder_name,
         "dimension": reference["candidates"].shape[1],
         "nearest": min(contrast.NEAREST, len(reference["candidates"])),
-        "word": _WORD.pattern,
+        "word": WORD.pattern,
         "thresholds": source.calibration.metrics(),
     }
     (folder / "pair_scorer.json").write_text(json.dumps(config, ensure_ascii=False) + "\n", encoding="utf-8")
