@@ -127,23 +127,6 @@ def capped(marked: pl.DataFrame, share: float) -> pl.DataFrame:
     return placed.with_columns(reason=pl.when(place < room).then("reason")).sort("row").drop("row")
 
 
-def _kept_by_cap(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
-    """`{language: {label: {origin: {read, marked, kept_by_cap}}}}` where the cap kept rows."""
-    cells = (
-        before.select(*CELL, marked=pl.col("reason").is_not_null())
-        .with_columns(dropped=after["reason"].is_not_null())
-        .group_by(CELL)
-        .agg(read=pl.len(), marked=pl.col("marked").sum(), kept_by_cap=(pl.col("marked") & ~pl.col("dropped")).sum())
-        .filter(pl.col("kept_by_cap") > 0)
-        .sort(CELL)
-    )
-    found: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
-    for row in cells.iter_rows(named=True):
-        counts = {name: row[name] for name in ("read", "marked", "kept_by_cap")}
-        found.setdefault(row["language"], {}).setdefault(str(row["label"]), {})[row["origin"]] = counts
-    return found
-
-
 def _drop_translations(marked: pl.DataFrame) -> pl.DataFrame:
     """Mark the translations of contradicted rows; one level is enough, as translations are not translated again."""
     contradicted = marked.filter(pl.col("reason").is_not_null())["id"].implode()
@@ -160,47 +143,3 @@ def _with_scores(rows: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
             "they belong to another training set, run score_train again"
         )
     return joined
-
-
-def _counts(marked: pl.DataFrame) -> dict[str, Any]:
-    label = pl.col("label").cast(pl.String).fill_null("unlabelled")
-    groups = {"by_origin": pl.col("origin"), "by_language": pl.col("language"), "by_label": label}
-    counts: dict[str, Any] = _count(marked, pl.lit("all"))["all"]
-    return counts | {name: _count(marked, key) for name, key in groups.items()}
-
-
-def _count(marked: pl.DataFrame, key: pl.Expr) -> dict[str, dict[str, int]]:
-    """`{key: {read, contradicted, dropped, kept}}`, sorted by key."""
-    counts = (
-        marked.group_by(key=key)
-        .agg(
-            read=pl.len(),
-            contradicted=(pl.col("reason") == CONTRADICTED).sum(),
-            dropped=pl.col("reason").is_not_null().sum(),
-            kept=pl.col("reason").is_null().sum(),
-        )
-        .sort("key")
-    )
-    return dict(zip(counts["key"], counts.drop("key").iter_rows(named=True), strict=True))
-
-
-def _noise(marked: pl.DataFrame, truth: Truth) -> dict[str, Any]:
-    """Precision and recall of the dropped rows as wrong labels, by origin; empty without ground truth.
-
-    `precision` is missing if no row was dropped and `recall` if no label is wrong, as they are undefined.
-    """
-    judged = marked.with_columns(wrong=pl.col("label").cast(pl.Boolean) != relevant(marked, truth)).drop_nulls("wrong")
-    return {str(origin): _noise_metrics(part) for (origin,), part in sorted(judged.group_by("origin"))}
-
-
-def _noise_metrics(judged: pl.DataFrame) -> dict[str, float]:
-    wrong, dropped = judged["wrong"], judged["reason"].is_not_null()
-    detected = int((wrong & dropped).sum())
-    result: dict[str, float] = {"rows": judged.height, "share_before": float(wrong.sum()) / judged.height}
-    if not dropped.all():
-        result["share_after"] = float((wrong & ~dropped).sum()) / int((~dropped).sum())
-    if dropped.any():
-        result["precision"] = detected / int(dropped.sum())
-    if wrong.any():
-        result["recall"] = detected / int(wrong.sum())
-    return result
