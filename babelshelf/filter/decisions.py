@@ -15,6 +15,7 @@ from babelshelf.filter.params import JudgesParams
 from babelshelf.tables.reviews import PAIR
 
 PEOPLE, JUDGES = "people", "judges"
+CELL = ("language", "label", "origin")  # of whose rows a share is lost at most
 # Why a row is marked. The cap on what a class may lose takes them in this order.
 RELABELLED, JUDGED_WRONG, CONTRADICTED, PARENT_DROPPED = "relabelled", "judged_wrong", "contradicted", "parent_dropped"
 ORDER = {RELABELLED: 0, JUDGED_WRONG: 0, CONTRADICTED: 1, PARENT_DROPPED: 2}
@@ -64,10 +65,11 @@ def by_people(rows: pl.DataFrame, agreed: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_labels_of_people(rows: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
-    """The rows with the labels that people decided on (`by_people`), whatever label they had."""
+    """The rows with the labels of people (`by_people`), whatever they had before, and `settled`: if they have one."""
     said = decided.select("id", "decided")
     joined = rows.join(said, on="id", how="left", maintain_order="left")
-    return joined.with_columns(label=pl.coalesce("decided", "label")).drop("decided")
+    labels = joined.with_columns(label=pl.coalesce("decided", "label"), settled=pl.col("decided").is_not_null())
+    return labels.drop("decided")
 
 
 def to_judge(marked: pl.DataFrame) -> pl.DataFrame:
@@ -80,8 +82,8 @@ def to_judge(marked: pl.DataFrame) -> pl.DataFrame:
 def mark_judged(marked: pl.DataFrame, votes: pl.DataFrame, settings: JudgesParams) -> pl.DataFrame:
     """`reason` as the judges want it.
 
-    Of a row that they confirm the reason is null, and of its translations; of one that they contradict it is `RELABELLED`
-    or `JUDGED_WRONG`; of one without a majority it stays, or is null with `undecided: keep`.
+    Of a row that they confirm the reason is null, and of its translations; of one that they contradict it is
+    `RELABELLED` or `JUDGED_WRONG`; of one without a majority it stays, or is null with `undecided: keep`.
 
     Args:
         marked: rows with `reason`, `CONTRADICTED` or null.

@@ -65,6 +65,16 @@ class JudgesParams(Section):
     max_calls: int = Field(gt=0)
     max_tokens: int = Field(gt=0)
 
+    @field_validator("panel")
+    @classmethod
+    def _are_distinct(cls, panel: dict[str, JudgeParams]) -> dict[str, JudgeParams]:
+        first: dict[str, str] = {}
+        for name, judge in panel.items():
+            other = first.setdefault(repr((judge.base_url, judge.model, judge.api, judge.request)), name)
+            if other != name:
+                raise ValueError(f"{other} and {name} are one model at one endpoint, which would have two votes")
+        return panel
+
 
 class FilterParams(PluginSection):
     """`tasks.<task>.filter`; a rule's own params are the subsection of its name.

@@ -14,7 +14,7 @@ BYTES_A_TOKEN = 3  # of UTF-8: Latin text has about 4, Chinese and Japanese 3, s
 FRAME = 16  # tokens that a chat template adds
 
 
-class Budget:
+class CallBudget:
     """What a run may still ask.
 
     Args:

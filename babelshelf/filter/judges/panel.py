@@ -23,7 +23,7 @@ import polars as pl
 from babelshelf.core.errors import InputError
 from babelshelf.core.partial_work import fingerprint
 from babelshelf.core.work_cache import WorkCache
-from babelshelf.filter.judges.limits import Budget, announcement, estimated_tokens
+from babelshelf.filter.judges.limits import CallBudget, announcement, estimated_tokens
 from babelshelf.filter.judges.replies import (
     ANSWERS,
     FAILED,
@@ -78,7 +78,7 @@ class Votes:
         return lines
 
 
-class Judge:
+class JudgeEndpoint:
     """An endpoint with the replies that the cache has of it.
 
     Args:
@@ -106,7 +106,7 @@ class Judge:
         """The prompts without a reply."""
         return [prompt for prompt in self._prompts if prompt not in self._replies[0]]
 
-    def ask(self, client: EndpointClient, harmless: str, budget: Budget, advance: Callable[[int], None]) -> None:
+    def ask(self, client: EndpointClient, harmless: str, budget: CallBudget, advance: Callable[[int], None]) -> None:
         """Ask for what is missing, then once more for what can't be read, as far as the budget goes."""
         for batch in _batches(self.unasked, BATCH * self.settings.concurrency):
             self._ask(batch, 0, client, harmless, budget)
@@ -119,7 +119,7 @@ class Judge:
         return {prompt: self._answer(prompt) for prompt in self._prompts}
 
     def usage(self) -> dict[str, int]:
-        """Calls and tokens of all replies, whichever run asked for them; tokens that no endpoint counts are estimated."""
+        """Calls and tokens of all replies, whichever run asked; tokens that no endpoint counts are estimated."""
         replies = [(prompt, reply) for known in self._replies for prompt, reply in known.items()]
         return {"calls": len(replies), "tokens": sum(self._tokens(*pair) for pair in replies)}
 
@@ -131,7 +131,7 @@ class Judge:
         again = self._replies[1]
         return [prompt for prompt in self._prompts if prompt not in again and self._answer(prompt) == UNREADABLE]
 
-    def _ask(self, prompts: list[str], number: int, client: EndpointClient, harmless: str, budget: Budget) -> None:
+    def _ask(self, prompts: list[str], number: int, client: EndpointClient, harmless: str, budget: CallBudget) -> None:
         from babelshelf.endpoint.client import FailedRequestsError  # noqa: PLC0415 - imports openai
 
         if not prompts:
@@ -177,10 +177,10 @@ def ask_panel(
         template.render(row) for row in rows.select("task", "language", "query", "candidate").iter_rows(named=True)
     ]
     prompts = list(dict.fromkeys(of_row))
-    judges = [Judge(name, own, prompts, cache) for name, own in settings.panel.items()]
+    judges = [JudgeEndpoint(name, own, prompts, cache) for name, own in settings.panel.items()]
     if any(judge.unasked for judge in judges):
         planned = {judge.name: judge.unasked for judge in judges}
-        budget = Budget(settings, planned, path)
+        budget = CallBudget(settings, planned, path)
         echo(announcement(settings, planned, rows.height))
         _ask_all(judges, template.render(HARMLESS | {"task": rows["task"][0]}), path, budget)
     answers = {judge.name: judge.answers() for judge in judges}
@@ -188,7 +188,7 @@ def ask_panel(
     return Votes(_table(rows["id"], by_row), {judge.name: _counts(judge, by_row) for judge in judges})
 
 
-def _ask_all(judges: Sequence[Judge], harmless: str, path: str, budget: Budget) -> None:
+def _ask_all(judges: Sequence[JudgeEndpoint], harmless: str, path: str, budget: CallBudget) -> None:
     """Ask all judges side by side; where one fails, the others go on to their end before the error is raised."""
     clients = [_client(judge, path) for judge in judges]
     lock = Lock()
@@ -206,7 +206,7 @@ def _ask_all(judges: Sequence[Judge], harmless: str, path: str, budget: Budget) 
         client.close()
 
 
-def _client(judge: Judge, path: str) -> EndpointClient:
+def _client(judge: JudgeEndpoint, path: str) -> EndpointClient:
     try:
         from babelshelf.endpoint.client import EndpointClient  # noqa: PLC0415 - slow, and of an extra
     except ModuleNotFoundError as error:
@@ -242,6 +242,6 @@ def majority(votes: pl.DataFrame) -> pl.DataFrame:
     return votes.with_columns(label=label.cast(pl.Int8)).select("id", "label", YES, NO, "none")
 
 
-def _counts(judge: Judge, by_row: Sequence[dict[str, str]]) -> dict[str, int]:
+def _counts(judge: JudgeEndpoint, by_row: Sequence[dict[str, str]]) -> dict[str, int]:
     given = Counter(answers[judge.name] for answers in by_row)
     return {answer: given[answer] for answer in ANSWERS} | judge.usage()
