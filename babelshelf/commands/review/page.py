@@ -13,7 +13,7 @@ from babelshelf.commands.review.items import ReviewItem
 from babelshelf.commands.review.session import PersonsFile, ReviewSession, Saved
 from babelshelf.commands.review.text_vectors import TextVectors
 from babelshelf.core import languages
-from babelshelf.web.layout import Shortcut, on_shortcut, page_frame, text
+from babelshelf.web.layout import Shortcut, isolated, on_shortcut, page_frame, text
 
 LABELS = {1: "relevant", 0: "not relevant", None: "no label"}
 ANSWERS = {1: "yes", 0: "no", None: "unsure"}
@@ -76,7 +76,7 @@ class ReviewPage:
             self._saved.text = "Nothing to undo"
             return
         what = f"took back “{ANSWERS[saved.label]}”" if saved.is_undo else f"“{ANSWERS[saved.label]}”"
-        self._saved.text = f"Saved at {saved.at.astimezone():%H:%M:%S}: {what} on {saved.item.query}"
+        self._saved.text = f"Saved at {saved.at.astimezone():%H:%M:%S}: {what} on {isolated(saved.item.query)}"
 
     def _shown_number(self) -> str:
         item = self._session.current

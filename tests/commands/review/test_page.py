@@ -44,14 +44,14 @@ def test_keys_save_decisions_and_undo_takes_them_back(browser: Browser, folder: 
     browser.wait_for_text(".query", "حذاء رياضي nike")  # the worst first
     browser.wait_for_text(".progress", "ana: 0 of 3 decided")
     browser.press("y")
-    browser.wait_for_text(".saved", "“yes” on حذاء")
+    browser.wait_for_text(".saved", "“yes” on \u2068حذاء")
     assert labels(folder) == [1]
     browser.wait_for_text(".query", "lampe rot")
     assert browser.text(".gloss") == "English: red light (translation in the data)"
     browser.press("n")
     browser.wait_for_text(".progress", "2 of 3")
     browser.press(BACKSPACE)
-    browser.wait_for_text(".saved", "took back “no” on lampe rot")
+    browser.wait_for_text(".saved", "took back “no” on \u2068lampe rot")
     assert labels(folder) == [1, 0, "undo"]
     browser.wait_for_text(".query", "lampe rot")
     browser.find("[data-shortcut=u]").click()
@@ -65,7 +65,7 @@ def test_keys_save_decisions_and_undo_takes_them_back(browser: Browser, folder: 
     browser.open(page.url)  # after a reload, and by the undo of an earlier tab's decision
     browser.wait_for_text(".progress", "2 of 3")
     browser.press("z")
-    browser.wait_for_text(".saved", "took back “unsure” on lampe rot")
+    browser.wait_for_text(".saved", "took back “unsure” on \u2068lampe rot")
     for key in "nn":
         shown = browser.find(".review-card").get_attribute("data-shown")
         browser.press(key)
