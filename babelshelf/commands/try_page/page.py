@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,15 +61,13 @@ class TryPage:
             self._ui.button("Search").props("type=submit unelevated no-caps")
 
     async def _search(self) -> None:
-        from nicegui import run  # noqa: PLC0415 - an extra
-
         query, chosen = str(self._query.value or "").strip(), str(self._language.value)
         if not query:
             return
         start = time.perf_counter()
-        guessed = None if chosen else await run.io_bound(self._trial.guess_language, query)
+        guessed = None if chosen else await asyncio.to_thread(self._trial.guess_language, query)
         language = chosen or guessed or self._trial.languages[0]
-        found = await run.io_bound(self._trial.search, query, language)
+        found = await asyncio.to_thread(self._trial.search, query, language)
         seconds = time.perf_counter() - start
         told = "" if chosen else ", guessed" if guessed else ", as the query does not tell"
         self._status.text = (
@@ -114,10 +113,10 @@ class TryPage:
             text(f"{answer.p:.3f} {word}", "span").classes(f"number {color}")
 
     async def _explain(self, found: Found, why: Any) -> None:  # noqa: ANN401 - an element of NiceGUI
-        from nicegui import run  # noqa: PLC0415 - an extra
-
-        examples = await run.io_bound(self._trial.examples, found)
-        errors = [await run.io_bound(self._trial.errors, found, number) for number in range(len(self._trial.models))]
+        examples = await asyncio.to_thread(self._trial.examples, found)
+        errors = [
+            await asyncio.to_thread(self._trial.errors, found, number) for number in range(len(self._trial.models))
+        ]
         with why:
             text(f"Cosine of query and candidate: {found.cosine:.3f}").classes("soft")
             text("The training pairs most like this one", "h2")

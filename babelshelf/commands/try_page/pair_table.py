@@ -69,4 +69,5 @@ class PairTable:
         similarity = ((self.vectors @ query)[self.query] + (self.vectors @ candidate)[self.candidate]) / 2
         numbers = np.arange(len(similarity)) if among is None else np.flatnonzero(among)
         order = numbers[np.argsort(-similarity[numbers], kind="stable")[:count]]
-        return self.rows[order.tolist()].with_columns(similarity=pl.Series(similarity[order], dtype=pl.Float64))
+        found = self.rows.select(pl.all().gather(order))
+        return found.with_columns(similarity=pl.Series(similarity[order], dtype=pl.Float64))

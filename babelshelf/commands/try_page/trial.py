@@ -218,8 +218,9 @@ class Trial:
         )
 
     def load(self) -> None:
-        """Embed what `examples` and `errors` look through, so that the first question needs no patience."""
+        """Load what takes seconds at first: the vectors of `examples` and `errors`, and language identification."""
         _ = self._training, self._test
+        self.guess_language(self.train["query"][0])
 
     @cached_property
     def _training(self) -> PairTable:
