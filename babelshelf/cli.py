@@ -237,19 +237,6 @@ def score(
         click.echo(line, err=True)
 
 
-@main.command("try")
-@click.argument("task", type=click.Choice(["qc", "qi"]))
-@click.option("--model", "models", multiple=True, type=click.Path(path_type=Path), help="Or two, to compare them.")
-@click.option("--calibrated", multiple=True, type=click.Path(path_type=Path), help="Their metrics of calibrate.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of 127.0.0.1; default: any free one.")
-@click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
-def try_(*, task: str, models: tuple[Path, ...], calibrated: tuple[Path, ...], port: int, browser: bool) -> None:
-    """Ask the model a query of your own on a local page, and see what it learned from."""
-    from babelshelf.commands.try_page.command import TryOptions, try_models  # noqa: PLC0415
-
-    try_models(TryOptions(task, models, calibrated), port=port, open_browser=browser)
-
-
 @main.command()
 @click.argument("what", metavar="TASK|VARIANT")
 @click.argument("out", type=click.Path(path_type=Path))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from babelshelf.classifier.model_folder import is_classifier
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.commands.score.final_model import final_model
+from babelshelf.commands.try_page.options import TryOptions
 from babelshelf.commands.try_page.trial import Trial
 from babelshelf.commands.try_page.tried_model import ModelPaths, loaded
 from babelshelf.core.errors import InputError
@@ -27,28 +27,8 @@ MODELS = 2  # at most, side by side
 BASE = Path("models/base")
 
 
-@dataclass(frozen=True)
-class TryOptions:
-    """What the user asks for.
-
-    Attributes:
-        task: `qc` or `qi`.
-        models: folders; empty: the final model of the task's recipe.
-        calibrated: metrics of `calibrate`, of the models in their order; may be fewer.
-    """
-
-    task: str
-    models: Sequence[Path]
-    calibrated: Sequence[Path]
-
-
-def try_models(options: TryOptions, *, port: int, open_browser: bool) -> None:
+def try_models(options: TryOptions) -> None:
     """Serve the page until Ctrl-C.
-
-    Args:
-        options: what is tried.
-        port: see `serve`.
-        open_browser: likewise.
 
     Raises:
         InputError: NiceGUI, a model, the catalogue or the training set is missing.
@@ -59,7 +39,7 @@ def try_models(options: TryOptions, *, port: int, open_browser: bool) -> None:
     with trial(options) as tried:
         tried.load()
         title = f"Babelshelf: try {options.task}"
-        serve(lambda: TryPage(tried).show(), title=title, port=port, open_browser=open_browser)
+        serve(lambda: TryPage(tried).show(), title=title, port=options.port, open_browser=options.open_browser)
 
 
 @contextmanager
