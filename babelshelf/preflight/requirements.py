@@ -16,10 +16,11 @@ from babelshelf.base_model.params import BaseModelParams
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, read, section
 from babelshelf.core.plugins import PluginSection
-from babelshelf.core.variants import methods
+from babelshelf.core.variants import FILTERED, chain, methods
 from babelshelf.dpo.params import DpoParams
+from babelshelf.filter.params import FilterParams
 from babelshelf.llm.requirements import Requirement, Scoring
-from babelshelf.preflight import backends, prompts, training
+from babelshelf.preflight import backends, judges, prompts, training
 from babelshelf.preflight.limits import base_shape, is_of_memory, lacks_embedder, lacks_model
 from babelshelf.preflight.machine import Machine
 from babelshelf.score.params import ScoreParams
@@ -55,6 +56,7 @@ def require_all() -> None:
     problems += lacking(values, "score", None, machine)
     for task, recipe in values["tasks"].items():
         problems += lacking(values, "translate", task, machine)
+        problems += lacking(values, "filter", task, machine) if FILTERED in chain(recipe) else []
         trained = methods(recipe)
         problems += lacking(values, "sft", task, machine) if trained & {"sft", "dpo"} else []
         problems += lacking(values, "dpo", task, machine) if "dpo" in trained else []
@@ -76,7 +78,7 @@ def lacking(
 
     Args:
         values: all of params.yaml.
-        stage: `base_model`, `translate`, `sft`, `dpo` or `score`.
+        stage: `base_model`, `translate`, `filter`, `sft`, `dpo` or `score`.
         task: of the stage; of `base_model` instead the model, `lm` or `embedder`, or None for both.
         machine: what there is.
         accelerate: see `require`; None: the one that the params name.
@@ -86,6 +88,9 @@ def lacking(
         translation = section(TranslateParams, values, "translate", task)
         needs = _requirements(translation) if translation.languages else []
         return list(backends.lacking("translate", needs, None, machine))
+    if stage == "filter":
+        panel = section(FilterParams, values, "filter", task).judges
+        return list(judges.lacking(panel, f"tasks.{task}.filter.judges", machine)) if panel else []
     base = section(BaseModelParams, values, "base_model", None)
     tasks = list(values["tasks"])
     if stage == "base_model":

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, Section, read
-from babelshelf.llm.params import Precision
+from babelshelf.llm.params import Precision, Weights
 
 # Experiment trackers, and how the package of each is installed.
 TRACKERS = {
@@ -47,7 +47,7 @@ class ScheduleParams(Section):
     """How long and how fast, and what it costs in memory."""
 
     precision: Precision
-    weights: Literal["fp32", "bf16"]  # of what is frozen; what is trained is fp32
+    weights: Weights  # of what is frozen; what is trained is fp32
     packing: Literal["none", "padding_free"]
     attention: Literal["eager", "sdpa", "flash_attention_2"]
     gradient_checkpointing: bool
@@ -59,13 +59,6 @@ class ScheduleParams(Section):
     learning_rate: float = Field(gt=0)
     embedding_learning_rate: float = Field(gt=0)  # of the token embeddings, where they are trained
     epochs: float = Field(gt=0)
-
-    @field_validator("weights")
-    @classmethod
-    def _bf16_is_computed_in_bf16(cls, value: str, info: ValidationInfo) -> str:
-        if value == "bf16" and info.data.get("precision") == "fp32":
-            raise ValueError("bf16 needs precision: bf16, as nothing more precise can come of it")
-        return value
 
     @field_validator("batch_size")
     @classmethod

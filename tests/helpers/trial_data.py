@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from babelshelf.commands.try_page.trial import Trial
+from babelshelf.commands.try_page.trial import QueryTrial
 from babelshelf.commands.try_page.tried_model import TriedModel
 from babelshelf.core.rows import ROW_SCHEMA
 from babelshelf.tables.calibration import Calibration
@@ -75,6 +75,6 @@ def model(name: str = "models/a", *, shift: float = 0.0, calibration: Calibratio
     return TriedModel(name, "negatives", scorer, calibration, True, rows.hstack(answers))
 
 
-def trial(cache: Path, *models: TriedModel) -> Trial:
+def trial(cache: Path, *models: TriedModel) -> QueryTrial:
     """The shop."""
-    return Trial("qc", models, CATALOGUE, train_rows(), encoder=HashEncoder(dimension=64), cache=cache)
+    return QueryTrial("qc", models, CATALOGUE, train_rows(), encoder=HashEncoder(dimension=64), cache=cache)

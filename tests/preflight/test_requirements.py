@@ -402,6 +402,20 @@ def test_other_translators_need_a_package_or_nothing(local: dict[str, Any]) -> N
     assert requirements.lacking(local, "translate", "qc", LAPTOP) == []
 
 
+def test_judges_need_the_client_and_the_keys_that_their_params_name(
+    root: Path, params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile.apply("judges", params, root / "profiles")
+    values = read(params)
+    values["tasks"]["qi"]["filter"]["judges"]["panel"]["qwen"]["key_env"] = "KEY_OF_TEST"
+    package, key = requirements.lacking(values, "filter", "qi", LAPTOP)
+    assert package == "tasks.qi.filter.judges: judges need a package: pip install -e '.[openai]'"
+    path = "tasks.qi.filter.judges.panel.qwen.key_env"
+    assert key == f"{path}: set KEY_OF_TEST to the key of http://localhost:8001/v1, or write none"
+    monkeypatch.setenv("KEY_OF_TEST", "x")
+    assert requirements.lacking(values, "filter", "qi", Pretended(gpus=[], memory=8, packages=("openai",))) == []
+
+
 def test_a_recipe_of_classifiers_needs_no_gpu_and_no_lm(
     local: dict[str, Any], params: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from babelshelf.classifier.model_folder import is_classifier
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.commands.score.final_model import final_model
 from babelshelf.commands.try_page.options import TryOptions
-from babelshelf.commands.try_page.trial import Trial
+from babelshelf.commands.try_page.trial import QueryTrial
 from babelshelf.commands.try_page.tried_model import ModelPaths, loaded
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import work_dir
@@ -43,7 +43,7 @@ def try_models(options: TryOptions) -> None:
 
 
 @contextmanager
-def trial(options: TryOptions) -> Iterator[Trial]:
+def trial(options: TryOptions) -> Iterator[QueryTrial]:
     """The models, the catalogue and the rows in the pipeline's folders.
 
     Raises:
@@ -66,4 +66,4 @@ def trial(options: TryOptions) -> Iterator[Trial]:
     settings = load(ScoreParams, "score")
     with TemporaryDirectory() as vectors, ExitStack() as stack:
         tried = [stack.enter_context(loaded(one, BASE, settings, Path(vectors))) for one in paths]
-        yield Trial(options.task, tried, candidates, train, encoder=encoder, cache=work_dir() / "encoder")
+        yield QueryTrial(options.task, tried, candidates, train, encoder=encoder, cache=work_dir() / "encoder")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from babelshelf.commands.try_page.trial import Answer, Errors, Example, Found, Trial
+from babelshelf.commands.try_page.trial import Answer, Errors, Example, Found, QueryTrial
 from babelshelf.core import languages
 from babelshelf.web.layout import page_frame, text
 
@@ -27,7 +27,7 @@ class TryPage:
         trial: what is shown.
     """
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trial: QueryTrial) -> None:
         from nicegui import ui  # noqa: PLC0415 - an extra
 
         self._trial, self._ui = trial, ui

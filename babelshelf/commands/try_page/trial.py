@@ -100,7 +100,7 @@ class Errors:
     examples: Sequence[tuple[str, str, str]]  # query, language, candidate
 
 
-class Trial:
+class QueryTrial:
     """Models, a catalogue and the rows that they were trained and measured on.
 
     Args:
