@@ -14,6 +14,7 @@ from babelshelf.commands.export.options import ExportOptions, export_options
 from babelshelf.commands.options import ENCODING, ESCAPE, LADDER, QUOTE, names, seeds
 from babelshelf.commands.review.options import ReviewOptions, review_options
 from babelshelf.commands.score.options import ScoreCommandOptions, score_options
+from babelshelf.commands.try_page.options import TryOptions, try_options
 
 
 @click.group()
@@ -168,6 +169,15 @@ def score(*, pairs: Path, out: Path, **options: Any) -> None:  # noqa: ANN401 - 
 
     for line in score_pairs(pairs, out, ScoreCommandOptions(**options)):
         click.echo(line, err=True)
+
+
+@main.command("try")
+@try_options
+def try_(**options: Any) -> None:  # noqa: ANN401 - fields of TryOptions
+    """Ask the model a query of your own on a local page, and see what it learned from."""
+    from babelshelf.commands.try_page.command import try_models  # noqa: PLC0415
+
+    try_models(TryOptions(**options))
 
 
 @main.command()
