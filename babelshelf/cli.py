@@ -195,7 +195,6 @@ def score(
     calibrated: Path | None,
 ) -> None:
     """Score the pairs of a CSV, JSON-lines or Parquet file of any size; OUT's suffix says its format."""
-    from babelshelf.classifier.model_folder import is_classifier  # noqa: PLC0415
     from babelshelf.commands.init.options import parsed_columns, parsed_language_map  # noqa: PLC0415
     from babelshelf.commands.score.final_model import final_model  # noqa: PLC0415
     from babelshelf.commands.score.output import check_output  # noqa: PLC0415
@@ -206,9 +205,10 @@ def score(
     from babelshelf.prepare.params import PrepareParams  # noqa: PLC0415
     from babelshelf.prepare.sources.files import usual  # noqa: PLC0415
     from babelshelf.score.params import ScoreParams  # noqa: PLC0415
+    from babelshelf.score.scorer import kind_of  # noqa: PLC0415
 
     model = model or final_model(task)
-    if not is_classifier(model):
+    if kind_of(model) == "lm":
         requirements.require("score", task)
     check_output(out, pairs)
     trained = ModelFiles(
