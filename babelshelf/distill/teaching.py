@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from babelshelf.classifier.model_folder import read_scores
+from babelshelf.core.files import read_json
 from babelshelf.core.partial_work import fingerprint
 from babelshelf.core.rows import ROW_SCHEMA
 from babelshelf.core.work_cache import WorkCache
-from babelshelf.llm.base_model import identity
+from babelshelf.llm.base_model import POINTER, identity
 from babelshelf.runtime.screen import progress
 from babelshelf.score.scorer import Scorer, base_lm, kind_of, load_scorer
 
@@ -80,6 +81,12 @@ class Teacher:
         """Digest of all that its scores depend on."""
         own_base = identity(base_lm(self.base)) if kind_of(self.model) == "lm" else ""  # a classifier names its encoder
         return fingerprint(self.model, own_base, self.settings)
+
+    def record(self) -> dict[str, Any]:
+        """What a student says of its teacher: its folder and, of an LM, the pointer to its base ({}: built-in)."""
+        pointer = base_lm(self.base) / POINTER
+        own_base = {"base": read_json(pointer) if pointer.is_file() else {}} if kind_of(self.model) == "lm" else {}
+        return {"model": self.model.as_posix()} | own_base
 
     def scores(self, train: pl.DataFrame, pairs: pl.DataFrame) -> tuple[Scores, Scores]:
         """p(yes) of the training rows that it was trained on, and of other pairs; only what the cache lacks is scored.

@@ -62,7 +62,7 @@ def inputs(folder: Path, **changes: object) -> StudentInputs:
         embedder=folder / "embedder",
         vectors=folder / "vectors",
         checkpoints=folder / "checkpoints",
-        record={"variant": "original", "teacher": "models/sft/original/qi", "path_share": 0.0},
+        record={"variant": "original", "teacher": {"model": "models/sft/original/qi", "base": {}}, "path_share": 0.0},
         seed=1,
     )
 

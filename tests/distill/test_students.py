@@ -51,7 +51,7 @@ def test_a_classifier_learns_how_sure_the_teacher_is(tmp_path: Path, monkeypatch
     assert metrics["average_precision"] > 0.99
     assert kind_of(tmp_path / "model") == "classifier"
     record = read_record(tmp_path / "model")
-    assert (record["variant"], record["teacher"]) == ("original", "models/sft/original/qi")
+    assert (record["variant"], record["teacher"]["model"]) == ("original", "models/sft/original/qi")
     of_training_rows = model_folder.read_scores(tmp_path / "model", tiny_lm.rows())
     assert of_training_rows["p_yes"].is_between(0, 1).all()
 
