@@ -140,12 +140,12 @@ def unmeasured_translation(values: dict[str, Any], prepared: dict[str, Any]) -> 
 def unused_scoring_backend(values: dict[str, Any]) -> list[str]:
     """A line where `score.backend` is not the usual one, and tasks score with a model that it does not serve."""
     backend = values["score"]["backend"]
-    tasks = [task for task in _tasks(values) if values["tasks"][task]["method"] in {"classifier", "distill"}]
-    if backend == "transformers" or not tasks:
+    methods = {task: values["tasks"][task]["method"] for task in _tasks(values)}
+    others = [f"{task} (method: {method})" for task, method in methods.items() if method in {"classifier", "distill"}]
+    if backend == "transformers" or not others:
         return []
     return [
-        f"check: score.backend: {backend} serves fine-tuned LMs only: {' and '.join(tasks)} (method: classifier or "
-        "distill) will be scored on this machine"
+        f"check: score.backend: {backend} serves fine-tuned LMs only: {' and '.join(others)} will be scored without it"
     ]
 
 
