@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from tests.helpers.workspace import Workspace, copy_sources, score_in_small_chunks
+
+if TYPE_CHECKING:
+    from tests.helpers.browser import Browser
 
 HAS_VLLM = find_spec("vllm") is not None
 
@@ -29,7 +33,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "DVC_NO
 
 # By a fixture that takes long, so that one worker alone makes it.
 GROUPS = {"climbed": "ladder", "published": "remotes", "project": "processes", "clean": "tune", "document": "report"}
-GROUPS |= {"first_run": "pipeline"}
+GROUPS |= {"first_run": "pipeline", "browser": "browser"}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:  # pytest-xdist reads the groups right after the collection
@@ -45,6 +49,18 @@ def pytest_itemcollected(item: pytest.Item) -> None:  # pytest-xdist reads the g
 def root() -> Path:
     """The repository's root."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless browser; skipped where there is none."""
+    from tests.helpers.browser import Browser, missing  # noqa: PLC0415 - selenium is not in the environment of vLLM
+
+    if reason := missing():
+        pytest.skip(reason)
+    started = Browser()
+    yield started
+    started.quit()
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from openai import (
 )
 
 from babelshelf.core.errors import InputError
+from babelshelf.endpoint.reply import Reply
 
 if TYPE_CHECKING:
     from babelshelf.endpoint.params import EndpointParams
@@ -37,29 +37,18 @@ CONTENT_FILTER = "content_filter"  # as finish_reason, or as an error's code
 PROMPT_STATUSES = {400, 422}  # of a request refused for its prompt; or of any request, for its other keys
 
 
-@dataclass(frozen=True)
-class Reply:
-    """The reply to a prompt.
-
-    Attributes:
-        text: empty if the endpoint refused the prompt.
-        complete: whether the reply ended by itself, not at the limit of tokens.
-    """
-
-    text: str
-    complete: bool = True
-
-
 class FailedRequestsError(InputError):
     """Raised when requests of a batch failed after all retries.
 
     Attributes:
         replies: replies in the order of the prompts, None for those without one.
+        stopped: whether the batch was given up: the endpoint is down, or refuses the key, the model or any text.
     """
 
-    def __init__(self, message: str, replies: Sequence[Reply | None]) -> None:
+    def __init__(self, message: str, replies: Sequence[Reply | None], *, stopped: bool) -> None:
         super().__init__(message)
         self.replies = replies
+        self.stopped = stopped
 
 
 class EndpointClient:
@@ -68,14 +57,16 @@ class EndpointClient:
     Args:
         settings: the endpoint and the further keys of each request.
         section: path of these params, such as `translate.openai`, for messages.
+        key: the environment variable that has the key; one that is not set, or None, sends no key that is worth one.
     """
 
-    def __init__(self, settings: EndpointParams, section: str) -> None:
+    def __init__(self, settings: EndpointParams, section: str, key: str | None = KEY) -> None:
         self._settings = settings
         self._section = section
+        self._key = key
         self._client = OpenAI(
             base_url=settings.base_url,
-            api_key=os.environ.get(KEY) or "none",  # `vllm serve` needs none
+            api_key=(os.environ.get(key) if key else None) or "none",  # `vllm serve` needs none
             timeout=settings.timeout,
             max_retries=settings.retries,
         )
@@ -97,7 +88,7 @@ class EndpointClient:
         with ThreadPoolExecutor(self._settings.concurrency) as pool:
             replies = list(pool.map(lambda prompt: batch.run(partial(self._ask, prompt, harmless)), prompts))
         if batch.failures:
-            raise FailedRequestsError(self._message(batch.failures, len(prompts)), replies)
+            raise FailedRequestsError(self._message(batch.failures, len(prompts)), replies, stopped=batch.stopped)
         return [reply for reply in replies if reply is not None]
 
     def close(self) -> None:
@@ -110,7 +101,7 @@ class EndpointClient:
             reply = self._request(prompt)
         except APIStatusError as error:
             if error.code == CONTENT_FILTER or (error.status_code in PROMPT_STATUSES and self._accepts_any(harmless)):
-                return Reply("")
+                return Reply("", refused=True)
             raise
         self._accepts_requests = True
         return reply
@@ -135,7 +126,8 @@ class EndpointClient:
             reply = self._client.completions.create(model=model, prompt=prompt, extra_body=request)
         if getattr(reply, "choices", None) is None:
             raise InputError(f"the reply is not of OpenAI's API: does {self._section}.base_url lack a /v1?")
-        return _reply(reply.choices[0], self._settings.api) if reply.choices else Reply("")
+        tokens = getattr(getattr(reply, "usage", None), "total_tokens", None) or 0
+        return _reply(reply.choices[0], self._settings.api, tokens) if reply.choices else Reply("", tokens=tokens)
 
     def _message(self, failures: Sequence[APIError | InputError], prompts: int) -> str:
         first = next((error for error in failures if not _is_transient(error)), failures[0])
@@ -150,12 +142,12 @@ class EndpointClient:
         if status in PROMPT_STATUSES:
             return f" It refuses any text: are model, api and request of {self._section} right?"
         if status in {401, 403}:
-            return f" Is {KEY} set, and right?"
+            return f" Is {self._key} set, and right?" if self._key else f" {self._section} names no key: it needs one."
         return f" Are base_url and model of {self._section} right?" if status == 404 else ""
 
 
 class _Batch:
-    """The failures of a batch, and whether further requests are worth sending.
+    """The failures of a batch, and whether it was given up, as further requests are not worth sending.
 
     Args:
         limit: number of consecutive failures after which the endpoint counts as down.
@@ -165,12 +157,12 @@ class _Batch:
         self.failures: list[APIError | InputError] = []
         self._limit = limit
         self._in_a_row = 0
-        self._stopped = False
+        self.stopped = False
         self._lock = Lock()
 
     def run(self, ask: Callable[[], Reply]) -> Reply | None:
         """The reply, None if the request failed or was not sent."""
-        if self._stopped:
+        if self.stopped:
             return None
         try:
             reply = ask()
@@ -178,7 +170,7 @@ class _Batch:
             with self._lock:
                 self.failures.append(error)
                 self._in_a_row += 1
-                self._stopped = self._stopped or self._in_a_row > self._limit or not _is_transient(error)
+                self.stopped = self.stopped or self._in_a_row > self._limit or not _is_transient(error)
             return None
         self._in_a_row = 0
         return reply
@@ -189,10 +181,11 @@ def _is_transient(error: APIError | InputError) -> bool:
     return isinstance(error, APIConnectionError | RateLimitError | InternalServerError)
 
 
-def _reply(choice: Any, api: str) -> Reply:  # noqa: ANN401 - a choice of either API
+def _reply(choice: Any, api: str, tokens: int) -> Reply:  # noqa: ANN401 - a choice of either API
     if choice.finish_reason == CONTENT_FILTER:
-        return Reply("")
+        return Reply("", refused=True, tokens=tokens)
     complete = choice.finish_reason != "length"
     if api == "chat":
-        return Reply("" if choice.message.refusal else choice.message.content or "", complete)
-    return Reply(choice.text or "", complete)
+        refused = bool(choice.message.refusal)
+        return Reply("" if refused else choice.message.content or "", complete, refused, tokens)
+    return Reply(choice.text or "", complete, tokens=tokens)

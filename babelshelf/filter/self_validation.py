@@ -17,23 +17,30 @@ Rows that were derived from a dropped row:
   the next model would never predict the class. The rows that the model contradicts with the most confidence are dropped
   first, then translations of dropped rows.
 - A parent is not dropped for its translations: the error may be in the translation.
+
+People and judges come between the rule and this (`babelshelf.filter.decisions`): labels that people agree on are set
+before the rule looks, and a panel of judges can confirm or contradict what it flags. A row whose label judges
+contradict gets the other label, if the params say so, and its translations with it. That row is lost to its class, too,
+so the cap counts it, and takes it first. It does not count what people decided.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from babelshelf.core.errors import InputError
-from babelshelf.core.rows import ROW_SCHEMA, positive_share
+from babelshelf.core.rows import ROW_SCHEMA, concat, positive_share
+from babelshelf.filter import decisions, metrics
+from babelshelf.filter.decisions import CELL, CONTRADICTED, JUDGES, ORDER, PARENT_DROPPED, PEOPLE, RELABELLED
 from babelshelf.filter.params import RULES, FilterParams
-from babelshelf.tables.truth import Truth, relevant
+from babelshelf.tables.truth import Truth
 
-CELL = ("language", "label", "origin")  # of whose rows a share is dropped at most
-CONTRADICTED = "contradicted"
-PARENT_DROPPED = "parent_dropped"
+if TYPE_CHECKING:
+    from babelshelf.filter.judges.panel import Votes
 
 
 @dataclass(frozen=True)
@@ -42,37 +49,56 @@ class Filtered:
 
     Attributes:
         kept: the complete training set that remains, `ROW_SCHEMA`, in the order it was read.
-        dropped: the rows that were left out, `ROW_SCHEMA` with `p_yes` and `reason` (`contradicted` or
+        dropped: the rows that were left out, `ROW_SCHEMA` with `p_yes` and `reason` (`contradicted`, `judged_wrong` or
             `parent_dropped`).
-        metrics: numbers of rows read, contradicted (by their own score), dropped and kept, and label noise if the
-            source has ground truth.
+        relabelled: the rows of `kept` that have another label now, `decisions.RELABELLED_SCHEMA`; None where neither
+            people nor judges decided anything.
+        judged: the rows that judges were asked about, `decisions.JUDGED_SCHEMA`; None where there are no judges.
+        metrics: numbers of rows read, contradicted (by their own score), dropped and kept; label noise if the source
+            has ground truth; and what people and judges decided, where they did.
+        warnings_of_judges: a line for each judge that gave no vote on some rows.
     """
 
     kept: pl.DataFrame
     dropped: pl.DataFrame
+    relabelled: pl.DataFrame | None
+    judged: pl.DataFrame | None
     metrics: dict[str, Any]
+    warnings_of_judges: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> list[str]:
-        """A line for each class of a language of which `max_dropped_share` kept some rows, or no row is left."""
+        """A line for each class of a language of which `max_dropped_share` kept some rows, or no row is left.
+
+        And one for each judge that gave no vote on some rows.
+        """
+        would = "drop" if self.judged is None else "drop or relabel"
         kept_by_cap = [
-            f"check: the filter would drop {cell['marked']:,} of the {cell['read']:,} {origin} rows of {language} with "
-            f"label {label}; max_dropped_share keeps {cell['kept_by_cap']:,} of them: the model has hardly learned "
-            "this class"
+            f"check: the filter would {would} {cell['marked']:,} of the {cell['read']:,} {origin} rows of {language} "
+            f"with label {label}; max_dropped_share keeps {cell['kept_by_cap']:,} of them: the model has hardly "
+            "learned this class"
             for language, labels in self.metrics["capped"].items()
             for label, origins in labels.items()
             for origin, cell in origins.items()
         ]
         cell = ["language", "label"]
         gone = self.dropped.group_by(cell).len().join(self.kept, on=cell, how="anti").sort(cell)
-        return kept_by_cap + [
+        return [*self.warnings_of_judges, *kept_by_cap] + [
             f"check: the filter dropped all {rows:,} rows of {language} with label {label}: a model of the rest "
             "will not predict it there; lower max_dropped_share"
             for language, label, rows in gone.iter_rows()
         ]
 
 
-def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings: FilterParams) -> Filtered:
+def filter_rows(
+    rows: pl.DataFrame,
+    scores: pl.DataFrame,
+    truth: Truth,
+    settings: FilterParams,
+    *,
+    agreed: pl.DataFrame | None = None,
+    judge: Callable[[pl.DataFrame], Votes] | None = None,
+) -> Filtered:
     """Drop the rows that the model contradicts; the module's docstring describes the policy.
 
     Args:
@@ -80,30 +106,50 @@ def filter_rows(rows: pl.DataFrame, scores: pl.DataFrame, truth: Truth, settings
         scores: `id` and `p_yes`, one for each row.
         truth: ground truth, for the metrics only.
         settings: the rule, and what it leads to.
+        agreed: what people agree on, of `babelshelf.tables.reviews.agreed`; None: no people.
+        judge: gives the votes on rows (`ROW_SCHEMA` and more); None: no judges.
 
     Raises:
         InputError: the scores are not one for each row, or all rows would be dropped.
     """
-    scored = _contradicted(_with_scores(rows, scores), settings)
-    marked = capped(scored, settings.max_dropped_share)
-    if settings.derived == "drop":
-        scored = _drop_translations(scored)
-        marked = capped(_drop_translations(marked), settings.max_dropped_share)
-    dropped = marked.filter(pl.col("reason").is_not_null())
-    if dropped.height == marked.height:
-        raise InputError(f"the filter dropped all {marked.height} rows: lower tasks.<task>.filter.max_dropped_share")
-    kept = marked.filter(pl.col("reason").is_null()).select(ROW_SCHEMA.names())
-    metrics = _counts(marked) | {
+    scored = _with_scores(rows, scores).with_columns(was=pl.col("label"), settled=False)
+    people = None if agreed is None or agreed.is_empty() else decisions.by_people(rows, agreed)
+    if people is not None:
+        scored = decisions.with_labels_of_people(scored, people)
+    flagged = _contradicted(scored, settings)
+    votes = None if judge is None else judge(decisions.to_judge(flagged))
+    if votes is not None and settings.judges is not None:
+        flagged = decisions.mark_judged(flagged, votes.rows, settings.judges)
+    before = _with_derived(flagged, settings)
+    after = capped(_with_derived(capped(flagged, settings.max_dropped_share), settings), settings.max_dropped_share)
+    final = _relabel(after)
+    kept = final.filter(pl.col("reason").is_null()).select(ROW_SCHEMA.names())
+    if kept.is_empty():
+        raise InputError(f"the filter dropped all {rows.height} rows: lower tasks.<task>.filter.max_dropped_share")
+    decided = people is not None or votes is not None
+    found = metrics.row_counts(final, relabels=decided) | {
         "positive_share": {"before": positive_share(rows), "after": positive_share(kept)},
-        "capped": _kept_by_cap(scored, marked),
-        "noise": _noise(marked, truth),
+        "capped": metrics.kept_by_cap(before, after),
+        "noise": metrics.noise(final, truth),
     }
-    return Filtered(kept=kept, dropped=dropped, metrics=metrics)
+    judged = None if votes is None else decisions.judged_rows(scored, votes.rows)
+    if people is not None:
+        found["people"] = metrics.people_metrics(scored, people)
+    if votes is not None and judged is not None:
+        found["judges"] = metrics.panel_metrics(judged, votes.judges, truth)
+    return Filtered(
+        kept=kept,
+        dropped=final.filter(pl.col("reason").is_not_null()).select(*ROW_SCHEMA.names(), "p_yes", "reason"),
+        relabelled=_relabelled(scored, after, people) if decided else None,
+        judged=judged,
+        metrics=found,
+        warnings_of_judges=() if votes is None else tuple(votes.warnings),
+    )
 
 
 def _contradicted(scored: pl.DataFrame, settings: FilterParams) -> pl.DataFrame:
-    """Add the column `reason`: `CONTRADICTED` where the rule flags the row."""
-    labelled = scored.filter(pl.col("label").is_not_null())
+    """Add the column `reason`: `CONTRADICTED` where the rule flags the row; it does not see what people decided."""
+    labelled = scored.filter(pl.col("label").is_not_null() & ~pl.col("settled"))
     flags = (
         RULES.load(settings.rule).flagged(labelled, settings) if labelled.height else pl.Series([], dtype=pl.Boolean)
     )
@@ -111,43 +157,56 @@ def _contradicted(scored: pl.DataFrame, settings: FilterParams) -> pl.DataFrame:
     return scored.with_columns(reason=pl.when(flagged).then(pl.lit(CONTRADICTED)))
 
 
+def _with_derived(marked: pl.DataFrame, settings: FilterParams) -> pl.DataFrame:
+    """Mark the translations that follow a marked row."""
+    if "decided" in marked.columns:
+        marked = decisions.follow_relabelled(marked)
+    return _drop_translations(marked) if settings.derived == "drop" else marked
+
+
 def capped(marked: pl.DataFrame, share: float) -> pl.DataFrame:
-    """At most `share` of the rows of each class, language and origin keep their reason to be dropped.
+    """At most `share` of the rows of each class, language and origin keep their reason to leave the class.
 
     Args:
-        marked: columns `id`, `language`, `label`, `origin`, `p_yes` and `reason`, null where a row is kept.
+        marked: columns `id`, `language`, `label`, `origin`, `p_yes` and `reason`, null where a row stays as it is.
         share: from 0 to 1.
     """
     wrong = pl.when(pl.col("label") == 1).then(1 - pl.col("p_yes")).otherwise("p_yes")  # confidence in the other label
-    placed = marked.with_row_index("row").sort(
-        pl.col("reason").is_null(), pl.col("reason") == PARENT_DROPPED, -wrong, "id", maintain_order=True
-    )
+    order = pl.col("reason").replace_strict(ORDER, return_dtype=pl.Int8)
+    placed = marked.with_row_index("row").sort(pl.col("reason").is_null(), order, -wrong, "id", maintain_order=True)
     place = pl.int_range(pl.len()).over(CELL)
     room = (pl.len().over(CELL) * share + 1e-9).floor()
     return placed.with_columns(reason=pl.when(place < room).then("reason")).sort("row").drop("row")
 
 
-def _kept_by_cap(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
-    """`{language: {label: {origin: {read, marked, kept_by_cap}}}}` where the cap kept rows."""
-    cells = (
-        before.select(*CELL, marked=pl.col("reason").is_not_null())
-        .with_columns(dropped=after["reason"].is_not_null())
-        .group_by(CELL)
-        .agg(read=pl.len(), marked=pl.col("marked").sum(), kept_by_cap=(pl.col("marked") & ~pl.col("dropped")).sum())
-        .filter(pl.col("kept_by_cap") > 0)
-        .sort(CELL)
+def _relabel(marked: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the labels of the judges; a row that is relabelled has no reason to be dropped."""
+    if "decided" not in marked.columns:
+        return marked
+    changes = pl.col("reason") == RELABELLED
+    return marked.with_columns(
+        label=pl.when(changes).then("decided").otherwise("label"),
+        reason=pl.when(changes.not_().fill_null(value=True)).then("reason"),
     )
-    found: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
-    for row in cells.iter_rows(named=True):
-        counts = {name: row[name] for name in ("read", "marked", "kept_by_cap")}
-        found.setdefault(row["language"], {}).setdefault(str(row["label"]), {})[row["origin"]] = counts
-    return found
+
+
+def _relabelled(scored: pl.DataFrame, marked: pl.DataFrame, people: pl.DataFrame | None) -> pl.DataFrame:
+    """`decisions.RELABELLED_SCHEMA`, in the order of the rows: those that people and those that judges relabelled."""
+    tables = [decisions.RELABELLED_SCHEMA.to_frame()]
+    if people is not None:
+        theirs = scored.join(people, on="id", how="inner").filter(pl.col("decided").ne_missing(pl.col("was")))
+        tables.append(decisions.relabelled_by(PEOPLE, theirs))
+    if "decided" in marked.columns:
+        tables.append(decisions.relabelled_by(JUDGES, marked.filter(pl.col("reason") == RELABELLED)))
+    order = scored.select("id").with_row_index("row")
+    return concat(*tables).join(order, on="id").sort("row").drop("row")
 
 
 def _drop_translations(marked: pl.DataFrame) -> pl.DataFrame:
-    """Mark the translations of contradicted rows; one level is enough, as translations are not translated again."""
-    contradicted = marked.filter(pl.col("reason").is_not_null())["id"].implode()
-    orphaned = (pl.col("origin") == "translated") & pl.col("parent_id").is_in(contradicted)
+    """Mark the translations of dropped rows; one level is enough, as translations are not translated again."""
+    contradicted = marked.filter(pl.col("reason") != RELABELLED)["id"].implode()
+    translated = (pl.col("origin") == "translated") & ~pl.col("settled")
+    orphaned = translated & pl.col("parent_id").is_in(contradicted)
     return marked.with_columns(reason=pl.coalesce("reason", pl.when(orphaned).then(pl.lit(PARENT_DROPPED))))
 
 
@@ -160,47 +219,3 @@ def _with_scores(rows: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
             "they belong to another training set, run score_train again"
         )
     return joined
-
-
-def _counts(marked: pl.DataFrame) -> dict[str, Any]:
-    label = pl.col("label").cast(pl.String).fill_null("unlabelled")
-    groups = {"by_origin": pl.col("origin"), "by_language": pl.col("language"), "by_label": label}
-    counts: dict[str, Any] = _count(marked, pl.lit("all"))["all"]
-    return counts | {name: _count(marked, key) for name, key in groups.items()}
-
-
-def _count(marked: pl.DataFrame, key: pl.Expr) -> dict[str, dict[str, int]]:
-    """`{key: {read, contradicted, dropped, kept}}`, sorted by key."""
-    counts = (
-        marked.group_by(key=key)
-        .agg(
-            read=pl.len(),
-            contradicted=(pl.col("reason") == CONTRADICTED).sum(),
-            dropped=pl.col("reason").is_not_null().sum(),
-            kept=pl.col("reason").is_null().sum(),
-        )
-        .sort("key")
-    )
-    return dict(zip(counts["key"], counts.drop("key").iter_rows(named=True), strict=True))
-
-
-def _noise(marked: pl.DataFrame, truth: Truth) -> dict[str, Any]:
-    """Precision and recall of the dropped rows as wrong labels, by origin; empty without ground truth.
-
-    `precision` is missing if no row was dropped and `recall` if no label is wrong, as they are undefined.
-    """
-    judged = marked.with_columns(wrong=pl.col("label").cast(pl.Boolean) != relevant(marked, truth)).drop_nulls("wrong")
-    return {str(origin): _noise_metrics(part) for (origin,), part in sorted(judged.group_by("origin"))}
-
-
-def _noise_metrics(judged: pl.DataFrame) -> dict[str, float]:
-    wrong, dropped = judged["wrong"], judged["reason"].is_not_null()
-    detected = int((wrong & dropped).sum())
-    result: dict[str, float] = {"rows": judged.height, "share_before": float(wrong.sum()) / judged.height}
-    if not dropped.all():
-        result["share_after"] = float((wrong & ~dropped).sum()) / int((~dropped).sum())
-    if dropped.any():
-        result["precision"] = detected / int(dropped.sum())
-    if wrong.any():
-        result["recall"] = detected / int(wrong.sum())
-    return result

@@ -38,6 +38,15 @@ def _precision(value: object) -> object:
 
 
 Precision = Annotated[Literal["fp32", "bf16"], BeforeValidator(_precision)]  # auto: `fastest_precision`
+
+
+def _computed_in_bf16(weights: str, info: ValidationInfo) -> str:
+    if weights == "bf16" and info.data.get("precision") == "fp32":
+        raise ValueError("bf16 needs precision: bf16, as nothing more precise can come of it; or set weights: fp32")
+    return weights
+
+
+Weights = Annotated[Literal["fp32", "bf16"], AfterValidator(_computed_in_bf16)]  # a field after one of `Precision`
 Template = Annotated[str, Field(pattern=r"^[\w-]+$")]  # a folder of prompts/
 
 

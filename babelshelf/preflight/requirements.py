@@ -16,14 +16,16 @@ from babelshelf.base_model.params import BaseModelParams
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, read, section
 from babelshelf.core.plugins import PluginSection
-from babelshelf.core.variants import methods, trains_lm
+from babelshelf.core.variants import FILTERED, chain, methods, trains_lm
 from babelshelf.dpo.params import DpoParams
+from babelshelf.filter.params import FilterParams
 from babelshelf.llm.requirements import Requirement, Scoring
-from babelshelf.preflight import backends, prompts, training
+from babelshelf.preflight import backends, judges, prompts, training
 from babelshelf.preflight.limits import base_shape, is_of_memory, lacks_embedder, lacks_model
 from babelshelf.preflight.machine import Machine
 from babelshelf.score.params import ScoreParams
 from babelshelf.sft.params import SftParams
+from babelshelf.trainer.params import tracker
 from babelshelf.translate.params import TranslateParams
 
 # The stages that score, and the param of a task's recipe that names the method of their model.
@@ -60,6 +62,7 @@ def require_all() -> None:
     problems += lacking(values, "score", None, machine)
     for task, recipe in values["tasks"].items():
         problems += lacking(values, "translate", task, machine)
+        problems += lacking(values, "filter", task, machine) if FILTERED in chain(recipe) else []
         trained = methods(recipe)
         problems += lacking(values, "sft", task, machine) if trained & {"sft", "dpo"} else []
         problems += lacking(values, "dpo", task, machine) if "dpo" in trained else []
@@ -81,7 +84,7 @@ def lacking(
 
     Args:
         values: all of params.yaml.
-        stage: `base_model`, `translate`, `sft`, `dpo` or `score`.
+        stage: `base_model`, `translate`, `filter`, `sft`, `dpo` or `score`.
         task: of the stage; of `base_model` instead the model, `lm` or `embedder`, or None for both.
         machine: what there is.
         accelerate: see `require`; None: the one that the params name.
@@ -91,6 +94,9 @@ def lacking(
         translation = section(TranslateParams, values, "translate", task)
         needs = _requirements(translation) if translation.languages else []
         return list(backends.lacking("translate", needs, None, machine))
+    if stage == "filter":
+        panel = section(FilterParams, values, "filter", task).judges
+        return list(judges.lacking(panel, f"tasks.{task}.filter.judges", machine)) if panel else []
     base = section(BaseModelParams, values, "base_model", None)
     tasks = list(values["tasks"])
     if stage == "base_model":
@@ -112,7 +118,7 @@ def lacking(
         return lines
     schedule = section(DpoParams, values, "dpo", task) if stage == "dpo" else tuning
     named = training.ACCELERATE / f"{schedule.accelerate}.yaml"
-    launch = training.Launch(stage, task, accelerate or named, named)
+    launch = training.Launch(stage, task, accelerate or named, named, tracker(values))
     return list(training.lacking(launch, schedule, tuning, shape, machine, longest=longest))
 
 

@@ -1,14 +1,24 @@
-"""The params that `sft` and `dpo` share: how long and how fast a model is trained."""
+"""The params that `sft` and `dpo` share: how long and how fast a model is trained, and where it reports to."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from babelshelf.core.params import Section
-from babelshelf.llm.params import Precision
+from babelshelf.core.errors import InputError
+from babelshelf.core.params import PARAMS_FILE, Section, read
+from babelshelf.llm.params import Precision, Weights
+
+# Experiment trackers, and how the package of each is installed.
+TRACKERS = {
+    "dvclive": "pip install -e '.[dvclive]'",
+    "mlflow": "pip install mlflow",
+    "tensorboard": "pip install tensorboard",
+    "wandb": "pip install wandb",
+}
 
 
 def gradient_steps(rows: int, batch_size: int, epochs: float) -> int:
@@ -16,11 +26,28 @@ def gradient_steps(rows: int, batch_size: int, epochs: float) -> int:
     return math.ceil(math.ceil(rows / batch_size) * epochs)
 
 
+def load_tracker(file: Path = PARAMS_FILE) -> str:
+    """The tracker that a training reports to, of `TRACKERS`, or `none`: the param `report_to`.
+
+    Raises:
+        InputError: it is missing or unknown.
+    """
+    return tracker(read(file), file)
+
+
+def tracker(values: dict[str, Any], file: Path = PARAMS_FILE) -> str:
+    """Like `load_tracker`, from values that are already read."""
+    name = values.get("report_to", "nothing")
+    if name not in ("none", *TRACKERS):
+        raise InputError(f"{file}: report_to: expected none, {', '.join(TRACKERS)}, found {name!r}")
+    return str(name)
+
+
 class ScheduleParams(Section):
     """How long and how fast, and what it costs in memory."""
 
     precision: Precision
-    weights: Literal["fp32", "bf16"]  # of what is frozen; what is trained is fp32
+    weights: Weights  # of what is frozen; what is trained is fp32
     packing: Literal["none", "padding_free"]
     attention: Literal["eager", "sdpa", "flash_attention_2"]
     gradient_checkpointing: bool
@@ -32,13 +59,6 @@ class ScheduleParams(Section):
     learning_rate: float = Field(gt=0)
     embedding_learning_rate: float = Field(gt=0)  # of the token embeddings, where they are trained
     epochs: float = Field(gt=0)
-
-    @field_validator("weights")
-    @classmethod
-    def _bf16_is_computed_in_bf16(cls, value: str, info: ValidationInfo) -> str:
-        if value == "bf16" and info.data.get("precision") == "fp32":
-            raise ValueError("bf16 needs precision: bf16, as nothing more precise can come of it")
-        return value
 
     @field_validator("batch_size")
     @classmethod

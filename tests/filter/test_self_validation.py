@@ -225,6 +225,10 @@ def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatc
         "scores",
         "--truth",
         "truth",
+        "--reviews",
+        "reviews",
+        "--prompt",
+        "prompt.txt",
         "--out",
         "out",
         "--metrics",
@@ -237,6 +241,7 @@ def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatc
     assert CliRunner().invoke(main, ["qc", *options], catch_exceptions=False).exit_code == 0
     assert read_rows(Path("out/train.parquet")).height == 5
     assert pl.read_parquet("out/dropped.parquet").height == read_json(Path("m.json"))["dropped"] == 6
+    assert sorted(file.name for file in Path("out").iterdir()) == ["dropped.parquet", "train.parquet"]
 
 
 def test_of_300_rows_with_few_positives_most_stay_by_default() -> None:

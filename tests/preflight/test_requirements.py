@@ -103,6 +103,22 @@ def test_all_that_is_missing_is_said_at_once(local: dict[str, Any]) -> None:
     assert "GiB of disk at" in lines[4]
 
 
+def test_a_tracker_that_is_missing_is_one_line_with_its_command_of_a_training_alone() -> None:
+    values = read(NANO) | {"report_to": "dvclive"}
+    (line,) = requirements.lacking(values, "sft", "qc", LAPTOP)
+    assert line == "report_to: dvclive needs a package: pip install -e '.[dvclive]'"
+    assert requirements.lacking(values, "score", "qc", LAPTOP) == []
+    with_package = Pretended(gpus=[], memory=8, packages=("dvclive",))
+    assert requirements.lacking(values, "dpo", "qc", with_package) == []
+
+
+def test_a_folder_with_the_name_of_a_package_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tracker_without_code").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not Machine().has("tracker_without_code")
+    assert Machine().has("click")
+
+
 def test_a_gpu_is_measured_by_its_own_memory(local: dict[str, Any]) -> None:
     local["sft"]["accelerate"] = "one"
     small = Pretended(gpus=[80, 24], memory=200, packages=("flash_attn",))
@@ -384,6 +400,20 @@ def test_other_translators_need_a_package_or_nothing(local: dict[str, Any]) -> N
     assert line == "translate.backend: openai needs a package: pip install -e '.[openai]'"
     local["translate"]["languages"] = []
     assert requirements.lacking(local, "translate", "qc", LAPTOP) == []
+
+
+def test_judges_need_the_client_and_the_keys_that_their_params_name(
+    root: Path, params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile.apply("judges", params, root / "profiles")
+    values = read(params)
+    values["tasks"]["qi"]["filter"]["judges"]["panel"]["qwen"]["key_env"] = "KEY_OF_TEST"
+    package, key = requirements.lacking(values, "filter", "qi", LAPTOP)
+    assert package == "tasks.qi.filter.judges: judges need a package: pip install -e '.[openai]'"
+    path = "tasks.qi.filter.judges.panel.qwen.key_env"
+    assert key == f"{path}: set KEY_OF_TEST to the key of http://localhost:8001/v1, or write none"
+    monkeypatch.setenv("KEY_OF_TEST", "x")
+    assert requirements.lacking(values, "filter", "qi", Pretended(gpus=[], memory=8, packages=("openai",))) == []
 
 
 def test_a_recipe_of_classifiers_needs_no_gpu_and_no_lm(

@@ -76,7 +76,7 @@ def verdicts(result: Result) -> Iterator[str]:
         if overall.smallest == 0:
             yield f"{gain.name}: the original rows were chosen in each fold, so there is nothing to compare"
         elif overall.verdict == UNCLEAR:
-            seen = f"{100 * overall.smallest:.1f} points could not have been seen (power 80 %)"
+            seen = f"{100 * overall.smallest:.2f} points could not have been seen (power 80 %)"
             yield f"{gain.name}: no evidence of a gain or a loss on all rows; one below some {seen}. {_agreement(gain)}"
         elif overall.verdict == LOSS:
             yield f"{gain.name}: a loss on these pairs. {_agreement(gain)}"

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -23,6 +18,7 @@ from babelshelf.translate.backends.openai.endpoint import HARMLESS
 from babelshelf.translate.params import BACKENDS, TranslateParams
 from babelshelf.translate.translation import run
 from babelshelf.translate.translator import Translation, UnfinishedError, load_translator
+from tests.helpers.endpoints import FakeEndpoint, HttpReply, completed, failed, serving
 
 NANO = read(Path(__file__).parents[3] / "profiles" / "nano.yaml")["translate"]
 GLOSSARY = Path("none")
@@ -30,105 +26,35 @@ REQUESTS = pl.DataFrame(
     [("de", "en", f"query {i}") for i in range(40)], schema=["target", "language", "query"], orient="row"
 )
 QUERY = re.compile(r"query \d+")
-Reply = tuple[int, dict[str, str], dict[str, Any]]
-Serve = Callable[[Callable[[str, int], "tuple[int, dict[str, str], dict[str, Any]]"]], "Endpoint"]
+Serve = Callable[[Callable[[str, int], HttpReply]], FakeEndpoint]
 
 
-@dataclass
-class Endpoint:
-    """A server that answers each request by `answer(query, how often it was asked before)`."""
-
-    answer: Callable[[str, int], Reply]
-    url: str = ""
-    asked: Counter[str] = field(default_factory=Counter)
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-    keys: set[str | None] = field(default_factory=set)
-    at_once: int = 0
-    most_at_once: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def handle(self, path: str, key: str | None, body: dict[str, Any]) -> Reply:
-        prompt = body["prompt"] if path.endswith("/v1/completions") else body["messages"][0]["content"]
-        query = next(iter(QUERY.findall(prompt)), HARMLESS)
-        with self.lock:
-            before = self.asked[query]
-            self.asked[query] += 1
-            self.bodies.append(body)
-            self.keys.add(key)
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            return self.answer(query, before)
-        finally:
-            with self.lock:
-                self.at_once -= 1
+def endpoint_of(answer: Callable[[str, int], HttpReply], url: str = "") -> FakeEndpoint:
+    """An endpoint whose prompts are known by their queries."""
+    return FakeEndpoint(answer, lambda prompt: next(iter(QUERY.findall(prompt)), HARMLESS), url)
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[str, int], Reply]], Endpoint]]:
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
-    servers = []
-
-    def start(answer: Callable[[str, int], Reply]) -> Endpoint:
-        endpoint = Endpoint(answer)
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status, headers, reply = endpoint.handle(self.path, self.headers["Authorization"], body)
-                data = json.dumps(reply).encode()
-                self.send_response(status)
-                for name, value in ({"Content-Type": "application/json"} | headers).items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-            def handle_error(self, *_: object) -> None:  # a client that has gone after its timeout
-                pass
-
-        server = Server(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        endpoint.url = f"http://127.0.0.1:{server.server_port}/v1"
-        return endpoint
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as stack:
+        yield lambda answer: stack.enter_context(serving(endpoint_of(answer)))
 
 
-def params(endpoint: Endpoint, **changes: object) -> TranslateParams:
+def params(endpoint: FakeEndpoint, **changes: object) -> TranslateParams:
     own = BACKENDS.defaults("openai") | {"base_url": endpoint.url, "concurrency": 4, "retries": 8} | changes
     values = NANO | {"backend": "openai", "openai": own, "rows_per_language": 100}
     return section(TranslateParams, {"translate": values}, "translate", None)
 
 
-def completed(text: str | None, reason: str = "stop", **changes: object) -> Reply:
-    choice = {"index": 0, "text": text, "message": {"role": "assistant", "content": text}, "finish_reason": reason}
-    return 200, {}, {"id": "x", "object": "x", "created": 0, "model": "m", "choices": [choice | changes]}
-
-
-def failed(status: int, code: str | None = None, **headers: str) -> Reply:
-    return status, headers, {"error": {"message": f"no: {status}", "type": "x", "code": code}}
-
-
-def translate(endpoint: Endpoint, cache: Path, batch_size: int = 20, **changes: object) -> list[Translation]:
+def translate(endpoint: FakeEndpoint, cache: Path, batch_size: int = 20, **changes: object) -> list[Translation]:
     return run(REQUESTS, load_translator(params(endpoint, **changes), GLOSSARY), WorkCache(cache), batch_size)
 
 
 GOOD = [Translation(f"{query} auf Deutsch") for query in REQUESTS["query"]]
 
 
-def good(query: str, _before: int = 0) -> Reply:
+def good(query: str, _before: int = 0) -> HttpReply:
     return completed(f" {query} auf Deutsch\nAnd more.")
 
 
@@ -143,7 +69,7 @@ def test_the_request_is_the_params_and_the_key_the_environments(
     endpoint = serve(good)
     made = translate(endpoint, tmp_path, api=api, request={"temperature": 0, "max_tokens": 9, "seed": 3})
     assert made == GOOD
-    assert endpoint.keys == {"Bearer secret-of-the-test"}
+    assert endpoint.tokens == {"Bearer secret-of-the-test"}
     body = next(body for body in endpoint.bodies if "query 7 " in str(body))
     prompt = "Translate the following English sentence into German:\nquery 7 <de>"
     asked = {"prompt": prompt} if api == "completions" else {"messages": [{"role": "user", "content": prompt}]}
@@ -181,7 +107,7 @@ def test_an_endpoint_that_is_down_is_given_up(serve: Serve, tmp_path: Path) -> N
     with pytest.raises(UnfinishedError, match=r"of 20 requests failed"):
         translate(endpoint, tmp_path, retries=0)
     assert len(endpoint.asked) <= 2 * 4 + 1  # the limit, and those under way
-    nobody = Endpoint(good, url="http://127.0.0.1:9/v1")
+    nobody = endpoint_of(good, url="http://127.0.0.1:9/v1")
     with pytest.raises(UnfinishedError, match="Connection error"):
         translate(nobody, tmp_path, retries=0)
 
@@ -249,7 +175,7 @@ def test_empty_refused_and_cut_off_replies_are_answers(serve: Serve, tmp_path: P
 def test_retry_after_is_waited_for(serve: Serve, tmp_path: Path) -> None:
     times: list[float] = []
 
-    def answer(query: str, before: int) -> Reply:
+    def answer(query: str, before: int) -> HttpReply:
         if query != "query 0":
             return good(query)
         times.append(time.monotonic())
@@ -260,7 +186,7 @@ def test_retry_after_is_waited_for(serve: Serve, tmp_path: Path) -> None:
 
 
 def test_a_request_that_hangs_is_asked_again_after_the_timeout(serve: Serve, tmp_path: Path) -> None:
-    def answer(query: str, before: int) -> Reply:
+    def answer(query: str, before: int) -> HttpReply:
         if query == "query 5" and not before:
             time.sleep(3)
         return good(query)
@@ -271,7 +197,7 @@ def test_a_request_that_hangs_is_asked_again_after_the_timeout(serve: Serve, tmp
 
 
 def test_requests_at_once_are_bounded(serve: Serve, tmp_path: Path) -> None:
-    def slow(query: str, _before: int) -> Reply:
+    def slow(query: str, _before: int) -> HttpReply:
         time.sleep(0.02)
         return good(query)
 
@@ -289,4 +215,4 @@ def test_what_is_no_endpoint_of_this_api_is_named(serve: Serve, tmp_path: Path) 
 
 def test_a_key_in_the_url_is_refused() -> None:
     with pytest.raises(InputError, match=r"translate\.openai\.base_url"):
-        params(Endpoint(good, url="https://user:secret@host/v1"))  # pragma: allowlist secret
+        params(endpoint_of(good, url="https://user:secret@host/v1"))  # pragma: allowlist secret

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from babelshelf.core.params import Section
-from babelshelf.llm.params import Precision
+from babelshelf.llm.params import Precision, Weights
 from babelshelf.llm.requirements import Requirement, Scoring
 
 if TYPE_CHECKING:
@@ -32,20 +32,13 @@ class Params(Section):
     batch_tokens: int = Field(ge=512)
     row_tokens: int = Field(ge=1)
     precision: Precision
-    weights: Literal["fp32", "bf16"]  # as they are kept
+    weights: Weights  # as they are kept
     attention: Literal["eager", "sdpa"]
 
     @field_validator("weights", mode="before")
     @classmethod
     def _auto(cls, value: object, info: ValidationInfo) -> object:
         return info.data.get("precision", "fp32") if value == "auto" else value
-
-    @field_validator("weights")
-    @classmethod
-    def _bf16_is_computed_in_bf16(cls, value: str, info: ValidationInfo) -> str:
-        if value == "bf16" and info.data.get("precision") == "fp32":
-            raise ValueError("bf16 needs precision: bf16, as nothing more precise can come of it; or set weights: fp32")
-        return value
 
 
 def requirements(settings: ScoreParams, longest: int, *, adapted: bool) -> Iterator[Requirement]:

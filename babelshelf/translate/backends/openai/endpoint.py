@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from babelshelf.endpoint.client import EndpointClient, FailedRequestsError, Reply
+from babelshelf.endpoint.client import EndpointClient, FailedRequestsError
+from babelshelf.endpoint.reply import Reply
 from babelshelf.translate.causal_lm import render
 from babelshelf.translate.translator import Translation, UnfinishedError
 
