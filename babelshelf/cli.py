@@ -12,6 +12,9 @@ import click
 
 from babelshelf.commands.export.options import ExportOptions, export_options
 from babelshelf.commands.options import ENCODING, ESCAPE, LADDER, QUOTE, names, seeds
+from babelshelf.commands.review.options import ReviewOptions, review_options
+from babelshelf.commands.score.options import ScoreCommandOptions, score_options
+from babelshelf.commands.try_page.options import TryOptions, try_options
 
 
 @click.group()
@@ -159,82 +162,22 @@ def submit(*, out: Path, final: bool) -> None:
 @main.command()
 @click.argument("pairs", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--task", type=click.Choice(["qc", "qi"]), required=True, help="Candidates are category paths, or items.")
-@click.option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="Of query, candidate, language, id.")
-@click.option("--language", default="", metavar="CODE", help="Language of all rows, where no column says it.")
-@click.option("--language-map", multiple=True, metavar="VALUE=CODE,...", help="Languages of countries: us=en,uk=en.")
-@click.option("--keep", multiple=True, metavar="NAME", help="A further column that OUT is to have.")
-@ENCODING
-@click.option("--header", default="", metavar="NAME,...", help="Names of the columns, of a file without a header.")
-@ESCAPE
-@QUOTE
-@click.option("--path-separator", metavar="MARK", help="Between the levels of a path; default: found in the file.")
-@click.option(
-    "--max-bad-share", type=click.FloatRange(0, 1), default=0.02, help="Of rows that can't be scored; default: 0.02."
-)
-@click.option("--base", type=click.Path(path_type=Path), default=Path("models/base"), help="The base models.")
-@click.option("--model", type=click.Path(path_type=Path), help="Default: that of the task's recipe in params.yaml.")
-@click.option("--calibrated", type=click.Path(path_type=Path), help="Default: metrics/calibrate/TASK.json.")
-def score(
-    *,
-    pairs: Path,
-    out: Path,
-    task: str,
-    columns: tuple[str, ...],
-    language: str,
-    language_map: tuple[str, ...],
-    keep: tuple[str, ...],
-    path_separator: str | None,
-    encoding: str,
-    header: str,
-    escape: str | None,
-    quote: str | None,
-    max_bad_share: float,
-    base: Path,
-    model: Path | None,
-    calibrated: Path | None,
-) -> None:
+@score_options
+def score(*, pairs: Path, out: Path, **options: Any) -> None:  # noqa: ANN401 - fields of ScoreCommandOptions
     """Score the pairs of a CSV, JSON-lines or Parquet file of any size; OUT's suffix says its format."""
-    from babelshelf.classifier.model_folder import is_classifier  # noqa: PLC0415
-    from babelshelf.commands.init.options import parsed_columns, parsed_language_map  # noqa: PLC0415
-    from babelshelf.commands.score.final_model import final_model  # noqa: PLC0415
-    from babelshelf.commands.score.output import check_output  # noqa: PLC0415
-    from babelshelf.commands.score.pairs_to_score import ROLES, ScoreOptions, find  # noqa: PLC0415
-    from babelshelf.commands.score.scoring import ModelFiles, run  # noqa: PLC0415
-    from babelshelf.core.params import load  # noqa: PLC0415
-    from babelshelf.preflight import requirements  # noqa: PLC0415
-    from babelshelf.prepare.params import PrepareParams  # noqa: PLC0415
-    from babelshelf.prepare.sources.files import usual  # noqa: PLC0415
-    from babelshelf.score.params import ScoreParams  # noqa: PLC0415
+    from babelshelf.commands.score.command import score as score_pairs  # noqa: PLC0415
 
-    model = model or final_model(task)
-    if not is_classifier(model):
-        requirements.require("score", task)
-    check_output(out, pairs)
-    trained = ModelFiles(
-        base=base,
-        model=model,
-        calibrated=calibrated or Path("metrics") / "calibrate" / f"{task}.json",
-        settings=load(ScoreParams, "score"),
-    )
-    trained.check(task)
-    prepare = load(PrepareParams, "prepare")
-    files = prepare.chosen() if prepare.source == "files" else usual()
-    own = getattr(files, task).path_separator if prepare.source == "files" else ""
-    options = ScoreOptions(
-        columns=parsed_columns(columns, ROLES),
-        language=language,
-        language_map=parsed_language_map(language_map),
-        keep=keep,
-        encoding=encoding,
-        header=names(header),
-        escape=escape,
-        quote=quote,
-        path_separator=path_separator,
-        trained_separator=own,
-    )
-    for line in run(find(pairs, task, options, files), out, trained, max_bad_share):
+    for line in score_pairs(pairs, out, ScoreCommandOptions(**options)):
         click.echo(line, err=True)
+
+
+@main.command("try")
+@try_options
+def try_(**options: Any) -> None:  # noqa: ANN401 - fields of TryOptions
+    """Ask the model a query of your own on a local page, and see what it learned from."""
+    from babelshelf.commands.try_page.command import try_models  # noqa: PLC0415
+
+    try_models(TryOptions(**options))
 
 
 @main.command()
@@ -276,6 +219,17 @@ def tune(*, tasks: tuple[str, ...], minutes: float, yes: bool, out: Path) -> Non
     from babelshelf.commands.tune.command import tune as tune_tasks  # noqa: PLC0415
 
     tune_tasks(tasks, minutes=minutes, yes=yes, out=out)
+
+
+@main.command()
+@click.argument("task", required=False)
+@review_options
+def review(*, task: str | None, **options: Any) -> None:  # noqa: ANN401 - fields of ReviewOptions
+    """Decide on labels that look wrong in a local page; the decisions go to reviews/, and the filter applies them."""
+    from babelshelf.commands.review.command import run  # noqa: PLC0415
+
+    for line in run(task, ReviewOptions(**options)):
+        click.echo(line)
 
 
 @main.command()

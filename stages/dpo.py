@@ -20,6 +20,8 @@ from babelshelf.dpo.params import DpoParams
 from babelshelf.llm import base_model
 from babelshelf.runtime.stage import stage
 from babelshelf.trainer.outputs import Outputs, train_and_write
+from babelshelf.trainer.params import load_tracker
+from babelshelf.trainer.tracking import Tracking
 from babelshelf.trainer.training import TrainedModel
 
 
@@ -37,11 +39,14 @@ def main(
     *, task: str, train: Path, base: Path, model: Path, out: Path, metrics: Path, curve: Path, accelerate: Path
 ) -> str:
     settings, seed = load(DpoParams, "dpo", task), load_seed()
+    tracking = Tracking.of(load_tracker(), out)
     base_model.check_base(base, model)
 
     def train_model(checkpoints: Path) -> TrainedModel:
         rows = read_labelled(train)
-        return preference.optimize(rows, base, model, settings=settings, seed=seed, checkpoints=checkpoints)
+        return preference.optimize(
+            rows, base, model, settings=settings, seed=seed, checkpoints=checkpoints, tracking=tracking
+        )
 
     return train_and_write(
         "dpo",

@@ -20,6 +20,8 @@ from babelshelf.runtime.stage import stage
 from babelshelf.sft.fine_tuning import fine_tune
 from babelshelf.sft.params import SftParams
 from babelshelf.trainer.outputs import Outputs, train_and_write
+from babelshelf.trainer.params import load_tracker
+from babelshelf.trainer.tracking import Tracking
 from babelshelf.trainer.training import TrainedModel
 
 
@@ -47,10 +49,11 @@ def main(
     accelerate: Path,
 ) -> str:
     settings, seed, template = load(SftParams, "sft", task), load_seed(), load_template(prompt)
+    tracking = Tracking.of(load_tracker(), out)
 
     def train_model(checkpoints: Path) -> TrainedModel:
         rows = read_labelled(train)
-        return fine_tune(rows, base, template, settings=settings, seed=seed, checkpoints=checkpoints)
+        return fine_tune(rows, base, template, settings=settings, seed=seed, checkpoints=checkpoints, tracking=tracking)
 
     return train_and_write(
         "sft",

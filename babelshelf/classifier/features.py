@@ -137,9 +137,19 @@ def pair_features(rows: pl.DataFrame, encoder: Encoder, cache: Path, reference: 
     return _features(rows, encoder, cache, reference)
 
 
+def distinct_texts(rows: pl.DataFrame) -> pl.Series:
+    """Queries, candidates and last levels of candidates, each once, sorted: the list whose vectors the cache has."""
+    columns = _columns(rows)
+    return pl.concat([columns[name].unique() for name in columns.columns]).unique().sort()
+
+
+def _columns(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select("query", "candidate", last=pl.col("candidate").str.split(LEVEL).list.last())
+
+
 def _features(rows: pl.DataFrame, encoder: Encoder, cache: Path, given: Reference | Rows) -> PairFeatures:
-    columns = rows.select("query", "candidate", last=pl.col("candidate").str.split(LEVEL).list.last())
-    texts = pl.concat([columns[name].unique() for name in columns.columns]).unique().sort()
+    columns = _columns(rows)
+    texts = distinct_texts(rows)
     position = pl.DataFrame({"text": texts, "number": np.arange(len(texts), dtype=np.int32)})
     numbers = [
         columns.select(text=name).join(position, on="text", how="left", maintain_order="left")["number"].to_numpy()

@@ -28,6 +28,7 @@ from babelshelf.mine_negatives.params import MineNegativesParams
 from babelshelf.prepare.params import PrepareParams
 from babelshelf.score.params import ScoreParams
 from babelshelf.sft.params import SftParams
+from babelshelf.trainer.params import tracker
 from babelshelf.translate.params import TranslateParams
 
 # Stages with one section for all tasks, and stages that may have a part of theirs under tasks.<task>.<stage>.
@@ -178,6 +179,7 @@ def _checks(values: dict[str, Any], file: Path) -> Iterator[Callable[[], object]
     yield partial(_check_source, values, file)
     yield partial(load_seed, file)
     yield partial(load_threads, file)
+    yield partial(tracker, values, file)
     for name, model in SHARED.items():
         yield partial(section, model, values, name, None, file)
     for task in _tasks(values):
@@ -192,7 +194,7 @@ def _tasks(values: dict[str, Any]) -> list[str]:
 
 
 def _check_names(values: dict[str, Any], file: Path) -> None:
-    known = {"seed", "threads", "tasks", *SHARED, *BY_TASK}
+    known = {"seed", "threads", "report_to", "tasks", *SHARED, *BY_TASK}
     problems = [f"{key}: unknown section" for key in values if key not in known]
     if not _tasks(values):
         problems.append(f"tasks: expected a mapping of tasks, found {values.get('tasks')!r}")

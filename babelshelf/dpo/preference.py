@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from babelshelf.dpo.params import DpoParams
+    from babelshelf.trainer.tracking import Tracking
 
 REFERENCE = "ref"  # TRL's name of the frozen copy that it makes of a model's adapter
 
@@ -169,6 +170,7 @@ def fit_preferences(
     beta: float,
     checkpoints: Path,
     trainer_class: type[PreferenceTrainer] = PreferenceTrainer,
+    tracking: Tracking | None = None,
 ) -> TrainingResult:
     """Train `policy` in place, without dropout.
 
@@ -182,6 +184,7 @@ def fit_preferences(
         beta: of eq. 7.
         checkpoints: see `training.Training`.
         trainer_class: defines the loss.
+        tracking: where the training reports; nowhere by default.
 
     Returns:
         See `TrainingResult`; `loss` is that of eq. 7, and the curve has `reward_margin` and `reward_accuracy`, means
@@ -197,14 +200,21 @@ def fit_preferences(
         processing_class=tokenizer,
         embedding_learning_rate=schedule.embedding_learning_rate,
     )
-    result = run(trainer, COLUMNS)
+    result = run(trainer, COLUMNS, tracking)
     if reference is None:
         policy.delete_adapter(REFERENCE)
     return result
 
 
 def optimize(
-    rows: pl.DataFrame, base: Path, model: Path, *, settings: DpoParams, seed: int, checkpoints: Path
+    rows: pl.DataFrame,
+    base: Path,
+    model: Path,
+    *,
+    settings: DpoParams,
+    seed: int,
+    checkpoints: Path,
+    tracking: Tracking | None = None,
 ) -> TrainedModel:
     """Train a fine-tuned model on the preferences that labels state.
 
@@ -215,6 +225,7 @@ def optimize(
         settings: beta and schedule.
         seed: of the order of the rows.
         checkpoints: see `training.Training`.
+        tracking: where the training reports; nowhere by default.
     """
     tokenizer = load_tokenizer(base)
     written = read_json(model / "prompt.json")
@@ -228,5 +239,14 @@ def optimize(
     adapted = hasattr(policy, "peft_config")
     reference = None if adapted else load_tuned(base, model, settings.attention, settings.weights)
     schedule = Schedule.of(settings, seed)
-    result = fit_preferences(policy, reference, tokenizer, pairs, schedule, beta=settings.beta, checkpoints=checkpoints)
+    result = fit_preferences(
+        policy,
+        reference,
+        tokenizer,
+        pairs,
+        schedule,
+        beta=settings.beta,
+        checkpoints=checkpoints,
+        tracking=tracking,
+    )
     return TrainedModel(policy, result, training_counts(encoded, schedule))

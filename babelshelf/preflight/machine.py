@@ -28,8 +28,9 @@ class Machine:
         return int(psutil.virtual_memory().available)
 
     def has(self, package: str) -> bool:
-        """Whether a package can be imported."""
-        return find_spec(package) is not None
+        """Whether a package can be imported; a folder of its name in the working directory, such as wandb/, is none."""
+        spec = find_spec(package)
+        return spec is not None and spec.origin is not None
 
     def is_built_for_cpus(self, package: str) -> bool:
         """Whether what is installed is a package's build for CPUs, as its own name or its version says."""

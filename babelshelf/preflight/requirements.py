@@ -25,6 +25,7 @@ from babelshelf.preflight.limits import base_shape, is_of_memory, lacks_embedder
 from babelshelf.preflight.machine import Machine
 from babelshelf.score.params import ScoreParams
 from babelshelf.sft.params import SftParams
+from babelshelf.trainer.params import tracker
 from babelshelf.translate.params import TranslateParams
 
 # The stages that score, and the param of a task's recipe that names the method of their model.
@@ -111,7 +112,7 @@ def lacking(
         return lines
     schedule = section(DpoParams, values, "dpo", task) if stage == "dpo" else tuning
     named = training.ACCELERATE / f"{schedule.accelerate}.yaml"
-    launch = training.Launch(stage, task, accelerate or named, named)
+    launch = training.Launch(stage, task, accelerate or named, named, tracker(values))
     return list(training.lacking(launch, schedule, tuning, shape, machine, longest=longest))
 
 

@@ -14,7 +14,7 @@ from babelshelf.preflight.machine import Machine
 from babelshelf.preflight.memory import Shape
 from babelshelf.sft.params import SftParams
 from babelshelf.trainer import accelerate_config
-from babelshelf.trainer.params import ScheduleParams
+from babelshelf.trainer.params import TRACKERS, ScheduleParams
 
 # How a package that a training needs is installed.
 INSTALLED_BY = {
@@ -53,12 +53,14 @@ class Launch:
         stage, task: that is started.
         file: the configuration of accelerate.
         named: the one that the params name.
+        tracker: that it reports to, or `none`.
     """
 
     stage: str
     task: str | None
     file: Path
     named: Path
+    tracker: str
 
     def __str__(self) -> str:
         """What a message begins with: the param, or the option that goes before it."""
@@ -80,6 +82,7 @@ def lacking(
 
     `longest` gives the tokens of the longest prompt; it is called only where those of `max_length` would not fit.
     """
+    yield from _tracker(launch.tracker, machine)
     yield from _attention(launch.stage, schedule.attention, machine)
     try:
         processes = _processes(launch.file)
@@ -141,6 +144,11 @@ def _cutting(launch: Launch, schedule: ScheduleParams, processes: Processes) -> 
         accelerate_config.accumulation(schedule.batch_size, schedule.micro_batch_size, processes.count)
     except InputError as error:
         yield f"{launch.stage} ({launch.task}): {error.message}" if launch.task else f"{launch.stage}: {error.message}"
+
+
+def _tracker(tracker: str, machine: Machine) -> Iterator[str]:
+    if tracker != "none" and not machine.has(tracker):
+        yield f"report_to: {tracker} needs a package: {TRACKERS[tracker]}"
 
 
 def _attention(stage: str, attention: str, machine: Machine) -> Iterator[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from babelshelf.sft.params import LoraParams, SftParams
+    from babelshelf.trainer.tracking import Tracking
 
 
 def with_lora(model: PreTrainedModel, lora: LoraParams, seed: int) -> PreTrainedModel:
@@ -49,6 +50,7 @@ def fine_tune(
     seed: int,
     checkpoints: Path,
     trainer_class: type[AnswerTrainer] = AnswerTrainer,
+    tracking: Tracking | None = None,
 ) -> TrainedModel:
     """Fine-tune the base model on labelled rows.
 
@@ -60,6 +62,7 @@ def fine_tune(
         seed: of the adapter's weights and the order of the rows.
         checkpoints: see `Training`.
         trainer_class: defines the loss.
+        tracking: where the training reports; nowhere by default.
     """
     tokenizer = load_tokenizer(base)
     encoded = encode(rows, template, tokenizer, settings.max_length)
@@ -67,7 +70,7 @@ def fine_tune(
     schedule = Schedule.of(settings, seed)
     if settings.steps != "none":
         schedule = replace(schedule, max_steps=settings.steps)
-    training = Training(examples, schedule, checkpoints, trainer_class) if settings.steps != 0 else None
+    training = None if settings.steps == 0 else Training(examples, schedule, checkpoints, trainer_class, tracking)
     model = load_model(base, settings.attention, settings.weights)
     if settings.adapter == "lora":
         model = with_lora(model, settings.lora, seed)

@@ -1,19 +1,46 @@
-"""The params that `sft` and `dpo` share: how long and how fast a model is trained."""
+"""The params that `sft` and `dpo` share: how long and how fast a model is trained, and where it reports to."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from babelshelf.core.params import Section
+from babelshelf.core.errors import InputError
+from babelshelf.core.params import PARAMS_FILE, Section, read
 from babelshelf.llm.params import Precision, Weights
+
+# Experiment trackers, and how the package of each is installed.
+TRACKERS = {
+    "dvclive": "pip install -e '.[dvclive]'",
+    "mlflow": "pip install mlflow",
+    "tensorboard": "pip install tensorboard",
+    "wandb": "pip install wandb",
+}
 
 
 def gradient_steps(rows: int, batch_size: int, epochs: float) -> int:
     """Gradient steps of a training on so many rows."""
     return math.ceil(math.ceil(rows / batch_size) * epochs)
+
+
+def load_tracker(file: Path = PARAMS_FILE) -> str:
+    """The tracker that a training reports to, of `TRACKERS`, or `none`: the param `report_to`.
+
+    Raises:
+        InputError: it is missing or unknown.
+    """
+    return tracker(read(file), file)
+
+
+def tracker(values: dict[str, Any], file: Path = PARAMS_FILE) -> str:
+    """Like `load_tracker`, from values that are already read."""
+    name = values.get("report_to", "nothing")
+    if name not in ("none", *TRACKERS):
+        raise InputError(f"{file}: report_to: expected none, {', '.join(TRACKERS)}, found {name!r}")
+    return str(name)
 
 
 class ScheduleParams(Section):

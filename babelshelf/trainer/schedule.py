@@ -88,7 +88,7 @@ class Schedule:
             "seed": self.seed,
             "data_seed": self.seed,
             "adam_beta2": 0.95,  # as large language models are trained: short runs have no use for a longer memory
-            "report_to": "none",
+            "report_to": "none",  # `tracking` adds the callbacks
             "disable_tqdm": True,  # `training.ProgressBar` shows the progress
             "max_length": None,
             "remove_unused_columns": False,

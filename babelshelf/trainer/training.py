@@ -27,6 +27,7 @@ from babelshelf.llm.prompts import Encoded
 from babelshelf.runtime import screen
 from babelshelf.trainer.batches import PromptExamples, collator
 from babelshelf.trainer.schedule import Schedule
+from babelshelf.trainer.tracking import Tracking
 from babelshelf.trainer.trainers import AnswerTrainer
 
 CURVE = ("step", "epoch", "loss", "learning_rate")  # columns of a learning curve, as TRL logs them
@@ -70,6 +71,7 @@ class Training:
         schedule: batch size, learning rate, epochs.
         checkpoints: folder for the checkpoints of this very training.
         trainer_class: defines the loss.
+        tracking: where it reports; nowhere by default.
     """
 
     def __init__(
@@ -78,10 +80,12 @@ class Training:
         schedule: Schedule,
         checkpoints: Path,
         trainer_class: type[AnswerTrainer] = AnswerTrainer,
+        tracking: Tracking | None = None,
     ) -> None:
         self._examples = examples
         self._schedule = schedule
         self._trainer_class = trainer_class
+        self._tracking = tracking
         arguments = schedule.arguments(len(examples.prompts), trainer_class.sampling, checkpoints)
         self._config = SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True})
 
@@ -100,7 +104,7 @@ class Training:
             processing_class=tokenizer,
             embedding_learning_rate=self._schedule.embedding_learning_rate,
         )
-        return run(trainer, {key: key for key in CURVE})
+        return run(trainer, {key: key for key in CURVE}, self._tracking)
 
 
 class ProgressBar(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
@@ -126,12 +130,17 @@ class ProgressBar(TrainerCallback):  # type: ignore[misc]  # transformers is not
         self._bar.close()
 
 
-def run(trainer: Any, columns: dict[str, str]) -> TrainingResult:  # noqa: ANN401 - of TRL
+def run(
+    trainer: Any,  # noqa: ANN401 - of TRL
+    columns: dict[str, str],
+    tracking: Tracking | None = None,
+) -> TrainingResult:
     """Train, from the last checkpoint in the trainer's `output_dir` where there is one.
 
     Args:
         trainer: one of TRL's.
         columns: names of the learning curve's columns, each with the name under which the trainer logs it.
+        tracking: where it reports; nowhere by default.
 
     Raises:
         InputError: a checkpoint can't be written, or is of another number of processes.
@@ -140,6 +149,10 @@ def run(trainer: Any, columns: dict[str, str]) -> TrainingResult:  # noqa: ANN40
     last = last_checkpoint(checkpoints)
     _same_processes(trainer.accelerator, checkpoints, last)
     trainer.add_callback(ProgressBar)
+    if tracking is not None:
+        trainer.args.run_name = tracking.run
+        for callback in tracking.callbacks():
+            trainer.add_callback(callback)
     trainer.train(resume_from_checkpoint=None if last is None else str(last))
     entries = [entry for entry in trainer.state.log_history if "loss" in entry]
     curve = [{column: entry[key] for column, key in columns.items()} for entry in entries]

@@ -31,11 +31,11 @@ def require_nicegui(command: str) -> None:
         raise InputError(f"{command} needs the package nicegui: {INSTALL}")
 
 
-def serve(page: Callable[[], None], *, title: str, port: int, open_browser: bool) -> None:
+def serve(page: Callable[[], object], *, title: str, port: int, open_browser: bool) -> None:
     """Serve a page and print its URL; return after Ctrl-C.
 
     Args:
-        page: adds the elements of the page; called for each browser tab that opens it.
+        page: adds the elements of the page, its result is ignored; called for each browser tab that opens it.
         title: of the tab.
         port: to listen on; 0 for any free one.
         open_browser: whether to open the page in the user's browser.

@@ -60,6 +60,8 @@ def test_params_and_every_profile_are_valid(name: str, tmp_path: Path) -> None:
         ("seed", -1, "seed: expected an integer >= 0, found -1"),
         ("seed", REMOVED, "seed: expected an integer"),
         ("scoring", {}, "scoring: unknown section"),
+        ("report_to", "comet", "report_to: expected none, dvclive, mlflow, tensorboard, wandb, found 'comet'"),
+        ("report_to", REMOVED, "report_to: expected none, dvclive"),
         ("tasks", REMOVED, "tasks: expected a mapping of tasks"),
         ("tasks.qx", {}, "tasks.qx: the source 'demo' has no such task, only qc, qi"),
         ("tasks.qi.trained_on", "negatives", "tasks.qi.trained_on: unknown key"),

@@ -17,16 +17,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
-from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import WebDriverWait
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webelement import WebElement
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60.0  # at most, until a page shows something: machines are busy
@@ -55,12 +52,16 @@ class Browser:
     """A browser with one tab."""
 
     def __init__(self) -> None:
+        from selenium import webdriver  # noqa: PLC0415 - not in the environment of vLLM
+
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium") or ""
         for flag in (*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-        service = Service(executable_path=shutil.which("chromedriver"))  # else selenium would look for one on the web
+        service = webdriver.ChromeService(
+            executable_path=shutil.which("chromedriver")
+        )  # else selenium would look for one on the web
         self.driver = webdriver.Chrome(options=options, service=service)
 
     def open(self, url: str, width: int = 1200, height: int = 900) -> None:
@@ -72,7 +73,7 @@ class Browser:
 
     def find(self, selector: str) -> WebElement:
         """The first element of a CSS selector, as soon as there is one."""
-        return self.wait(lambda: self.driver.find_element(By.CSS_SELECTOR, selector), ignored=Exception)
+        return self.wait(lambda: self.driver.find_elements("css selector", selector))[0]
 
     def text(self, selector: str) -> str:
         """The text of the first element of a selector; empty where there is none."""
@@ -81,21 +82,20 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press a key on the page."""
-        self.driver.find_element(By.TAG_NAME, "body").send_keys(key)
+        self.driver.find_element("css selector", "body").send_keys(key)
 
-    def wait(
-        self, condition: Callable[[], ResultT], ignored: type[Exception] = StaleElementReferenceException
-    ) -> ResultT:
-        """What `condition` gives as soon as it is true."""
-        waiting = WebDriverWait(self.driver, SECONDS, poll_frequency=0.02, ignored_exceptions=[ignored])
-        return waiting.until(lambda _driver: condition())
+    def wait(self, condition: Callable[[], ResultT], what: Callable[[], str] = str) -> ResultT:
+        """What `condition` gives as soon as it is true; `what` says what there is if that is never."""
+        end = time.monotonic() + SECONDS
+        while not (result := condition()):
+            if time.monotonic() > end:
+                raise AssertionError(f"waited {SECONDS:.0f} s: {what()}")
+            time.sleep(0.01)
+        return result
 
     def wait_for_text(self, selector: str, part: str) -> None:
         """Wait until an element has a text."""
-        try:
-            self.wait(lambda: part in self.text(selector))
-        except Exception as error:
-            raise AssertionError(f"{selector}: {self.text(selector)!r}, expected {part!r}") from error
+        self.wait(lambda: part in self.text(selector), lambda: f"{selector}: {self.text(selector)!r}, not {part!r}")
 
     def hosts(self) -> set[str]:
         """Hosts that the page asked for anything, by HTTP or a websocket, since it was opened."""

@@ -103,6 +103,22 @@ def test_all_that_is_missing_is_said_at_once(local: dict[str, Any]) -> None:
     assert "GiB of disk at" in lines[4]
 
 
+def test_a_tracker_that_is_missing_is_one_line_with_its_command_of_a_training_alone() -> None:
+    values = read(NANO) | {"report_to": "dvclive"}
+    (line,) = requirements.lacking(values, "sft", "qc", LAPTOP)
+    assert line == "report_to: dvclive needs a package: pip install -e '.[dvclive]'"
+    assert requirements.lacking(values, "score", "qc", LAPTOP) == []
+    with_package = Pretended(gpus=[], memory=8, packages=("dvclive",))
+    assert requirements.lacking(values, "dpo", "qc", with_package) == []
+
+
+def test_a_folder_with_the_name_of_a_package_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tracker_without_code").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not Machine().has("tracker_without_code")
+    assert Machine().has("click")
+
+
 def test_a_gpu_is_measured_by_its_own_memory(local: dict[str, Any]) -> None:
     local["sft"]["accelerate"] = "one"
     small = Pretended(gpus=[80, 24], memory=200, packages=("flash_attn",))

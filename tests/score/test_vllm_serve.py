@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import numpy as np
 import pytest
 
 from tests.helpers import tiny_lm
-from tests.helpers.servers import LOOPBACK, free_port
+from tests.helpers.vllm_server import vllm_server
 from tests.score.backends.test_vllm import TOLERANCE, adapted
-
-MINUTES = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -34,40 +26,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def server(models: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of `vllm serve` with the options of docs/serving.md, in fp32."""
-    port, log = free_port(), tmp_path_factory.mktemp("log") / "vllm.log"
-    # what `vllm serve` runs: that asks for the version of the package `vllm`, which the CPU build is not called
-    serve = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model"]
     base, adapter = map(str, models)
     lora = ["--enable-lora", "--lora-modules", f"relevance={adapter}", "--max-lora-rank", "8"]
-    own = ["--dtype", "float32", "--enforce-eager", "--gpu-memory-utilization", "0.1", "--max-model-len", "64"]
-    where = ["--host", LOOPBACK, "--port", str(port)]
-    with (
-        log.open("wb") as stream,
-        subprocess.Popen(
-            [*serve, base, *lora, *own, *where],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"VLLM_NO_USAGE_STATS": "1"},
-        ) as process,
-    ):
-        try:
-            wait_for(f"http://{LOOPBACK}:{port}/health", process, log)
-            yield f"http://{LOOPBACK}:{port}/v1"
-        finally:
-            process.terminate()
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the server answers; raise RuntimeError with its log where it ends."""
-    end = time.monotonic() + 10 * MINUTES
-    while process.poll() is None and time.monotonic() < end:
-        try:
-            urllib.request.urlopen(url).close()
-        except URLError:
-            time.sleep(1)
-        else:
-            return
-    raise RuntimeError(f"vllm serve did not start: {log.read_text(encoding='utf-8')[-5000:]}")
+    own = ["--max-model-len", "64"]
+    with vllm_server([*lora, *own], model=base, log=tmp_path_factory.mktemp("log") / "vllm.log") as url:
+        yield f"{url}/v1"
 
 
 def documented(root: Path, **values: str) -> dict[str, Any]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +22,7 @@ from babelshelf.core.errors import InputError
 from tests.commands.export import exported_lm
 from tests.commands.export.exported_lm import LONG, MAX_LENGTH
 from tests.helpers import causal_lms
-from tests.helpers.servers import LOOPBACK, free_port
-from tests.score.test_vllm_serve import wait_for
+from tests.helpers.vllm_server import vllm_server
 
 TOLERANCE = 0.001
 HEAD = 32  # the least that vLLM's CPU build has kernels for
@@ -68,25 +64,11 @@ def test_an_lm_that_changes_its_logits_after_the_head_is_refused(tmp_path: Path)
 def server(exported: tuple[ExportedModel, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of vLLM with the options of the card."""
     _, folder = exported
-    port, log = free_port(), tmp_path_factory.mktemp("log") / "vllm.log"
-    serve = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--runner", "pooling"]
-    card = ["--chat-template", str(folder / "chat_template.jinja"), "--dtype", "float32"]
-    own = ["--enforce-eager", "--gpu-memory-utilization", "0.1", "--max-model-len", str(MAX_LENGTH)]
-    where = ["--served-model-name", "relevance", "--host", LOOPBACK, "--port", str(port)]
-    with (
-        log.open("wb") as stream,
-        subprocess.Popen(
-            [*serve, *card, *own, *where],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"VLLM_NO_USAGE_STATS": "1"},
-        ) as process,
-    ):
-        try:
-            wait_for(f"http://{LOOPBACK}:{port}/health", process, log)
-            yield f"http://{LOOPBACK}:{port}"
-        finally:
-            process.terminate()
+    card = ["--runner", "pooling", "--chat-template", str(folder / "chat_template.jinja")]
+    own = ["--max-model-len", str(MAX_LENGTH), "--served-model-name", "relevance"]
+    log = tmp_path_factory.mktemp("log") / "vllm.log"
+    with vllm_server([*card, *own], model=str(folder), log=log) as url:
+        yield url
 
 
 def asked(url: str, **body: object) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""`babelshelf review`: people decide on labels in a local page, or in another tool."""
