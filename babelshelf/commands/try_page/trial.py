@@ -220,7 +220,8 @@ class QueryTrial:
     def load(self) -> None:
         """Load what takes seconds at first: the vectors of `examples` and `errors`, and language identification."""
         _ = self._training, self._test
-        self.guess_language(self.train["query"][0])
+        for query in self.train.group_by("language", maintain_order=True).first()["query"]:
+            self.guess_language(query)  # models of a script's languages are loaded with the first text in it
 
     @cached_property
     def _training(self) -> PairTable:
