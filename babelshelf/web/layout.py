@@ -86,5 +86,10 @@ def direction(language: str) -> str:
     return "rtl" if script in RIGHT_TO_LEFT else "auto"
 
 
+def isolated(content: str) -> str:
+    """A text of the data for use inside of a sentence: its direction does not reorder what is around it (UAX 9)."""
+    return f"\u2068{content}\u2069"
+
+
 def _file(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")

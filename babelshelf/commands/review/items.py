@@ -25,7 +25,7 @@ class ReviewItem:
     Attributes:
         queue: why it is here, one of `QUEUES`.
         task, language, query, candidate, label, origin: of its row; `label` None without one.
-        id: of its row in this run of the pipeline.
+        id, parent_id: of its row in this run of the pipeline.
         p_yes: of the filter's model; None where it is unknown.
         judges: names of judges by what they said: yes, no, no answer.
         translations: number of training rows that were translated from this one: a decision holds for them too.
@@ -39,6 +39,7 @@ class ReviewItem:
     label: int | None
     origin: str
     id: str
+    parent_id: str | None
     p_yes: float | None
     judges: dict[str, list[str]]
     translations: int
@@ -119,6 +120,6 @@ def _flagged(dropped: pl.DataFrame, judged: pl.DataFrame | None) -> pl.DataFrame
 
 
 def _item(queue: str, row: dict[str, Any]) -> ReviewItem:
-    fields = {name: row[name] for name in ("task", *PAIR, "label", "origin", "id", "p_yes")}
+    fields = {name: row[name] for name in ("task", *PAIR, "label", "origin", "id", "parent_id", "p_yes")}
     judges = {said: row[column] for column, said in JUDGES.items() if row.get(column)}
     return ReviewItem(queue=queue, judges=judges, translations=row["translations"] or 0, **fields)

@@ -13,7 +13,7 @@ from babelshelf.commands.review.items import ReviewItem
 from babelshelf.commands.review.session import PersonsFile, ReviewSession, Saved
 from babelshelf.commands.review.text_vectors import TextVectors
 from babelshelf.core import languages
-from babelshelf.web.layout import Shortcut, on_shortcut, page_frame, text
+from babelshelf.web.layout import Shortcut, isolated, on_shortcut, page_frame, text
 
 LABELS = {1: "relevant", 0: "not relevant", None: "no label"}
 ANSWERS = {1: "yes", 0: "no", None: "unsure"}
@@ -76,7 +76,7 @@ class ReviewPage:
             self._saved.text = "Nothing to undo"
             return
         what = f"took back “{ANSWERS[saved.label]}”" if saved.is_undo else f"“{ANSWERS[saved.label]}”"
-        self._saved.text = f"Saved at {saved.at.astimezone():%H:%M:%S}: {what} on {saved.item.query}"
+        self._saved.text = f"Saved at {saved.at.astimezone():%H:%M:%S}: {what} on {isolated(saved.item.query)}"
 
     def _shown_number(self) -> str:
         item = self._session.current
@@ -103,15 +103,18 @@ class ReviewPage:
         with ui.element("div").classes("line soft"):
             for part in (languages.name(item.language), item.task, item.origin, item.queue):
                 text(part, "span").classes("chip")
-        text("Query", "h2")
-        text(item.query, language=item.language).classes("data query")
-        if gloss := self._material.glosses[item.task].of(item):
-            note = "translation in the data" if gloss.source == "translation" else "word by word, from the glossary"
-            text(f"English: {gloss.text} ({note})").classes("soft gloss")
-        text("Category" if item.task == "qc" else "Item", "h2")
-        text(item.candidate, language="").classes("data candidate")
-        for line in evidence(item):
-            text(line).classes("soft evidence")
+        with ui.element("section").classes("fact"):
+            text("Query", "h2")
+            text(item.query, language=item.language).classes("data query")
+            if gloss := self._material.glosses[item.task].of(item):
+                note = "translation in the data" if gloss.source == "translation" else "word by word, from the glossary"
+                text(f"English: {gloss.text} ({note})").classes("soft gloss")
+        with ui.element("section").classes("fact"):
+            text("Category" if item.task == "qc" else "Item", "h2")
+            text(item.candidate, language="").classes("data candidate")
+        with ui.element("section").classes("fact"):
+            for line in evidence(item):
+                text(line).classes("soft evidence")
 
     def _neighbours(self, item: ReviewItem) -> None:
         vectors = self._material.vectors[item.task]
@@ -157,8 +160,8 @@ def evidence(item: ReviewItem) -> Iterable[str]:
     """What is known about a pair's label, a line each."""
     yield f"Label in the data: {LABELS[item.label]}"
     if item.p_yes is not None:
-        contradicts = ", which contradicts the label" if item.contradiction > 0.5 else ""
-        yield f"Model: relevant with {item.p_yes:.0%}{contradicts}"
+        contradicts = ", against the label" if item.contradiction > 0.5 else ""
+        yield f"Model: {item.p_yes:.0%} relevant{contradicts}"
     if item.judges:
         yield "Judges: " + "; ".join(f"{said}: {', '.join(names)}" for said, names in item.judges.items())
     if item.translations:

@@ -55,23 +55,23 @@ class TextVectors:
         self._vectors = cached_vectors(texts.to_list(), encoder, cache)
         # Labels that people gave in the data: not those of negatives, nor of translations, which would echo the row.
         labelled = rows.filter(pl.col("label").is_not_null(), pl.col("origin") == "original")
-        self._labelled = labelled.select(*PAIR, "label")
+        self._labelled, self._ids = labelled.select(*PAIR, "label"), labelled["id"].to_numpy()
         self._queries, self._candidates = (
             np.array([self._number[text] for text in self._labelled[name]], int) for name in ("query", "candidate")
         )
 
     def nearest(self, item: ReviewItem, count: int = SHOWN) -> list[LabelledNeighbour]:
-        """The labelled rows nearest to an item, without those of the same query and candidate; nearest first."""
+        """The nearest labelled rows, nearest first, but not the item's own pair and the row it was translated from."""
         if item.query not in self._number or item.candidate not in self._number or not self._labelled.height:
             return []
         query, candidate = self._of(item.query), self._of(item.candidate)
         similarity = (self._vectors @ query)[self._queries] + (self._vectors @ candidate)[self._candidates]
         same = (self._queries == self._number[item.query]) & (self._candidates == self._number[item.candidate])
-        similarity[same] = -np.inf
-        places = np.argsort(-similarity, kind="stable")[: count + int(same.sum())]
+        similarity[same | (self._ids == item.parent_id)] = -np.inf
+        places = np.argsort(-similarity, kind="stable")[:count]
         return [
             LabelledNeighbour(**self._labelled.row(int(place), named=True), similarity=float(similarity[place]) / 2)
-            for place in places[:count]
+            for place in places
             if np.isfinite(similarity[place])
         ]
 
