@@ -109,7 +109,7 @@ class TryPage:
         """A bar of p(yes) with the threshold as a mark, and both as text."""
         color = "yes" if answer.is_relevant else "no"
         word = "relevant" if answer.is_relevant else "irrelevant"
-        with self._ui.element("div").classes("answer" if letter else "answer single"):
+        with self._ui.element("div").classes("probability" if letter else "probability single"):
             if letter:
                 text(letter, "span").classes("field-name")
             with self._ui.element("div").classes(f"bar {color}").props('aria-hidden="true"'):
