@@ -78,6 +78,7 @@ def test_every_path_of_the_command_is_a_dep_or_an_out(name: str) -> None:
         "${item.task}",
         "${item.variant}",
         "${item.filter_on}",
+        "${item.train_on}",
     } == set()
 
 
@@ -102,9 +103,9 @@ def test_the_params_that_the_script_loads_are_declared(name: str) -> None:
         assert bool(of_task) == (len(arguments) == 3)
 
 
-def test_only_the_scoring_stages_read_the_base_through_their_model() -> None:
+def test_only_the_stages_that_score_read_the_base_through_their_model() -> None:
     scoring = {name for name, stage in STAGES.items() if "--base models/base " in _stage(name)["cmd"] + " "}
-    assert scoring == {"score", "score_train", "predict", "predict_final"}
+    assert scoring == {"score", "score_train", "predict", "predict_final", "distill"}
     for name in scoring:
         assert any(path.startswith("models/${item.") for path in _paths(_stage(name)["deps"]))
     trainers = {"sft": "models/base/lm", "dpo": "models/base/lm", "classifier": "models/base/embedder"}

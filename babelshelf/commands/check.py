@@ -20,6 +20,7 @@ from babelshelf.core.files import read_json
 from babelshelf.core.params import PARAMS_FILE, Section, load_seed, load_threads, read, section
 from babelshelf.core.variants import BeforeFilter, BeforeNegatives, Variant
 from babelshelf.data_report.params import DataReportParams
+from babelshelf.distill.params import DistillParams
 from babelshelf.dpo.params import DpoParams
 from babelshelf.encoder.builtin_encoders import ENCODERS, is_builtin, languages
 from babelshelf.evaluate.params import EvaluateParams
@@ -47,6 +48,7 @@ BY_TASK: dict[str, type[Section]] = {
     "dpo": DpoParams,
     "filter": FilterParams,
     "calibrate": CalibrateParams,
+    "distill": DistillParams,
 }
 
 
@@ -57,7 +59,9 @@ class RecipeParams(Section):
     """
 
     train_on: Variant
-    method: Literal["sft", "dpo", "classifier"]
+    method: Literal["sft", "dpo", "classifier", "distill"]
+    teacher: Literal["sft", "dpo", "classifier"]
+    queries_on: BeforeFilter
     negatives_on: BeforeNegatives
     filter_on: BeforeFilter
     filter_method: Literal["sft", "classifier"]
@@ -135,14 +139,14 @@ def unmeasured_translation(values: dict[str, Any], prepared: dict[str, Any]) -> 
 
 
 def unused_scoring_backend(values: dict[str, Any]) -> list[str]:
-    """A line where `score.backend` is not the usual one, and tasks score with a classifier, which it does not serve."""
+    """A line where `score.backend` is not the usual one, and tasks score with a model that it does not serve."""
     backend = values["score"]["backend"]
-    tasks = [task for task in _tasks(values) if values["tasks"][task]["method"] == "classifier"]
-    if backend == "transformers" or not tasks:
+    methods = {task: values["tasks"][task]["method"] for task in _tasks(values)}
+    others = [f"{task} (method: {method})" for task, method in methods.items() if method in {"classifier", "distill"}]
+    if backend == "transformers" or not others:
         return []
     return [
-        f"check: score.backend: {backend} serves fine-tuned LMs only: {' and '.join(tasks)} (method: classifier) will "
-        "be scored on the CPU of this machine"
+        f"check: score.backend: {backend} serves fine-tuned LMs only: {' and '.join(others)} will be scored without it"
     ]
 
 

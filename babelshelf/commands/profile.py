@@ -23,13 +23,14 @@ from babelshelf.core.errors import InputError
 from babelshelf.core.files import replacing
 from babelshelf.core.params import PARAMS_FILE, read
 from babelshelf.core.plugins import Plugins
+from babelshelf.distill.params import STUDENTS
 from babelshelf.prepare.params import SOURCES
 from babelshelf.prepare.sources.mixed.params import patched
 from babelshelf.score.params import BACKENDS as SCORERS
 from babelshelf.translate.params import BACKENDS as TRANSLATORS
 
 PROFILES = Path("profiles")
-PLUGINS = (SOURCES, TRANSLATORS, SCORERS, METHODS)
+PLUGINS = (SOURCES, TRANSLATORS, SCORERS, METHODS, STUDENTS)
 
 
 class Change(NamedTuple):

@@ -35,10 +35,16 @@ def chain(recipe: Mapping[str, Any]) -> list[str]:
 
 
 def methods(recipe: Mapping[str, Any]) -> set[str]:
-    """The stages that train the models which a recipe scores with: `sft`, `dpo`, `classifier`.
+    """The stages that train the models which a recipe scores with: `sft`, `dpo`, `classifier`, `distill`.
 
     Args:
-        recipe: as for `chain`, and its `method` and `filter_method`.
+        recipe: as for `chain`, and its `method`, `filter_method` and `teacher`.
     """
     filters = {recipe["filter_method"]} if "filtered" in chain(recipe) else set()
-    return {recipe["method"], *filters}
+    teachers = {recipe["teacher"]} if recipe["method"] == "distill" else set()
+    return {recipe["method"], *filters, *teachers}
+
+
+def trains_lm(recipe: Mapping[str, Any]) -> bool:
+    """Whether a recipe, as for `methods`, trains an LM."""
+    return not methods(recipe).isdisjoint({"sft", "dpo"})

@@ -16,7 +16,7 @@ from babelshelf.base_model.params import BaseModelParams
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, read, section
 from babelshelf.core.plugins import PluginSection
-from babelshelf.core.variants import FILTERED, chain, methods
+from babelshelf.core.variants import FILTERED, chain, methods, trains_lm
 from babelshelf.dpo.params import DpoParams
 from babelshelf.filter.params import FilterParams
 from babelshelf.llm.requirements import Requirement, Scoring
@@ -29,7 +29,13 @@ from babelshelf.trainer.params import tracker
 from babelshelf.translate.params import TranslateParams
 
 # The stages that score, and the param of a task's recipe that names the method of their model.
-SCORING = {"score": "method", "score_train": "filter_method", "predict": "method", "predict_final": "method"}
+SCORING = {
+    "score": "method",
+    "score_train": "filter_method",
+    "predict": "method",
+    "predict_final": "method",
+    "distill": "teacher",
+}
 
 
 def require(stage: str, task: str | None = None, accelerate: Path | None = None, files: Sequence[Path] = ()) -> None:
@@ -51,7 +57,7 @@ def require(stage: str, task: str | None = None, accelerate: Path | None = None,
 def require_all() -> None:
     """Like `require`, for all stages with heavy work."""
     values, machine = read(PARAMS_FILE), Machine()
-    trains_an_lm = any(methods(recipe) != {"classifier"} for recipe in values["tasks"].values())
+    trains_an_lm = any(map(trains_lm, values["tasks"].values()))
     problems = lacking(values, "base_model", None if trains_an_lm else "embedder", machine)
     problems += lacking(values, "score", None, machine)
     for task, recipe in values["tasks"].items():
@@ -144,11 +150,11 @@ def _too_large_batches(values: dict[str, Any], machine: Machine) -> list[str]:
 
 
 def _scores_with_an_lm(tasks: dict[str, Any], stage: str, task: str | None) -> bool:
-    """Whether a stage scores with a fine-tuned LM: a classifier needs nothing that a machine may lack."""
+    """Whether a stage scores with a fine-tuned LM: other models need nothing that a machine may lack."""
     recipes = [tasks[task]] if task else list(tasks.values())
     if task is None:
-        return any(methods(recipe) != {"classifier"} for recipe in recipes)
-    return any(recipe[SCORING[stage]] != "classifier" for recipe in recipes)
+        return any(map(trains_lm, recipes))
+    return any(recipe[SCORING[stage]] in {"sft", "dpo"} for recipe in recipes)
 
 
 def _recipe_files(tasks: dict[str, Any], stage: str, task: str | None) -> list[Path]:

@@ -22,7 +22,8 @@ from babelshelf.runtime.stage_log import log_resources
 P = ParamSpec("P")
 
 # The stages that may need a GPU, packages, memory or room that this machine lacks.
-CHECKED = {"base_model", "translate", "filter", "sft", "dpo", "score", "score_train", "predict", "predict_final"}
+CHECKED = {"base_model", "translate", "filter", "sft", "dpo", "distill"}
+CHECKED |= {"score", "score_train", "predict", "predict_final"}
 
 READ = ("train", "pairs", "dev", "test", "unlabelled")  # options that name a table of rows
 

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import polars as pl
 
-from babelshelf.classifier.model_folder import RECORD, is_classifier
+from babelshelf.classifier import model_folder
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, replacing, work_dir
 from babelshelf.core.partial_work import partial_work
 from babelshelf.core.variants import FINAL
 from babelshelf.llm.base_model import check_base
 from babelshelf.runtime.screen import progress
-from babelshelf.score import classifier_scorer
+from babelshelf.score import classifier_scorer, cross_encoder_scorer
 from babelshelf.score.params import BACKENDS, ScoreParams
 
+Kind = Literal["lm", "classifier", "cross_encoder"]
+RECORDS: dict[Kind, str] = {  # by kind of model, the file in its folder that says what it is
+    "classifier": model_folder.RECORD,
+    "cross_encoder": cross_encoder_scorer.RECORD,
+    "lm": "prompt.json",
+}
 CHUNK = 1024  # pairs: what a kill loses at most, where a scorer has no reason for more
 
 
@@ -52,15 +58,18 @@ def load_scorer(
 
     Args:
         base: `models/base`, with the folders `lm` and `embedder`; for a fine-tuned LM also the base LM's own folder.
-        model: a classifier; or a fine-tuned LM, whose scorer is that of `settings.backend`, a module of
-            `babelshelf.score.backends`.
+        model: a classifier, a cross-encoder, or a fine-tuned LM, whose scorer is that of `settings.backend`, a module
+            of `babelshelf.score.backends`.
         settings: the section `score`.
         vectors: folder for the vectors that a classifier needs; None: the cache that all stages share.
 
     Raises:
         InputError: the model was trained on another base, or with another encoder.
     """
-    if is_classifier(model):
+    kind = kind_of(model)
+    if kind == "cross_encoder":
+        return cross_encoder_scorer.load(model)
+    if kind == "classifier":
         return classifier_scorer.load(base, model, vectors or work_dir() / "encoder")
     lm = base_lm(base)
     check_base(lm, model)
@@ -73,15 +82,22 @@ def base_lm(base: Path) -> Path:
     return base / "lm" if (base / "lm").is_dir() else base
 
 
+def kind_of(model: Path) -> Kind:
+    """The kind of model that a folder has; `lm` where it has none that we know."""
+    return next((kind for kind, record in RECORDS.items() if (model / record).is_file()), "lm")
+
+
 def read_record(model: Path) -> dict[str, Any]:
     """What a model says of itself: its `variant`, and the `path_share` of its training rows.
 
     Raises:
         InputError: the folder has no model.
     """
-    file = model / (RECORD if is_classifier(model) else "prompt.json")
+    file = model / RECORDS[kind_of(model)]
     if not file.is_file():
-        raise InputError(f"{model}: no model (neither prompt.json nor {RECORD} in it): run the stage that trains it")
+        raise InputError(
+            f"{model}: no model (none of {', '.join(RECORDS.values())} in it): run the stage that trains it"
+        )
     return read_json(file)
 
 

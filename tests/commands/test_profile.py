@@ -77,6 +77,7 @@ UNUSED = (
     "mine_negatives.hnsw",
     "base_model.template",
     "base_model.lm.nano",
+    *(f"tasks.{task}.{key}" for task in ("qc", "qi") for key in ("teacher", "queries_on", "distill")),  # no step of it
 )
 
 

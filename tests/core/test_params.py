@@ -71,7 +71,11 @@ def test_params_and_every_profile_are_valid(name: str, tmp_path: Path) -> None:
             "translation",
             "tasks.qi.train_on: Input should be 'original', 'translated', 'negatives'",
         ),
-        ("tasks.qi.method", "ppo", "tasks.qi.method: Input should be 'sft', 'dpo' or 'classifier', found 'ppo'"),
+        (
+            "tasks.qi.method",
+            "ppo",
+            "tasks.qi.method: Input should be 'sft', 'dpo', 'classifier' or 'distill', found 'ppo'",
+        ),
         ("tasks.qi.method", REMOVED, "tasks.qi.method: missing key"),
         ("tasks.qi.dpo.beta", 0.1, "dpo.beta is given again as tasks.qi.dpo.beta: keep one"),
         ("dpo.beta", 0.0, "dpo.beta: Input should be greater than 0, found 0.0"),

@@ -29,7 +29,7 @@ from babelshelf.core.rows import check_rows, read_rows, read_table
 from babelshelf.prepare.params import PrepareParams
 from babelshelf.tables.predictions import read_predictions
 from tests.conftest import FirstRun
-from tests.helpers import esci_folder, tiny_lm
+from tests.helpers import esci_folder, tiny_encoder, tiny_lm
 from tests.helpers.cikm2025_folder import write_folder
 from tests.helpers.workspace import MINUTES, Workspace, stages_run
 
@@ -249,14 +249,48 @@ def test_a_recipe_of_classifiers_needs_no_lm(workspace: Workspace) -> None:
     assert set(workspace.repro("summarize")) == OF_CLASSIFIERS
     tasks = read_json(workspace.folder / "metrics" / "summarize.json")["tasks"]
     assert all(task["f1"] > 0.6 for task in tasks.values())
-    held_out = read_table(workspace.folder / "data" / "predictions" / "held_out" / "qi" / "test.parquet")
+    _scores_a_file_as_the_pipeline_did(workspace, "qi")
+
+
+def _scores_a_file_as_the_pipeline_did(workspace: Workspace, task: str) -> None:
+    held_out = read_table(workspace.folder / "data" / "predictions" / "held_out" / task / "test.parquet")
     pairs = held_out.select("id", "language", "query", "candidate", expected="p_yes")
     pairs.write_csv(workspace.folder / "pairs.csv")
-    command = ("-m", "babelshelf.cli", "score", "pairs.csv", "out.csv", "--task", "qi", "--keep", "expected")
+    out = f"out-{task}.csv"
+    command = ("-m", "babelshelf.cli", "score", "pairs.csv", out, "--task", task, "--keep", "expected")
     code, output = workspace.run(sys.executable, *command)
     assert code == 0, output
-    scored = pl.read_csv(workspace.folder / "out.csv")
+    scored = pl.read_csv(workspace.folder / out)
     assert scored["p_yes"].to_numpy() == pytest.approx(scored["expected"].to_numpy(), abs=1e-6)
+
+
+# --- students ---
+
+
+@pytest.mark.slow
+def test_students_of_fine_tuned_models_end_to_end(workspace: Workspace) -> None:
+    """Of both kinds; the teachers are there already, and are not trained again."""
+    train = read_table(workspace.folder / "data" / "translated" / "qc" / "train.parquet")
+    texts = [*train["query"], *train["candidate"]]
+    tiny_encoder.save(workspace.folder / "encoder", texts)
+    workspace.set_params("""
+    tasks:
+      qc: {method: distill}
+      qi: {method: distill, distill: {ranks: [3, 10]}}
+    distill:
+      student: cross_encoder
+      queries_per_language: 20
+      cross_encoder: {model: ./encoder, max_length: 48, epochs: 1, learning_rate: 0.003}
+    """)
+    after = {f"{stage}@{task}" for stage in ("distill", "score", "calibrate", "evaluate") for task in ("qc", "qi")}
+    assert set(workspace.repro("summarize")) == {*after, "summarize"}
+    metrics = read_json(workspace.folder / "metrics" / "distill" / "qc.json")
+    assert set(metrics["unlabelled"]) > {"en", "de"}  # German has no label
+    _scores_a_file_as_the_pipeline_did(workspace, "qc")
+    workspace.set_params("distill: {student: classifier}")
+    assert set(workspace.repro("evaluate@qi")) == {name for name in after if name.endswith("qi")}
+    _scores_a_file_as_the_pipeline_did(workspace, "qi")
+    assert read_json(workspace.folder / "metrics" / "evaluate" / "qi.json")["all"]["average_precision"] > 0.5
 
 
 # --- the other adapter ---

@@ -12,7 +12,7 @@ from babelshelf.commands.export.exported_model import ExportedModel
 from babelshelf.commands.export.exported_pairs import ExportedPairs
 from babelshelf.commands.export.model_card import model_card
 from babelshelf.commands.export.options import ExportOptions
-from babelshelf.commands.export.origins import Origin, origin
+from babelshelf.commands.export.origins import Origin, origin, origin_of_pointer
 from babelshelf.commands.score.final_model import final_model
 from babelshelf.core import languages
 from babelshelf.core.errors import InputError
@@ -25,7 +25,17 @@ from babelshelf.llm.versions import PACKAGES
 
 FORMATS = Plugins("babelshelf.commands.export.formats", "export", "format")
 CARD = "README.md"
-EXPORTED = {"lm": (*PACKAGES, "sentence-transformers"), "classifier": ("numpy", "onnx")}  # what makes the files
+EXPORTED = {  # what makes the files
+    "lm": (*PACKAGES, "sentence-transformers"),
+    "classifier": ("numpy", "onnx"),
+    "cross_encoder": ("torch", "transformers", "sentence-transformers"),
+}
+MADE_FROM = {
+    "lm": "a fine-tuned LM (method sft or dpo)",
+    "classifier": "a classifier",
+    "cross_encoder": "a cross-encoder (method distill)",
+    "data": "a training set",
+}
 
 
 def export(source: ExportedModel | ExportedPairs, out: Path, to: str) -> list[str]:
@@ -48,16 +58,11 @@ def export(source: ExportedModel | ExportedPairs, out: Path, to: str) -> list[st
     if isinstance(source, ExportedModel):
         source.check()
     kind = source.kind if isinstance(source, ExportedModel) else "data"
-    if kind != form.SOURCE:
-        made_from = {
-            "lm": "a fine-tuned LM (method sft or dpo)",
-            "classifier": "a classifier",
-            "data": "a training set",
-        }
-        others = [name for name in FORMATS.names() if kind == FORMATS.load(name).SOURCE]
+    if kind not in form.SOURCES:
+        others = [name for name in FORMATS.names() if kind in FORMATS.load(name).SOURCES]
         raise InputError(
-            f"--to {to} is for {made_from[form.SOURCE]}, and this is {made_from[kind]}: take "
-            f"{' or '.join(name.replace('_', '-') for name in others)}"
+            f"--to {to} is for {' or '.join(MADE_FROM[one] for one in form.SOURCES)}, and this is {MADE_FROM[kind]}: "
+            f"take {' or '.join(name.replace('_', '-') for name in others)}"
         )
     with replacing(out) as folder:
         folder.mkdir()
@@ -75,8 +80,7 @@ def _finish_model(source: ExportedModel, folder: Path, form: ModuleType, out: Pa
     if source.metrics:
         write_json(folder / "metrics.json", dict(source.metrics))
     write_json(folder / "versions.json", {"training": source.versions, "export": _versions(EXPORTED[source.kind])})
-    base = source.base / "embedder" if source.kind == "classifier" else source.base_lm
-    model_card(source, _origin(source, base), form.LIBRARY, form.usage(source)).save(folder / CARD)
+    model_card(source, _origin(source), form.LIBRARY, form.usage(source)).save(folder / CARD)
     without = "" if source.metrics else f"; no metrics: {source.evaluated} is missing"
     return [f"{out}: {source.model} for {form.LIBRARY}, threshold {source.calibration.threshold:.6g}{without}"]
 
@@ -85,10 +89,14 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
     return {"babelshelf": version("babelshelf")} | {package: version(package).partition("+")[0] for package in packages}
 
 
-def _origin(source: ExportedModel, base: Path) -> Origin:
-    """Where the base comes from; a classifier has its encoder's pointer itself."""
+def _origin(source: ExportedModel) -> Origin:
+    """Where the base comes from; a cross-encoder and a classifier have their encoder's pointer themselves."""
+    if source.kind == "cross_encoder":
+        return origin_of_pointer(source.record["encoder"])
+    if source.kind == "lm":
+        return origin(source.base_lm)
     own = source.model / "embedder"
-    return origin(own if source.kind == "classifier" and own.is_dir() else base)
+    return origin(own if own.is_dir() else source.base / "embedder")
 
 
 def source_of(what: str, options: ExportOptions) -> ExportedModel | ExportedPairs:

@@ -8,14 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from babelshelf.classifier.model_folder import EMBEDDER, is_classifier
+from babelshelf.classifier.model_folder import EMBEDDER
 from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json
 from babelshelf.core.variants import FINAL
 from babelshelf.llm.base_model import DTYPES, POINTER, check_base, load_tokenizer
 from babelshelf.llm.prompts import Template, parse
 from babelshelf.llm.versions import VERSIONS
-from babelshelf.score.scorer import base_lm, read_record
+from babelshelf.score.scorer import Kind, base_lm, kind_of, read_record
 from babelshelf.tables.calibration import Calibration
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ExportedModel:
 
     def check(self) -> None:
         """Raise InputError where something is missing, or the threshold or the metrics are those of another model."""
-        base = [] if is_classifier(self.model) else [self.base_lm]
+        base = [self.base_lm] if self.kind == "lm" else []
         for path in (*base, self.model, self.calibrated):
             if not path.exists():
                 raise InputError(
@@ -76,13 +76,13 @@ class ExportedModel:
                 f"{self.evaluated}: measured with another threshold than that of {self.calibrated}: run `dvc repro "
                 f"evaluate@{self.task}`, or give --evaluated"
             )
-        if not is_classifier(self.model):
+        if self.kind == "lm":
             check_base(self.base_lm, self.model)
 
     @property
-    def kind(self) -> str:
-        """What the formats call its kind: `lm` or `classifier`."""
-        return "classifier" if is_classifier(self.model) else "lm"
+    def kind(self) -> Kind:
+        """What the formats call its kind."""
+        return kind_of(self.model)
 
     @property
     def base_lm(self) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from babelshelf.commands.export.origins import Origin
+from babelshelf.commands.export.origins import Origin, teacher_terms
 from babelshelf.core import languages
 from babelshelf.evaluate.metric_names import HEADINGS, RESAMPLED
 from babelshelf.evaluate.warnings import warnings
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PIPELINE = "text-ranking"
 PARTS = {"all": "all", "in_train": "in train", "absent": "absent from train"}
 TASKS = {"qc": "a category path", "qi": "an item title"}
+WHAT = {"lm": "A fine-tuning of", "classifier": "A classifier on", "cross_encoder": "A cross-encoder, trained from"}
 SIMULATED = "Its pairs are simulated (Babelshelf's demo): the results say nothing of real queries."
 METRIC_TYPES = {
     "average_precision": "average_precision",
@@ -57,18 +58,25 @@ def model_card(source: ExportedModel, base: Origin, library: str, usage: str) ->
         "Results": _table(source.metrics),
         "Prompt": _prompt(source),
         "Limits": _limits(source),
-        "Licence": base.terms,
+        "Licence": _terms(source, base),
     }
     body = "\n\n".join(f"## {title}\n\n{text.strip()}" for title, text in sections.items() if text)
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{_summary(source, base)}\n\n{body}\n")
 
 
 def _summary(source: ExportedModel, base: Origin) -> str:
-    what = "A classifier on" if source.kind == "classifier" else "A fine-tuning of"
+    what = WHAT[source.kind]
     return (
         f"{what} {base.text}: is {TASKS[source.task]} relevant to a query of product search? p(yes), from 0 to 1. "
-        f"Trained with Babelshelf on the training set `{source.record.get('variant', 'unknown')}`."
+        f"Trained with Babelshelf on the training set `{source.record.get('variant', 'unknown')}`"
+        f"{', on the scores of a larger model' if 'teacher' in source.record else ''}."
     )
+
+
+def _terms(source: ExportedModel, base: Origin) -> str:
+    """The terms of the base model and, of a student, of its teacher's."""
+    of_teacher = source.record.get("teacher", {}).get("base")
+    return f"{base.terms} {teacher_terms(of_teacher)}".strip() if of_teacher else base.terms
 
 
 def _results(source: ExportedModel) -> Iterator[EvalResult]:
@@ -151,7 +159,7 @@ They hold for p(yes) as this model gives it. A search engine that rescales score
 
 
 def _prompt(source: ExportedModel) -> str:
-    if source.kind == "classifier":
+    if source.kind != "lm":
         return ""
     template, longest = source.prompt()
     text = f"{{answer}} is `yes` or `no`; a prompt has at most {longest} tokens with it."

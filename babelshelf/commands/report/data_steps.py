@@ -35,7 +35,8 @@ def _negatives(metrics: Metrics) -> str:
 
 def _filter(metrics: Metrics) -> str:
     by_origin = {origin: counts["dropped"] for origin, counts in metrics["by_origin"].items()}
-    return f"of {metrics['read']:,} rows {metrics['kept']:,} were kept{_reasons(by_origin)}."
+    relabelled = f", {metrics['relabelled']:,} of them with another label" if metrics.get("relabelled") else ""
+    return f"of {metrics['read']:,} rows {metrics['kept']:,} were kept{relabelled}{_reasons(by_origin)}."
 
 
 DESCRIPTIONS = {"translated": _translations, "negatives": _negatives, "filtered": _filter}

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from babelshelf.commands.report.deciders import deciders
 from babelshelf.commands.report.findings import Findings, NamedRun
 from babelshelf.core.variants import STAGES
 from babelshelf.page.cells import EXAMPLES, examples_of
@@ -75,10 +76,11 @@ def _negatives(task: str, named: NamedRun, metrics: Mapping[str, Any]) -> Iterat
 
 
 def _filter(task: str, named: NamedRun, metrics: Mapping[str, Any]) -> Iterator[Block]:
-    names = ("read", "dropped", "kept")
+    names = ("read", "dropped", "kept", *(["relabelled"] if "relabelled" in metrics else []))
     parts = {"all": metrics, **metrics["by_origin"], **{f"label {k}": v for k, v in metrics["by_label"].items()}}
     rows = [[part, *(f"{counts[name]:,}" for name in names)] for part, counts in parts.items()]
     yield Table(f"{task}: rows, by origin and by label", ["Rows", *(name.capitalize() for name in names)], rows)
+    yield from deciders(task, named, metrics)
     columns = {"language": "Language", "query": "Query", "candidate": "Candidate", "origin": "Origin", "label": "Label",
                "p_yes": "p(yes)"}  # fmt: skip
     dropped = named.run.parquet(f"data/filtered/{task}/dropped.parquet")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from babelshelf.classifier.model_folder import is_classifier
 from babelshelf.commands.init.options import parsed_columns, parsed_language_map
 from babelshelf.commands.options import names
 from babelshelf.commands.score.final_model import final_model
@@ -18,6 +17,7 @@ from babelshelf.preflight import requirements
 from babelshelf.prepare.params import PrepareParams
 from babelshelf.prepare.sources.files import usual
 from babelshelf.score.params import ScoreParams
+from babelshelf.score.scorer import kind_of
 
 
 def score(pairs: Path, out: Path, options: ScoreCommandOptions) -> Iterable[str]:
@@ -30,7 +30,7 @@ def score(pairs: Path, out: Path, options: ScoreCommandOptions) -> Iterable[str]
         InputError: the file, an option or the model is wrong.
     """
     model = options.model or final_model(options.task)
-    if not is_classifier(model):
+    if kind_of(model) == "lm":
         requirements.require("score", options.task)
     check_output(out, pairs)
     trained = ModelFiles(

@@ -18,7 +18,6 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
-from babelshelf.classifier.model_folder import is_classifier
 from babelshelf.commands.score.output import write_answers
 from babelshelf.commands.score.pairs_to_score import PairFile, TooLong
 from babelshelf.core.errors import InputError
@@ -31,7 +30,7 @@ from babelshelf.llm.base_model import check_base, load_tokenizer
 from babelshelf.llm.prompts import parse, too_long
 from babelshelf.pairs.dropped_rows import described
 from babelshelf.pairs.guesses import percent
-from babelshelf.score.scorer import Scorer, base_lm, load_scorer, read_record
+from babelshelf.score.scorer import Scorer, base_lm, kind_of, load_scorer, read_record
 from babelshelf.tables.calibration import Calibration
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class ModelFiles:
     def check(self, task: str) -> None:
         """Raise InputError if something is not there, or the threshold is that of another model."""
         needed = (
-            [self.model, self.calibrated] if is_classifier(self.model) else [self.base, self.model, self.calibrated]
+            [self.base, self.model, self.calibrated] if kind_of(self.model) == "lm" else [self.model, self.calibrated]
         )
         lacking = [path for path in needed if not path.exists()]
         if lacking:
@@ -148,7 +147,7 @@ def run(pairs: PairFile, out: Path, trained: ModelFiles, max_bad_share: float) -
     yield from result_warnings(trained.calibrated)
     calibration = Calibration.of(read_json(trained.calibrated))
     limit = prompt_limit(trained.base, trained.model, pairs.task)
-    if not is_classifier(trained.model):
+    if kind_of(trained.model) == "lm":
         check_base(base_lm(trained.base), trained.model)
     checked = check_file(pairs, limit, max_bad_share)
     yield from checked.summary_lines()
@@ -250,10 +249,10 @@ def prompt_limit(base: Path, model: Path, task: str) -> TooLong:
 
     Args:
         base: see `load_scorer`.
-        model: folder of what was trained; to a classifier no row is too long.
+        model: folder of what was trained; to others than an LM no row is too long.
         task: `qc` or `qi`.
     """
-    if is_classifier(model):
+    if kind_of(model) != "lm":
         return lambda rows: pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
     prompt = read_json(model / "prompt.json")
     template, tokenizer = parse(prompt["template"], str(model / "prompt.json")), load_tokenizer(base_lm(base))

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from babelshelf.classifier.model_folder import is_classifier
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.commands.score.final_model import final_model
 from babelshelf.commands.try_page.options import TryOptions
@@ -20,7 +19,7 @@ from babelshelf.core.rows import read_rows, read_table
 from babelshelf.encoder.embedder import load_embedder
 from babelshelf.preflight import requirements
 from babelshelf.score.params import ScoreParams
-from babelshelf.score.scorer import read_record
+from babelshelf.score.scorer import kind_of, read_record
 from babelshelf.web.server import require_nicegui, serve
 
 MODELS = 2  # at most, side by side
@@ -57,7 +56,7 @@ def trial(options: TryOptions) -> Iterator[QueryTrial]:
         raise InputError("--calibrated: give one for each --model at most, in their order")
     thresholds = [*options.calibrated, *[None] * (len(models) - len(options.calibrated))]
     paths = [ModelPaths.of(model, own, options.task, final) for model, own in zip(models, thresholds, strict=True)]
-    if not all(is_classifier(model) for model in models):
+    if any(kind_of(model) == "lm" for model in models):
         requirements.require("score", options.task)
     variant = read_record(models[0]).get("variant") or "original"
     train = read_rows(Path("data", variant, options.task, "train.parquet"))

@@ -167,6 +167,6 @@ def test_the_command_takes_a_task_or_a_variant(
 def test_each_format_says_what_it_is() -> None:
     for name in FORMATS.names():
         form = FORMATS.load(name)
-        assert form.SOURCE in {"lm", "classifier", "data"}
+        assert set(form.SOURCES) <= {"lm", "classifier", "cross_encoder", "data"}
         assert form.__doc__
         assert form.LIBRARY

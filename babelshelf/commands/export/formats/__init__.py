@@ -2,7 +2,8 @@
 
 A format has a docstring, whose first line lists it, and
 
-- `SOURCE`: what it is made from: `lm` (a fine-tuned LM), `classifier` or `data` (a training set);
+- `SOURCES`: what it is made from, some of `lm` (a fine-tuned LM), `classifier`, `cross_encoder` (a student) and
+  `data` (a training set);
 - `LIBRARY`: the hub's name of the library that reads it, for the card;
 - `write(source, folder)`: writes the files of the format into `folder`, which is there and empty. `source` is a
   `ExportedModel` (`babelshelf.commands.export.exported_model`) or a `ExportedPairs`

@@ -23,7 +23,7 @@ from babelshelf.text.words import WORD
 if TYPE_CHECKING:
     from babelshelf.commands.export.exported_model import ExportedModel
 
-SOURCE = "classifier"
+SOURCES = ("classifier",)
 LIBRARY = "onnx"
 
 CLASSES = {"letters": r"\p{L}", "latin": r"\p{Latin}", "ignorable": f"[{IGNORABLE}]"}

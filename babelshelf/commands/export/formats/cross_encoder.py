@@ -7,6 +7,7 @@ sigmoid of the logit of yes minus that of no (`LogitScore`), which is p(yes).
 from __future__ import annotations
 
 import json
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 from babelshelf.commands.export import chat_template
 from babelshelf.commands.export.lm_weights import merged
 from babelshelf.llm.prompts import answer_ids
+from babelshelf.llm.versions import VERSIONS
+from babelshelf.score.cross_encoder_scorer import RECORD
 
 if TYPE_CHECKING:
     from babelshelf.commands.export.exported_model import ExportedModel
 
-SOURCE = "lm"
+SOURCES = ("lm", "cross_encoder")
 LIBRARY = "sentence-transformers"
 
 FORWARD = {"method": "forward", "method_output_name": "logits"}
@@ -34,7 +37,10 @@ MODULES = [
 
 
 def write(source: ExportedModel, folder: Path) -> None:
-    """Write the folder."""
+    """Write the folder; that of a student is in this format already."""
+    if source.kind == "cross_encoder":
+        shutil.copytree(source.model, folder, ignore=shutil.ignore_patterns(RECORD, VERSIONS), dirs_exist_ok=True)
+        return
     template, longest = source.prompt()
     tokenizer = source.tokenizer()
     text = chat_template.chat_template(
@@ -76,6 +82,8 @@ def write(source: ExportedModel, folder: Path) -> None:
 
 def usage(source: ExportedModel) -> str:
     """How sentence-transformers reads it."""
+    if source.kind == "cross_encoder":
+        return _student_usage(source)
     template, longest = source.prompt()
     pairs = f"[({source.example[0]!r}, {source.example[1]!r})]"
     if chat_template.candidate_is_last(template):
@@ -110,6 +118,19 @@ def shortened(query: str, candidate: str, language: str) -> str:
         return candidate
     return candidate[: bisect.bisect_left(range(len(candidate) + 1), {longest}, key=tokens) - 1]
 ```
+"""
+
+
+def _student_usage(source: ExportedModel) -> str:
+    return f"""\
+```python
+from sentence_transformers import CrossEncoder
+
+model = CrossEncoder("PATH-OR-ID")  # sentence-transformers 5.4 or later
+p_yes = model.predict([({source.example[0]!r}, {source.example[1]!r})])
+```
+
+Query and candidate have at most {source.record["max_length"]} tokens together; the longer of the two is shortened.
 """
 
 

@@ -12,7 +12,7 @@ from babelshelf.commands.export.exported_pairs import by_query, used_by_query
 if TYPE_CHECKING:
     from babelshelf.commands.export.exported_pairs import ExportedPairs
 
-SOURCE = "data"
+SOURCES = ("data",)
 LIBRARY = "FlagEmbedding"
 
 

@@ -10,7 +10,7 @@ import polars as pl
 if TYPE_CHECKING:
     from babelshelf.commands.export.exported_pairs import ExportedPairs
 
-SOURCE = "data"
+SOURCES = ("data",)
 LIBRARY = "sentence-transformers"
 
 

@@ -14,7 +14,7 @@ from babelshelf.llm.prompts import Template, load_template
 if TYPE_CHECKING:
     from babelshelf.commands.export.exported_pairs import ExportedPairs
 
-SOURCE = "data"
+SOURCES = ("data",)
 LIBRARY = "llama-factory"
 COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
 

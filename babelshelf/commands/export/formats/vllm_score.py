@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from babelshelf.commands.export.exported_model import ExportedModel
 
-SOURCE = "lm"
+SOURCES = ("lm",)
 LIBRARY = "transformers"
 
 SCALES = {"final_logit_softcapping": None, "logit_scale": 1, "logits_scaling": 1}  # of logits, after the head

@@ -1,0 +1,1 @@
+"""The stage `distill`: a small student learns the scores of a teacher."""

@@ -1,0 +1,9 @@
+"""Students: a module each, found by its name; `distill.student` chooses one.
+
+A student has a docstring, whose first line lists it, `Params` and `SECTION` where it has params of its own (see
+`babelshelf.core.plugins`), and
+
+- `train(lessons, inputs, folder) -> dict`: train on `lessons` (`babelshelf.distill.teaching.Lessons`), write the model
+  that `score` reads into `folder`, which does not exist yet, and return metrics. `inputs` is a `StudentInputs`
+  (`babelshelf.distill.student_inputs`).
+"""
