@@ -86,9 +86,10 @@ def direction(language: str) -> str:
     return "rtl" if script in RIGHT_TO_LEFT else "auto"
 
 
-def isolated(content: str) -> str:
-    """A text of the data for use inside of a sentence: its direction does not reorder what is around it (UAX 9)."""
-    return f"\u2068{content}\u2069"
+def isolated(content: str, language: str) -> str:
+    """A text of the data for use inside of a sentence: neither reorders the other (UAX 9, isolates)."""
+    start = "\u2067" if direction(language) == "rtl" else "\u2068"
+    return f"{start}{content}\u2069"
 
 
 def _file(name: str) -> str:

@@ -85,6 +85,7 @@ def _listen(port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))
+        listening.listen()  # a browser that opens the URL before the server has started waits for it
     except OSError as error:
         raise InputError(f"--port {port}: {error.strerror}: take another one, or leave it out") from error
     return listening

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,6 +60,18 @@ def test_the_last_line_on_a_pair_counts_and_an_undo_restores_the_one_before(tmp_
         "was": 1,
         "at": AT,
     }
+
+
+def test_a_line_is_on_the_disk_before_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, synced = tmp_path / "ana.jsonl", []
+
+    def sync(descriptor: int) -> None:
+        synced.append("file" if os.fstat(descriptor).st_size == len(file.read_bytes()) > 0 else "folder")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    append_line(file, decision("a", 1))
+    append_line(file, decision("b", 1))
+    assert synced == ["file", "folder", "file"]
 
 
 def test_without_files_there_are_no_decisions(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from babelshelf.web import server
 from babelshelf.web.access import TokenRequired
 from babelshelf.web.layout import direction
 from tests.helpers.browser import ROOT, Browser, ServedPage, served
+from tests.web.example_page import MARKUP
 
 OWN = {"host": "127.0.0.1:8000", "cookie": "babelshelf-8000=secret"}
 
@@ -93,7 +94,7 @@ def example(browser: Browser) -> Iterator[ServedPage]:
 @pytest.mark.parametrize("width", [1200, 390])
 def test_a_page_in_a_browser(browser: Browser, example: ServedPage, width: int) -> None:
     browser.open(example.url, width)
-    browser.wait_for_text(".data", "<b>first</b>")
+    browser.wait_for_text(".data", MARKUP)
     assert "token" not in browser.driver.current_url
     assert browser.find(".arabic").value_of_css_property("direction") == "rtl"
     assert not browser.scrolls_sideways()

@@ -76,7 +76,9 @@ class ReviewPage:
             self._saved.text = "Nothing to undo"
             return
         what = f"took back “{ANSWERS[saved.label]}”" if saved.is_undo else f"“{ANSWERS[saved.label]}”"
-        self._saved.text = f"Saved at {saved.at.astimezone():%H:%M:%S}: {what} on {isolated(saved.item.query)}"
+        self._saved.text = (
+            f"Saved at {saved.at.astimezone():%H:%M:%S}: {what} on {isolated(saved.item.query, saved.item.language)}"
+        )
 
     def _shown_number(self) -> str:
         item = self._session.current

@@ -9,8 +9,14 @@ import pytest
 
 from babelshelf.commands.review.gloss import Gloss, Glosses
 from babelshelf.commands.review.items import FilteredTask, read_filtered
+from babelshelf.commands.review.session import ReviewSession, opened
 from babelshelf.core.errors import InputError
+from babelshelf.core.params import load
 from babelshelf.core.rows import ROW_SCHEMA, write_table
+from babelshelf.filter.params import FilterParams
+from babelshelf.filter.self_validation import filter_rows
+from babelshelf.tables.reviews import agreed, read_reviews
+from babelshelf.tables.truth import no_truth
 from tests.helpers.review_folder import write_review_folder
 
 
@@ -66,3 +72,15 @@ def test_a_gloss_is_a_translation_in_the_data_or_the_glossarys(folder: Path, fil
 def test_before_the_filter_has_run_the_command_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"dropped\.parquet: no such file: run `dvc repro filter@qi`"):
         read_filtered("qi", tmp_path)
+
+
+def test_a_label_that_a_person_gives_reaches_the_training_set(folder: Path, filtered: FilteredTask) -> None:
+    item = filtered.items("unlabelled")[0]
+    with opened(folder / "reviews", "qi", "ana") as file:
+        ReviewSession([item], {"qi": file}).decide(0)
+    people = agreed(read_reviews(folder / "reviews/qi"))
+    rows, scores = filtered.rows.select(list(ROW_SCHEMA)), filtered.rows.select("id", "p_yes")
+    settings = load(FilterParams, "filter", "qi", folder / "params.yaml")
+    kept = filter_rows(rows, scores, no_truth(), settings, agreed=people).kept
+    assert dict(kept.select("id", "label").iter_rows())[item.id] == 0
+    assert rows.filter(id=item.id)["label"].to_list() == [None]

@@ -44,7 +44,7 @@ def test_keys_save_decisions_and_undo_takes_them_back(browser: Browser, folder: 
     browser.wait_for_text(".query", "حذاء رياضي nike")  # the worst first
     browser.wait_for_text(".progress", "ana: 0 of 3 decided")
     browser.press("y")
-    browser.wait_for_text(".saved", "“yes” on \u2068حذاء")
+    browser.wait_for_text(".saved", "“yes” on \u2067حذاء")
     assert labels(folder) == [1]
     browser.wait_for_text(".query", "lampe rot")
     assert browser.text(".gloss") == "English: red light (translation in the data)"
