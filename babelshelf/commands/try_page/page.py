@@ -31,6 +31,7 @@ class TryPage:
         from nicegui import ui  # noqa: PLC0415 - an extra
 
         self._trial, self._ui = trial, ui
+        self._language = GUESS
 
     def show(self) -> None:
         """Add the elements."""
@@ -53,15 +54,18 @@ class TryPage:
         names = {code: f"{languages.name(code)} ({code})" for code in self._trial.languages}
         with self._ui.element("form").classes("ask").on("submit.prevent", self._search):
             self._query = self._ui.input("Query").classes("query").props("autofocus outlined dense dir=auto")
-            self._language = (
-                self._ui.select({GUESS: "guess", **names}, value=GUESS, label="Language", on_change=self._search)
-                .classes("language")
-                .props("outlined dense")
-            )
-            self._ui.button("Search").props("type=submit unelevated no-caps")
+            with self._ui.element("select").classes("language").props('aria-label="Language"') as language:
+                for code, name in {GUESS: "Guess the language", **names}.items():
+                    text(name, "option").props(f'value="{code}"')
+            language.on("change", self._choose, js_handler="(event) => emit(event.target.value)")
+            text("Search", "button").props("type=submit")  # Quasar's would take the focus from the query
+
+    async def _choose(self, event: GenericEventArguments) -> None:
+        self._language = str(event.args)
+        await self._search()
 
     async def _search(self) -> None:
-        query, chosen = str(self._query.value or "").strip(), str(self._language.value)
+        query, chosen = str(self._query.value or "").strip(), self._language
         if not query:
             return
         start = time.perf_counter()
@@ -105,8 +109,9 @@ class TryPage:
         """A bar of p(yes) with the threshold as a mark, and both as text."""
         color = "yes" if answer.is_relevant else "no"
         word = "relevant" if answer.is_relevant else "irrelevant"
-        with self._ui.element("div").classes("answer"):
-            text(letter, "span").classes("field-name")
+        with self._ui.element("div").classes("probability" if letter else "probability single"):
+            if letter:
+                text(letter, "span").classes("field-name")
             with self._ui.element("div").classes(f"bar {color}").props('aria-hidden="true"'):
                 self._ui.element("div").classes("filled").style(f"width: {100 * answer.p:.1f}%")
                 self._ui.element("div").classes("threshold").style(f"inset-inline-start: {100 * answer.threshold:.1f}%")
@@ -128,13 +133,14 @@ class TryPage:
     def _examples(self, examples: Sequence[Example]) -> None:
         with self._ui.element("table").classes("pairs"):
             with self._ui.element("thead"), self._ui.element("tr"):
-                for heading in ("Query", "Candidate", "Label", "Made by", "Likeness"):
+                for heading in ("Query", "Candidate", "Language", "Label", "Made by", "Likeness"):
                     text(heading, "th")
             with self._ui.element("tbody"):
                 for example in examples:
                     with self._ui.element("tr"):
                         text(example.query, "td", language=example.language)
                         text(example.candidate, "td", language="")
+                        text(example.language, "td")
                         word, color = ("relevant", "yes") if example.label else ("irrelevant", "no")
                         text(word, "td").classes(color)
                         text(_step(example), "td")
@@ -146,8 +152,8 @@ class TryPage:
             return
         word = "relevant" if answer.is_relevant else "irrelevant"
         text(
-            f"Of the {errors.pairs} test pairs most like this one among those answered “{word}”, {errors.wrong} are "
-            f"wrong ({errors.wrong / max(errors.pairs, 1):.0%}); of all with that answer, {errors.share:.0%}."
+            f"Wrong: {errors.wrong} of the {errors.pairs} test pairs most like this one that were answered “{word}” "
+            f"({errors.wrong / max(errors.pairs, 1):.0%}), and {errors.share:.0%} of all with that answer."
         )
         if errors.examples:
             with self._ui.element("table").classes("pairs"), self._ui.element("tbody"):

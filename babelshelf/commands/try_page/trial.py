@@ -218,9 +218,12 @@ class QueryTrial:
         )
 
     def load(self) -> None:
-        """Load what takes seconds at first: the vectors of `examples` and `errors`, and language identification."""
+        """Load what takes seconds at first: vectors, encoders, and language identification."""
         _ = self._training, self._test
-        self.guess_language(self.train["query"][0])
+        texts = self.train.group_by("language", maintain_order=True).first()
+        for query in texts["query"]:
+            self.guess_language(query)  # the models of a script's languages are loaded with the first text in it
+        self.search(texts["query"][0], texts["language"][0])
 
     @cached_property
     def _training(self) -> PairTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -82,6 +83,13 @@ def test_more_than_half_of_the_panel_decides_and_silent_judges_count(serve: Serv
     assert votes.judges["c"]["unreadable"] == 10
     assert votes.judges["c"]["calls"] == 20
     assert votes.warnings == ["check: judge c: no vote on 10 unreadable of 10 rows"]
+
+
+def test_a_judge_that_says_the_same_of_all_rows_is_told(serve: Serve, tmp_path: Path) -> None:
+    mixed = serve(lambda query, _before: yes(query) if query == "query 3" else no(query))
+    votes = ask({"a": serve(yes), "b": mixed}, tmp_path)
+    (line,) = votes.warnings
+    assert line.startswith("check: judge a: yes to all 20 rows that it voted on: does the model follow the prompt?")
 
 
 def test_what_cannot_be_read_is_asked_once_more_with_a_reminder(serve: Serve, tmp_path: Path) -> None:
@@ -239,3 +247,12 @@ def test_a_reply_has_to_be_short() -> None:
     with pytest.raises(ValueError, match="needs max_tokens or max_completion_tokens"):
         params({"a": FakeEndpoint(yes, url="http://x")}, {"request": {"temperature": 0}})
     assert params({"a": FakeEndpoint(yes, url="http://x")}, {"request": {"max_completion_tokens": 3}})
+
+
+def test_without_the_package_the_install_command_is_told(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = serve(yes)
+    monkeypatch.setitem(sys.modules, "babelshelf.endpoint.client", None)
+    with pytest.raises(InputError, match=r"judges need a package: pip install -e '\.\[openai\]'"):
+        ask({"a": endpoint}, tmp_path)
