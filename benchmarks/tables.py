@@ -17,11 +17,19 @@ import click
 
 from babelshelf.core.files import replacing
 from benchmarks.proxy_truth import agreement
+from benchmarks.proxy_truth.data_sets import NONE
 from benchmarks.proxy_truth.results import RESULTS, read_results
 
 CALIBRATION = Path("benchmarks/results/calibration.jsonl")
 LABEL_ERRORS = Path("benchmarks/results/label_errors.jsonl")
+DISTILLATION = Path("benchmarks/results/distill.jsonl")
 JUDGES = Path("benchmarks/results/judges.jsonl")
+LABELS = "labels"  # what `benchmarks.distill` trains students on
+SETTING_NAMES = {
+    LABELS: "labels alone",
+    "rows": "labels and the teacher's scores of their rows",
+    "teacher": "labels and the teacher's scores, unlabelled pairs too",
+}
 LM, BUILT_IN_LM, CLASSIFIER = "gemma-3-270m", "built-in-lm", "classifier"
 # Title, model and recipe of `benchmarks.proxy_truth`.
 ON_REAL_PAIRS = (
@@ -74,6 +82,8 @@ def tables() -> list[Table]:
         Table(Path("README.md"), "real pairs", lambda: real_pairs(read_results(RESULTS))),
         Table(Path("docs/results.md"), "calibration", lambda: calibration(read_results(CALIBRATION))),
         Table(Path("docs/results.md"), "found", lambda: found(read_results(LABEL_ERRORS))),
+        Table(Path("docs/results.md"), "students", lambda: students(read_results(DISTILLATION))),
+        Table(Path("docs/results.md"), "speed of students", lambda: speed_of_students(read_results(DISTILLATION))),
         *(
             Table(page, f"{name}, {metric}", partial(filtered, metric, ways, over))
             for page, name, ways, over in (
@@ -174,6 +184,49 @@ def simulated_judges(results: Sequence[dict[str, Any]]) -> list[str]:
         who = "no judges" if accuracy is None else f"{100 * accuracy:.0f} %"
         gains = [_points(cells[accuracy, action, *column]["ap_gain"]) for column in columns]
         lines.append(f"| {who} | {action} | {' | '.join(gains)} |")
+    return lines
+
+
+def students(results: Sequence[dict[str, Any]]) -> list[str]:
+    """AP and F1 of a teacher and of its students, and what a student gains in AP over labels alone, in per cent."""
+    runs = [line for line in results if line["kind"] == "quality"]
+    lines = [
+        "| model | trained on | seeds | AP | gain | AP, absent | gain, absent | F1 |",
+        "| :-- | :-- | --: | --: | --: | --: | --: | --: |",
+    ]
+    found = {(run["model"], run["setting"]) for run in runs}
+    names = dict.fromkeys(run["model"] for run in runs)
+    for model, setting in [(name, way) for name in names for way in SETTING_NAMES if (name, way) in found]:
+        own = [run for run in runs if (run["model"], run["setting"]) == (model, setting)]
+        level = {name: agreement.mean_and_deviation([run[name] for run in own]) for name in ("ap", "ap_absent", "f1")}
+        gain = {"ap": "", "ap_absent": ""}
+        if setting != LABELS:
+            compared = {LABELS: NONE, setting: setting}
+            both = [
+                run | {"recipe": compared[run["setting"]]}
+                for run in runs
+                if run["model"] == model and run["setting"] in compared
+            ]
+            gain = {name: _first_gain(agreement.gains(both, name)) for name in gain}
+        name, setting_name = model.replace("_", "-"), SETTING_NAMES[setting]
+        cells = [level["ap"], gain["ap"], level["ap_absent"], gain["ap_absent"], level["f1"]]
+        lines.append(f"| {name} | {setting_name} | {len(own)} | {' | '.join(cells)} |")
+    return lines
+
+
+def _first_gain(gains: agreement.Gains) -> str:
+    low, high = gains.bounds[:, 0]
+    return f"{gains.value[0]:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def speed_of_students(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Pairs a second of CPU time of a teacher and of its students."""
+    runs = [line for line in results if line["kind"] == "speed"]
+    speeds = {run["model"]: run["pairs"] / run["seconds"] for run in runs}
+    lines = ["| model | pairs/s | times the teacher |", "| :-- | --: | --: |"]
+    for model, speed in speeds.items():
+        name = model.replace("_", "-")
+        lines.append(f"| {name} | {speed:,.0f} | {speed / speeds['teacher']:,.1f} |")
     return lines
 
 

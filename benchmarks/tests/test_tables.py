@@ -14,6 +14,8 @@ from benchmarks.tables import (
     found,
     real_pairs,
     simulated_judges,
+    speed_of_students,
+    students,
     tables,
     with_table,
 )
@@ -83,3 +85,27 @@ def test_simulated_judges_has_a_row_for_each_accuracy_and_action() -> None:
         "| no judges | drop | +0.2 [-0.1, +0.5] |",
         "| 90 % | relabel | +0.2 [-0.1, +0.5] |",
     ]
+
+
+def test_students_has_a_gain_over_the_same_student_on_labels_alone() -> None:
+    line = {"kind": "quality", "ap_absent": 0.8, "f1": 0.7, "ap_absent_draws": [0.7, 0.9]}
+    runs = [
+        line | {"model": model, "setting": setting, "seed": 1, "ap": ap, "ap_draws": [ap - 0.01, ap + 0.01]}
+        for model, setting, ap in (
+            ("teacher", "labels", 0.9),
+            ("cross_encoder", "labels", 0.8),
+            ("cross_encoder", "teacher", 0.85),
+        )
+    ]
+    assert students(runs)[2:] == [
+        "| teacher | labels alone | 1 | 90.0 |  | 80.0 |  | 70.0 |",
+        "| cross-encoder | labels alone | 1 | 80.0 |  | 80.0 |  | 70.0 |",
+        "| cross-encoder | labels and the teacher's scores, unlabelled pairs too | 1 | 85.0 | +5.0 [+5.0, +5.0] | 80.0 "
+        "| +0.0 [+0.0, +0.0] | 70.0 |",
+    ]
+
+
+def test_speed_of_students_is_compared_with_the_teacher() -> None:
+    runs = [{"kind": "speed", "model": "teacher", "pairs": 100, "seconds": 10}]
+    runs += [{"kind": "speed", "model": "cross_encoder, ONNX int8", "pairs": 512, "seconds": 4}]
+    assert speed_of_students(runs)[3:] == ["| cross-encoder, ONNX int8 | 128 | 12.8 |"]
