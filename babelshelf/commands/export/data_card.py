@@ -18,7 +18,7 @@ LARGEST = "10M<n<100M"
 ORIGINS = {
     "original": "as they were given",
     "translated": "with a translated query",
-    "negative": "with a mined candidate and label 0",
+    "negative": "with a mined candidate, and label 0 unless it was corrected",
     "relabelled": "relabelled",
 }
 SIMULATED = " They are simulated (Babelshelf's demo)."

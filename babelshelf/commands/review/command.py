@@ -14,7 +14,7 @@ import polars as pl
 
 from babelshelf.commands.review.agreement import agreement_lines
 from babelshelf.commands.review.gloss import load_glosses
-from babelshelf.commands.review.items import FLAGGED, UNLABELLED, FilteredTask, ReviewItem, read_filtered
+from babelshelf.commands.review.items import DISPUTED, FLAGGED, UNLABELLED, FilteredTask, ReviewItem, read_filtered
 from babelshelf.commands.review.next_rows import next_rows
 from babelshelf.commands.review.options import ReviewOptions
 from babelshelf.commands.review.session import opened
@@ -46,6 +46,8 @@ def run(task: str | None, options: ReviewOptions) -> Iterable[str]:
     """
     if sum(map(bool, (options.agreement, options.exported, options.imported))) > 1:
         raise InputError("--agreement, --export and --import are three things to do: give one of them")
+    if options.next_rows is not None and DISPUTED in options.queues:
+        raise InputError("--next ranks flagged and unlabelled rows: leave --queue disputed out")
     if options.agreement:
         return [line for one in _tasks(task) for line in agreement_lines(one, read_reviews(REVIEWS / one))]
     if options.exported:
@@ -81,16 +83,17 @@ def chosen(filtered: FilteredTask, options: ReviewOptions, vectors: TextVectors 
         InputError: a file of decisions is wrong.
     """
     if options.next_rows is not None:
+        queues = options.queues or (FLAGGED, UNLABELLED)
         return next_rows(
-            filtered.items(FLAGGED),
-            filtered.items(UNLABELLED),
+            filtered.items(FLAGGED) if FLAGGED in queues else [],
+            filtered.items(UNLABELLED) if UNLABELLED in queues else [],
             options.next_rows,
             absent=_absent(filtered.rows),
             vectors=vectors,
         )
     votes = agreed(read_reviews(REVIEWS / filtered.task))
     disputed = votes.filter(pl.col("yes").list.len() > 0, pl.col("no").list.len() > 0)
-    return [item for queue in options.queues for item in filtered.items(queue, disputed)]
+    return [item for queue in options.queues or (FLAGGED,) for item in filtered.items(queue, disputed)]
 
 
 def export_items(task: str, options: ReviewOptions, file: Path) -> str:

@@ -18,10 +18,15 @@ OPTIONS = (
         "queues",
         type=click.Choice(["flagged", "unlabelled", "disputed"]),
         multiple=True,
-        default=["flagged"],
         help="Rows that the filter flagged (default), rows without a label, or those on which people disagree.",
     ),
-    click.option("--next", "next_rows", type=click.IntRange(min=1), metavar="N", help="Only the N that matter most."),
+    click.option(
+        "--next",
+        "next_rows",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="The N flagged and unlabelled rows that matter most.",
+    ),
     click.option("--agreement", is_flag=True, help="Print on what people agree, with Cohen's kappa."),
     click.option("--export", "exported", type=FILE, metavar="FILE", help="Write the rows for another tool."),
     click.option("--import", "imported", type=FILE, metavar="FILE", help="Read the decisions of another tool."),
@@ -37,8 +42,8 @@ class ReviewOptions:
 
     Attributes:
         name: of the person; None for git's user.name.
-        queues: which rows, of `items.QUEUES`.
-        next_rows: only so many flagged and unlabelled rows of each task, those that matter most; None for all.
+        queues: which rows, of `items.QUEUES`; none: flagged ones, and with `next_rows` unlabelled ones too.
+        next_rows: only so many rows of each task, those that matter most; None for all.
         agreement, exported, imported: what to do instead of serving the page.
         form: of the file that is exported or imported.
         port: of the page; 0 for any free one.

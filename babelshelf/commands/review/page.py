@@ -64,10 +64,13 @@ class ReviewPage:
 
     def _handle(self, shortcut: Shortcut) -> None:
         """A key: a decision on what was shown when it was pressed, or undo."""
-        if shortcut.key == "z":
-            self._report(self._session.undo())
-        elif shortcut.key in KEYS and shortcut.shown == self._shown_number():
-            self._report(self._session.decide(KEYS[shortcut.key]))
+        try:
+            if shortcut.key == "z":
+                self._report(self._session.undo())
+            elif shortcut.key in KEYS and shortcut.shown == self._shown_number():
+                self._report(self._session.decide(KEYS[shortcut.key]))
+        except OSError as error:  # a full disk, for example
+            self._saved.text = f"Not saved: {error.strerror}"
 
     def _report(self, saved: Saved | None) -> None:
         """Show the next item, and what is on the disk now."""
@@ -90,7 +93,6 @@ class ReviewPage:
         self._progress_bar.value = decided / shown if shown else 1.0
         self._card.clear()
         self._card.props["data-shown"] = self._shown_number()
-        self._card.props["data-decided"] = str(decided)
         item = self._session.current
         with self._card:
             if item is None:

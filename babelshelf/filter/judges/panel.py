@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 INSTALL = "pip install -e '.[openai]'"
 REMINDER = "Reply with exactly one word, yes or no, and nothing else.\n\n"  # before a prompt that is asked once more
 ROUNDS = 2  # a prompt, and once more where the reply can't be read
+FEWEST_VOTES = 20  # from which on the same vote on all rows is suspicious
 BATCH = 4  # prompts a batch, times the judge's concurrency
 HARMLESS = {"language": "en", "query": "shoes", "candidate": "Shoes > Running Shoes"}
 
@@ -66,7 +67,7 @@ class Votes:
 
     @property
     def warnings(self) -> list[str]:
-        """A line for each judge that gave no vote on some rows."""
+        """A line for each judge that gave no vote on some rows, or the same vote on all."""
         lines = []
         for name, counts in self.judges.items():
             silent = [f"{counts[answer]:,} {answer}" for answer in ANSWERS if answer not in LABELS and counts[answer]]
@@ -74,6 +75,12 @@ class Votes:
                 again = "; run the stage again by `dvc repro --force` to ask for the failed ones" * bool(counts[FAILED])
                 lines.append(
                     f"check: judge {name}: no vote on {' and '.join(silent)} of {self.rows.height:,} rows{again}"
+                )
+            given = [answer for answer in LABELS if counts[answer]]
+            if len(given) == 1 and counts[given[0]] >= FEWEST_VOTES:
+                lines.append(
+                    f"check: judge {name}: {given[0]} to all {counts[given[0]]:,} rows that it voted on: does the "
+                    "model follow the prompt? A small or a base model may not"
                 )
         return lines
 

@@ -83,6 +83,19 @@ def test_a_key_counts_only_for_what_was_shown(browser: Browser, folder: Path, pa
     assert labels(folder) == [0]
 
 
+def test_what_could_not_be_written_is_not_shown_as_saved(browser: Browser, folder: Path, page: ServedPage) -> None:
+    browser.open(page.url)
+    browser.wait_for_text(".progress", "0 of 3")
+    (folder / "reviews/qi/ana.jsonl").mkdir(parents=True)
+    browser.press("y")
+    browser.wait_for_text(".saved", "Not saved: Is a directory")
+    (folder / "reviews/qi/ana.jsonl").rmdir()
+    assert "0 of 3" in browser.text(".progress")
+    browser.press("n")
+    browser.wait_for_text(".progress", "1 of 3")
+    assert labels(folder) == [0]
+
+
 @pytest.mark.parametrize("width", [1200, 390])
 def test_filters_and_directions(browser: Browser, page: ServedPage, width: int) -> None:
     browser.open(page.url, width)

@@ -84,6 +84,13 @@ def test_more_than_half_of_the_panel_decides_and_silent_judges_count(serve: Serv
     assert votes.warnings == ["check: judge c: no vote on 10 unreadable of 10 rows"]
 
 
+def test_a_judge_that_says_the_same_of_all_rows_is_told(serve: Serve, tmp_path: Path) -> None:
+    mixed = serve(lambda query, _before: yes(query) if query == "query 3" else no(query))
+    votes = ask({"a": serve(yes), "b": mixed}, tmp_path)
+    (line,) = votes.warnings
+    assert line.startswith("check: judge a: yes to all 20 rows that it voted on: does the model follow the prompt?")
+
+
 def test_what_cannot_be_read_is_asked_once_more_with_a_reminder(serve: Serve, tmp_path: Path) -> None:
     odd = {"query 3", "query 7"}
     endpoint = serve(lambda query, _before: completed("Hm.") if query in {*odd, "again query 7"} else yes(query))

@@ -84,6 +84,20 @@ def test_what_is_exported_and_filled_in_comes_back(folder: Path, form: str) -> N
     assert "0 of 3 decisions added" in again.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "queries"),
+    [
+        (["--next", "3"], ["lampe rot", "lampada", "נעל כחולה"]),  # c has two translations; Italian is absent
+        (["--next", "2", "--queue", "unlabelled"], ["lampada", "red shoe"]),
+        (["--queue", "unlabelled", "--queue", "flagged"], ["lampada", "red shoe", *DECIDED]),
+    ],
+)
+def test_options_choose_the_rows(folder: Path, arguments: list[str], queries: list[str]) -> None:
+    review("qi", "--export", "rows.csv", *arguments)
+    with (folder / "rows.csv").open(encoding="utf-8-sig", newline="") as stream:
+        assert [row["query"] for row in csv.DictReader(stream)] == queries
+
+
 def test_label_studio_keeps_the_time(folder: Path) -> None:
     file = folder / "rows.json"
     review("qi", "--export", str(file), "--format", "label-studio")
@@ -143,6 +157,7 @@ def test_agreement_names_people_kappa_and_pairs_in_dispute(folder: Path) -> None
         (["qi", "--agreement", "--export", "f.csv"], "give one of them"),
         (["qi", "--import", "missing.csv"], "missing.csv: no such file"),
         (["qi", "--queue", "disputed", "--export", "f.csv"], "no rows to decide on"),
+        (["qi", "--queue", "disputed", "--next", "2"], "leave --queue disputed out"),
     ],
 )
 def test_what_is_wrong_on_the_command_line_is_named(folder: Path, arguments: list[str], message: str) -> None:
