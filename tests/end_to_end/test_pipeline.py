@@ -147,6 +147,8 @@ tasks:
 """
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_changed_params_rerun_what_follows_them_and_dpo_goes_on_from_the_fine_tuned_model(
     built: Workspace, workspace: Workspace
 ) -> None:
