@@ -83,6 +83,8 @@ def test_more_than_half_of_the_panel_decides_and_silent_judges_count(serve: Serv
     assert votes.judges["c"]["unreadable"] == 10
     assert votes.judges["c"]["calls"] == 20
     assert votes.warnings == ["check: judge c: no vote on 10 unreadable of 10 rows"]
+    pair = ask({"a": serve(yes), "b": serve(no)}, tmp_path, number=1)
+    assert pair.rows["label"].to_list() == [None]  # a tie
 
 
 def test_a_judge_that_says_the_same_of_all_rows_is_told(serve: Serve, tmp_path: Path) -> None:
