@@ -21,6 +21,7 @@ from benchmarks.proxy_truth.results import RESULTS, read_results
 
 CALIBRATION = Path("benchmarks/results/calibration.jsonl")
 LABEL_ERRORS = Path("benchmarks/results/label_errors.jsonl")
+JUDGES = Path("benchmarks/results/judges.jsonl")
 LM, BUILT_IN_LM, CLASSIFIER = "gemma-3-270m", "built-in-lm", "classifier"
 # Title, model and recipe of `benchmarks.proxy_truth`.
 ON_REAL_PAIRS = (
@@ -81,6 +82,7 @@ def tables() -> list[Table]:
             )
             for metric in ("ap", "f1")
         ),
+        Table(Path("docs/results.md"), "simulated judges", lambda: simulated_judges(read_results(JUDGES))),
         Table(Path("docs/results.md"), "proxy_truth", lambda: list(agreement.lines(read_results(RESULTS)))[:-1]),
     ]
 
@@ -156,6 +158,23 @@ def filtered(
         cells = [_points(of[(*unit, *way)][f"{metric}_{over}"]) if (*unit, *way) in of else "" for way in ways.values()]
         table.append(f"| {' | '.join([*unit, level, *cells])} |")
     return table
+
+
+def simulated_judges(results: Sequence[dict[str, Any]]) -> list[str]:
+    """What a panel gains in AP over training on all rows, by data and rule; the first row has no judges."""
+    cells = {
+        (line["judges"], line["action"], line["data"], line["rule"]): line
+        for line in results
+        if line["action"] != "nothing"
+    }
+    columns = list(dict.fromkeys(key[2:] for key in cells))
+    lines = ["| each judge is right | contradicted rows | " + " | ".join(map(", ".join, columns)) + " |"]
+    lines.append("| :-- | :-- |" + " --: |" * len(columns))
+    for accuracy, action in dict.fromkeys(key[:2] for key in cells):
+        who = "no judges" if accuracy is None else f"{100 * accuracy:.0f} %"
+        gains = [_points(cells[accuracy, action, *column]["ap_gain"]) for column in columns]
+        lines.append(f"| {who} | {action} | {' | '.join(gains)} |")
+    return lines
 
 
 def _points(gain: Sequence[float]) -> str:

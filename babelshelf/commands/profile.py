@@ -30,6 +30,7 @@ from babelshelf.score.params import BACKENDS as SCORERS
 from babelshelf.translate.params import BACKENDS as TRANSLATORS
 
 PROFILES = Path("profiles")
+WHOLE = "nano"  # the profile that has every section
 PLUGINS = (SOURCES, TRANSLATORS, SCORERS, METHODS, STUDENTS)
 
 
@@ -57,12 +58,15 @@ def apply(name: str, params: Path = PARAMS_FILE, profiles: Path = PROFILES) -> l
         raise InputError(f"no profile {name!r}; there are {known or '(none)'}")
     changed = round_trip(profile)
     absent = set(changed.get("tasks", {})) - set(round_trip(params)["tasks"])
+    if name == WHOLE:
+        for recipe in changed["tasks"].values():
+            recipe["filter"].setdefault("judges", None)  # the one section that may be missing: remove it
     has_source = "source" in changed.get("prepare", {})
     for task in sorted(absent):
         if not has_source:
             del changed["tasks"][task]
         elif changed["tasks"][task] is not None:  # the source has a task again that an earlier one had not
-            whole = round_trip(profiles / "nano.yaml")["tasks"][task]
+            whole = round_trip(profiles / f"{WHOLE}.yaml")["tasks"][task]
             merge(whole, changed["tasks"][task])
             changed["tasks"][task] = whole
     return overlay(changed, str(profile), params)
@@ -141,6 +145,8 @@ def merge(values: CommentedMap, overlay: CommentedMap, prefix: str = "") -> list
             if new is None:
                 del values[key]
             else:
+                if isinstance(new, CommentedMap) and not new.fa.flow_style():
+                    values.fa.set_block_style()  # a section of several lines does not fit into braces
                 values[key] = new
                 _close_up(values, key)
     return changes

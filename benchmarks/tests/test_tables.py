@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tables import USUAL_WAYS, Table, calibration, filtered, found, real_pairs, tables, with_table
+from benchmarks.tables import (
+    USUAL_WAYS,
+    Table,
+    calibration,
+    filtered,
+    found,
+    real_pairs,
+    simulated_judges,
+    tables,
+    with_table,
+)
 
 RUN = {"data": "shops", "model": "gemma-3-270m", "recipe": "none", "ap_absent": 0.5, "f1": 0.5}
 
@@ -63,3 +73,13 @@ def test_filtered_has_the_gains_that_were_measured() -> None:
     ways = {"a": USUAL_WAYS["confidence 0.6"], "b": USUAL_WAYS["all flipped labels"]}
     assert filtered("ap", ways, "gain", lines)[2:] == ["| d | none | 90.0 | +1.0 [+0.0, +2.0] |  |"]
     assert filtered("ap", ways, "over_usual", lines)[2:] == ["| d | none | 91.0 | +0.1 [-1.0, +2.0] |  |"]
+
+
+def test_simulated_judges_has_a_row_for_each_accuracy_and_action() -> None:
+    line = {"data": "d", "rule": "r", "ap_gain": [0.002, -0.001, 0.005]}
+    lines = [line | {"judges": None, "action": "nothing"}, line | {"judges": None, "action": "drop"}]
+    lines += [line | {"judges": 0.9, "action": "relabel"}]
+    assert simulated_judges(lines)[2:] == [
+        "| no judges | drop | +0.2 [-0.1, +0.5] |",
+        "| 90 % | relabel | +0.2 [-0.1, +0.5] |",
+    ]

@@ -146,6 +146,15 @@ def test_nano_undoes_a_profile(root: Path, params: Path, name: str) -> None:
     assert params.read_text(encoding="utf-8") == before
 
 
+def test_judges_come_as_lines_of_their_own_and_go_with_nano(root: Path, params: Path) -> None:
+    before = read(params)
+    profile.apply("judges", params, root / "profiles")
+    lines = params.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if "judges:" in line] == ["      judges:"] * 2  # not in the braces of qi
+    profile.apply("nano", params, root / "profiles")
+    assert read(params) == before
+
+
 def test_paper_after_cikm2025_is_the_paper_on_the_competitions_data(root: Path, params: Path) -> None:
     for name in ("cikm2025", "paper"):
         profile.apply(name, params, root / "profiles")

@@ -61,7 +61,8 @@ class Glosses:
             return None
         made = self._lexicon.translate([item.query], item.language, ENGLISH)[0]
         count = len(words(item.query))
-        if count == 0 or 1 - len(made.untranslated) / count < LEAST_TRANSLATED:
+        says_nothing = made.text.casefold() == item.query.casefold()
+        if says_nothing or count == 0 or 1 - len(made.untranslated) / count < LEAST_TRANSLATED:
             return None
         return Gloss(made.text, "glossary")
 

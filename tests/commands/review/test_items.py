@@ -67,6 +67,9 @@ def test_a_gloss_is_a_translation_in_the_data_or_the_glossarys(folder: Path, fil
     item = FilteredTask("qi", lamp, lamp).items("disputed", lamp)[0]
     assert glosses.of(item) == Gloss("lamp red nike", "glossary")
     assert Glosses(filtered.rows, None).of(item) is None
+    same = FilteredTask("qi", rows := lamp.with_columns(language=pl.lit("de"), query=pl.lit("Hotel")), rows)
+    (folder / "hotel.tsv").write_text("en\tde\nhotel\thotel\n", encoding="utf-8")
+    assert Glosses(rows, folder / "hotel.tsv").of(same.items("disputed", rows)[0]) is None
 
 
 def test_before_the_filter_has_run_the_command_says_so(tmp_path: Path) -> None:

@@ -96,23 +96,23 @@ def test_what_could_not_be_written_is_not_shown_as_saved(browser: Browser, folde
     assert labels(folder) == [0]
 
 
-@pytest.mark.parametrize("width", [1200, 390])
-def test_filters_and_directions(browser: Browser, page: ServedPage, width: int) -> None:
-    browser.open(page.url, width)
-    browser.wait_for_text(".query", "حذاء")
-    assert not browser.scrolls_sideways()
-    query, candidate = browser.find(".query"), browser.find(".candidate")
-    assert (query.value_of_css_property("direction"), query.get_attribute("lang")) == ("rtl", "ar")
-    assert candidate.value_of_css_property("direction") == "ltr"
-    browser.find("[data-filter=language]").click()
-    options = browser.wait(lambda: browser.driver.find_elements("css selector", ".q-item"))
-    assert [option.text for option in options] == ["all", "Arabic", "German", "Hebrew"]
-    browser.driver.execute_script("arguments[0].click()", options[3])  # it may still be moving
-    browser.wait_for_text(".query", "נעל כחולה")
-    assert browser.find(".query").value_of_css_property("direction") == "rtl"
-    assert "0 of 1" in browser.text(".progress")
-    assert not browser.scrolls_sideways()
-    assert browser.hosts() == {"127.0.0.1"}
+def test_filters_and_directions(browser: Browser, page: ServedPage) -> None:
+    for width in (1200, 390):
+        browser.open(page.url, width)
+        browser.wait_for_text(".query", "حذاء")
+        assert not browser.scrolls_sideways()
+        query, candidate = browser.find(".query"), browser.find(".candidate")
+        assert (query.value_of_css_property("direction"), query.get_attribute("lang")) == ("rtl", "ar")
+        assert candidate.value_of_css_property("direction") == "ltr"
+        browser.find("[data-filter=language]").click()
+        options = browser.wait(lambda: browser.driver.find_elements("css selector", ".q-item"))
+        assert [option.text for option in options] == ["all", "Arabic", "German", "Hebrew"]
+        browser.driver.execute_script("arguments[0].click()", options[3])  # it may still be moving
+        browser.wait_for_text(".query", "נעל כחולה")
+        assert browser.find(".query").value_of_css_property("direction") == "rtl"
+        assert "0 of 1" in browser.text(".progress")
+        assert not browser.scrolls_sideways()
+        assert browser.hosts() == {"127.0.0.1"}
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -246,3 +247,12 @@ def test_a_reply_has_to_be_short() -> None:
     with pytest.raises(ValueError, match="needs max_tokens or max_completion_tokens"):
         params({"a": FakeEndpoint(yes, url="http://x")}, {"request": {"temperature": 0}})
     assert params({"a": FakeEndpoint(yes, url="http://x")}, {"request": {"max_completion_tokens": 3}})
+
+
+def test_without_the_package_the_install_command_is_told(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = serve(yes)
+    monkeypatch.setitem(sys.modules, "babelshelf.endpoint.client", None)
+    with pytest.raises(InputError, match=r"judges need a package: pip install -e '\.\[openai\]'"):
+        ask({"a": endpoint}, tmp_path)
