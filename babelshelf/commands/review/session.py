@@ -130,10 +130,12 @@ class ReviewSession:
     def undo(self) -> Saved | None:
         """Take back the decision that was made last, and return to its item; None where there is none."""
         while self._history:
-            item = self._history.pop()
+            item = self._history[-1]
             decision = self.decision(item)  # None: taken back in another tab
             if decision is not None:
                 self._files[item.task].undo(item.pair)
+            self._history.pop()
+            if decision is not None:
                 self._returned = item
                 return Saved(item, decision.label, is_undo=True, at=now())
         return None
