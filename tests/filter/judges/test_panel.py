@@ -142,7 +142,10 @@ def test_refused_and_failed_ones_are_counted_and_a_rerun_asks_for_the_failed_alo
         "yes": 17, "refused": 2, "failed": 1, "unreadable": 0,
     }  # fmt: skip
     assert endpoint.asked["query 4"] == 3  # twice more, by the SDK
-    assert votes.warnings[0].startswith("check: judge a: no vote on 2 refused and 1 failed of 20 rows; run the stage")
+    line, *_ = votes.warnings
+    assert line.startswith(
+        "check: judge a: no vote on 2 refused and 1 failed of 20 rows; `dvc repro -f -s filter@<task>`"
+    )
     endpoint.asked.clear()
     del replies["query 4"]
     assert ask({"a": endpoint}, tmp_path).judges["a"]["yes"] == 18
