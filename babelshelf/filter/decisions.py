@@ -100,7 +100,7 @@ def mark_judged(marked: pl.DataFrame, votes: pl.DataFrame, settings: JudgesParam
     leaves = pl.lit(settings.undecided == "keep") & pl.col("about").is_not_null() & pl.col("decided").is_null()
     stays = (confirms | leaves).fill_null(value=False)
     kept = said.filter(stays)["id"].implode()
-    follows = (pl.col("origin") == "translated") & pl.col("parent_id").is_in(kept) & pl.col("about").is_null()
+    follows = (pl.col("origin") == "translated") & pl.col("parent_id").is_in(kept)
     wrong = RELABELLED if settings.contradicted == "relabel" else JUDGED_WRONG
     reason = (
         pl.when(stays | follows.fill_null(value=False))
@@ -113,7 +113,7 @@ def mark_judged(marked: pl.DataFrame, votes: pl.DataFrame, settings: JudgesParam
 
 
 def follow_relabelled(marked: pl.DataFrame) -> pl.DataFrame:
-    """Mark the translations of relabelled rows as relabelled, unless judges were asked about the translation itself.
+    """Mark the translations of relabelled rows as relabelled; no judge was asked about these (`to_judge`).
 
     Args:
         marked: of `mark_judged`, after the cap: a row that it kept is marked no more.
@@ -121,8 +121,8 @@ def follow_relabelled(marked: pl.DataFrame) -> pl.DataFrame:
     columns = ("decided", "about", *WHO[JUDGES])
     parents = marked.filter(pl.col("reason") == RELABELLED).select(*columns, parent_id="id")
     joined = marked.join(parents, on="parent_id", how="left", maintain_order="left", suffix="_parent")
-    is_translation = (pl.col("origin") == "translated") & pl.col("about").is_null()
-    follows = is_translation & (pl.col("decided_parent") != pl.col("label")).fill_null(value=False)
+    differs = (pl.col("decided_parent") != pl.col("label")).fill_null(value=False)
+    follows = (pl.col("origin") == "translated") & differs
     values = {name: pl.when(follows).then(f"{name}_parent").otherwise(name) for name in columns}
     reason = pl.when(follows).then(pl.lit(RELABELLED)).otherwise("reason")
     return joined.with_columns(reason=reason, **values).drop(f"{name}_parent" for name in columns)

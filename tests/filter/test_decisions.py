@@ -119,6 +119,15 @@ def test_a_translation_is_not_asked_about_where_its_original_is() -> None:
         assert {id: label for id, label in labels(filtered).items() if id in {"4", "4/de"}} == kept
 
 
+def test_a_translation_that_has_the_other_label_already_stays() -> None:
+    rows, scores = table()
+    rows = rows.with_columns(label=pl.when(pl.col("id") == "4/de").then(0).otherwise("label").cast(pl.Int8))
+    panel = Panel({"2": 0, "4": 0, "5": 1, "1/pl": 1, "1/neg": 0})
+    filtered = filter_rows(rows, scores, no_truth(), params(), judge=panel)
+    assert filtered.dropped.is_empty()
+    assert labels(filtered)["4/de"] == 0
+
+
 def test_what_follows_from_a_majority_and_from_none_are_params() -> None:
     said = {"2": 1, "4": 0, "5": None, "1/pl": None, "1/neg": 0}
     dropped = {"2": "judged_wrong", "4": "judged_wrong", "4/de": "parent_dropped"}

@@ -56,12 +56,12 @@ def _words(text: str) -> set[str]:
 
 
 def train_rows() -> pl.DataFrame:
-    """A training set with every origin, and a row without a label."""
+    """A training set with every origin, a row without a label, and one that people relabelled."""
     columns = ["id", "language", "query", "candidate", "label", "origin", "parent_id"]
     table = pl.DataFrame(TRAIN, schema=columns, orient="row").with_columns(
         pl.col("label").cast(pl.Int8), task=pl.lit("qc"), group=pl.col("query")
     )
-    return table.select(ROW_SCHEMA.names())
+    return table.select(*ROW_SCHEMA.names(), by=pl.when(pl.col("id") == "r3").then(pl.lit("people")))
 
 
 def model(name: str = "models/a", *, shift: float = 0.0, calibration: Calibration | None = None) -> TriedModel:

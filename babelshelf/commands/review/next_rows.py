@@ -1,14 +1,12 @@
 """Which rows are worth a person's look next: `babelshelf review --next N`.
 
-*Flagged* rows go by expected gain: the entropy of the model's p(yes), in bits, times the training rows that the
-decision settles (the row and its translations). That is what the model expects to learn from the label (uncertainty
-sampling, Lewis and Gale, arXiv cmp-lg/9407020); where it is sure that a label is wrong, dropping the row costs little.
+A row is worth what the model expects to learn from its label, the entropy of p(yes) in bits (uncertainty sampling,
+Lewis and Gale, arXiv cmp-lg/9407020), times the training rows that a decision settles: the row and its translations.
+The rows that are worth the most are a pool, of which those are taken that are far from each other: greedy k-center on
+vectors of the pairs (farthest first, Gonzalez 1985; as active learning: Sener and Savarese, arXiv 1708.00489).
 
-*Unlabelled* rows: first those of languages that have next to no labelled rows, then the others. Of each, the most
-uncertain rows are a pool, of which those are taken that are far from each other: greedy k-center on vectors of the
-pairs (farthest first, Gonzalez 1985; as active learning: Sener and Savarese, arXiv 1708.00489).
-
-Both kinds alternate.
+Of the unlabelled rows, those of languages that have next to no labelled rows come first, then the others. Flagged and
+unlabelled rows alternate.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from babelshelf.commands.review.items import ReviewItem
 from babelshelf.commands.review.text_vectors import TextVectors
 from babelshelf.encoder.encoder import FloatArray
 
-POOL = 10  # uncertain rows for each one that is taken of them
+POOL = 3  # rows for each one that is taken of them
 
 
 def next_rows(
@@ -41,11 +39,11 @@ def next_rows(
         unlabelled: rows without a label.
         count: how many.
         absent: languages with next to no labelled rows.
-        vectors: of the texts; None: uncertainty alone decides.
+        vectors: of the texts; None: the expected gain alone decides.
     """
-    best = sorted(flagged, key=expected_gain, reverse=True)[:count]
+    best = valuable_and_diverse(flagged, count, vectors)
     parts = [[item for item in unlabelled if (item.language in absent) == is_absent] for is_absent in (True, False)]
-    fresh = list(chain.from_iterable(uncertain_and_diverse(part, count, vectors) for part in parts))[:count]
+    fresh = list(chain.from_iterable(valuable_and_diverse(part, count, vectors) for part in parts))[:count]
     both = chain.from_iterable(zip_longest(best, fresh))
     return [item for item in both if item is not None][:count]
 
@@ -62,9 +60,9 @@ def entropy(p_yes: float | None) -> float:
     return -sum(p * log2(p) for p in (p_yes, 1 - p_yes) if p > 0)
 
 
-def uncertain_and_diverse(items: Sequence[ReviewItem], count: int, vectors: TextVectors | None) -> list[ReviewItem]:
-    """Up to `count` of the most uncertain items, far from each other."""
-    pool = sorted(items, key=lambda item: entropy(item.p_yes), reverse=True)[: POOL * count]
+def valuable_and_diverse(items: Sequence[ReviewItem], count: int, vectors: TextVectors | None) -> list[ReviewItem]:
+    """Up to `count` of the items with the largest expected gain, far from each other."""
+    pool = sorted(items, key=expected_gain, reverse=True)[: POOL * count]
     if vectors is None or len(pool) <= 1:
         return pool[:count]
     return [pool[place] for place in farthest_first(vectors.pair_vectors(pool), count)]

@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import polars as pl
+
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.commands.score.final_model import final_model
 from babelshelf.commands.try_page.options import TryOptions
@@ -59,10 +61,18 @@ def trial(options: TryOptions) -> Iterator[QueryTrial]:
     if any(kind_of(model) == "lm" for model in models):
         requirements.require("score", options.task)
     variant = read_record(models[0]).get("variant") or "original"
-    train = read_rows(Path("data", variant, options.task, "train.parquet"))
+    train = training_rows(Path("data", variant, options.task))
     candidates = read_table(Path("data/catalogue", f"{options.task}.parquet"))["candidate"].to_list()
     encoder = load_embedder(BASE / "embedder", load(ClassifierParams, "classifier"))
     settings = load(ScoreParams, "score")
     with TemporaryDirectory() as vectors, ExitStack() as stack:
         tried = [stack.enter_context(loaded(one, BASE, settings, Path(vectors))) for one in paths]
         yield QueryTrial(options.task, tried, candidates, train, encoder=encoder, cache=work_dir() / "encoder")
+
+
+def training_rows(folder: Path) -> pl.DataFrame:
+    """The training set in a folder, with `by`: who gave a row another label than it had (people or judges), or null."""
+    rows, changed = read_rows(folder / "train.parquet"), folder / "relabelled.parquet"
+    if not changed.is_file():
+        return rows.with_columns(by=pl.lit(None, pl.String))
+    return rows.join(read_table(changed).select("id", "by"), on="id", how="left", maintain_order="left")

@@ -164,9 +164,9 @@ class TryPage:
 
 
 def _step(example: Example) -> str:
-    """The step that made a pair, and of what."""
+    """The step that made a pair, and of what; then who changed its label."""
     step = STEPS.get(example.origin, example.origin)
-    if example.parent is None or example.origin != "translated":
-        return step
-    query, language = example.parent
-    return f"{step} of “{query}” ({language})"
+    if example.parent is not None and example.origin == "translated":
+        query, language = example.parent
+        step = f"{step} of “{query}” ({language})"
+    return step if example.relabelled_by is None else f"{step}; label changed by {example.relabelled_by}"

@@ -71,6 +71,7 @@ class Example:
         label: 1 relevant, 0 not.
         origin: the step that made it: original, translated, negative.
         parent: query and language of the row that it was derived from; None for an original row.
+        relabelled_by: people or judges, if they gave it another label; else None.
         similarity: to the pair in question, at most 1.
     """
 
@@ -80,6 +81,7 @@ class Example:
     label: int
     origin: str
     parent: tuple[str, str] | None
+    relabelled_by: str | None
     similarity: float
 
 
@@ -107,7 +109,7 @@ class QueryTrial:
         task: `qc` or `qi`.
         models: one or two.
         candidates: the catalogue, distinct texts.
-        train: the training set of the first model.
+        train: the training set of the first model, with the column `by`, see `Example.relabelled_by`.
         encoder: retrieves candidates, and compares pairs.
         cache: folder of the vectors, see `cached_vectors`.
 
@@ -190,6 +192,7 @@ class QueryTrial:
                 row["label"],
                 row["origin"],
                 by_id.get(row["parent_id"]),
+                row["by"],
                 row["similarity"],
             )
             for row in near.iter_rows(named=True)

@@ -72,7 +72,7 @@ class Votes:
         for name, counts in self.judges.items():
             silent = [f"{counts[answer]:,} {answer}" for answer in ANSWERS if answer not in LABELS and counts[answer]]
             if silent:
-                again = "; run the stage again by `dvc repro --force` to ask for the failed ones" * bool(counts[FAILED])
+                again = "; `dvc repro -f -s filter@<task>` asks for the failed ones again" * bool(counts[FAILED])
                 lines.append(
                     f"check: judge {name}: no vote on {' and '.join(silent)} of {self.rows.height:,} rows{again}"
                 )

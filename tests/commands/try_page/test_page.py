@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -21,12 +22,22 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield started
 
 
+def focus(browser: Browser, what: str) -> str:
+    """A property of the element that has the focus."""
+    return str(browser.driver.execute_script(f"return document.activeElement.{what}"))
+
+
+def type_keys(browser: Browser, *keys: str) -> None:
+    """Press keys where the focus is."""
+    ActionChains(browser.driver).send_keys(*keys).perform()
+
+
 def ask(browser: Browser, page: ServedPage, query: str, width: int) -> None:
     """Open the page, type a query into the field that has the focus, and press Enter."""
     browser.open(page.url, width)
     browser.find(QUERY)
-    browser.wait(lambda: browser.driver.switch_to.active_element.get_attribute("aria-label") == "Query")
-    browser.driver.switch_to.active_element.send_keys(query + Keys.ENTER)
+    browser.wait(lambda: focus(browser, "getAttribute('aria-label')") == "Query")
+    type_keys(browser, query, Keys.ENTER)
     browser.wait_for_text("[role=status]", "nearest of 4 candidates")
 
 
@@ -39,11 +50,11 @@ def test_a_query_its_answers_and_why_by_keys_alone(browser: Browser, page: Serve
     marks = browser.driver.find_elements(By.CSS_SELECTOR, f"{FIRST} .threshold")
     assert [mark.get_attribute("style") for mark in marks] == ["inset-inline-start: 45%;", "inset-inline-start: 50%;"]
     keys = 0
-    while browser.driver.switch_to.active_element.tag_name != "summary":
-        browser.driver.switch_to.active_element.send_keys(Keys.TAB)
+    while focus(browser, "tagName") != "SUMMARY":
+        type_keys(browser, Keys.TAB)
         keys += 1
         assert keys < 6
-    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    type_keys(browser, Keys.ENTER)
     browser.find(f"{FIRST} .pairs")
     why = browser.text(f"{FIRST} .why")
     assert "translation of “red lamp” (en)" in why
@@ -67,7 +78,7 @@ def test_text_from_right_to_left_and_the_threshold_of_its_language(browser: Brow
 
 def test_another_language_asks_again(browser: Browser, page: ServedPage) -> None:
     ask(browser, page, "red lamp", 1200)
-    browser.driver.switch_to.active_element.send_keys(Keys.TAB)
-    browser.driver.switch_to.active_element.send_keys("Arabic")
+    type_keys(browser, Keys.TAB)
+    type_keys(browser, "Arabic")
     browser.wait_for_text("[role=status]", "Arabic. 4 nearest")
     assert browser.text(f"{FIRST} .number") == "0.900 irrelevant"

@@ -52,6 +52,11 @@ def test_the_nearest_labelled_pairs_say_which_step_made_them_and_of_what(tmp_pat
     assert examples[0].similarity == pytest.approx(1)
     assert [example.similarity for example in examples] == sorted((e.similarity for e in examples), reverse=True)
     assert "red lamp please" not in {example.query for example in examples}  # it has no label
+    changed = {
+        example.query: example.relabelled_by for example in tried.examples(tried.search("running shoe", "en")[0])
+    }
+    assert changed["running shoe"] == "people"
+    assert changed["red lamp"] is None
 
 
 def test_errors_are_counted_among_like_test_pairs_with_the_same_answer(tmp_path: Path) -> None:

@@ -83,6 +83,8 @@ def test_more_than_half_of_the_panel_decides_and_silent_judges_count(serve: Serv
     assert votes.judges["c"]["unreadable"] == 10
     assert votes.judges["c"]["calls"] == 20
     assert votes.warnings == ["check: judge c: no vote on 10 unreadable of 10 rows"]
+    pair = ask({"a": serve(yes), "b": serve(no)}, tmp_path, number=1)
+    assert pair.rows["label"].to_list() == [None]  # a tie
 
 
 def test_a_judge_that_says_the_same_of_all_rows_is_told(serve: Serve, tmp_path: Path) -> None:
@@ -140,7 +142,10 @@ def test_refused_and_failed_ones_are_counted_and_a_rerun_asks_for_the_failed_alo
         "yes": 17, "refused": 2, "failed": 1, "unreadable": 0,
     }  # fmt: skip
     assert endpoint.asked["query 4"] == 3  # twice more, by the SDK
-    assert votes.warnings[0].startswith("check: judge a: no vote on 2 refused and 1 failed of 20 rows; run the stage")
+    line, *_ = votes.warnings
+    assert line.startswith(
+        "check: judge a: no vote on 2 refused and 1 failed of 20 rows; `dvc repro -f -s filter@<task>`"
+    )
     endpoint.asked.clear()
     del replies["query 4"]
     assert ask({"a": endpoint}, tmp_path).judges["a"]["yes"] == 18
