@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webelement import WebElement
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 60.0  # at most, until a page shows something: machines are busy
+SECONDS = 180.0  # at most, until a page shows something: machines are busy
 URL = re.compile(r"http://127\.0\.0\.1:\d+/\?token=\S+")
 FLAGS = (
     "--headless=new",
