@@ -6,4 +6,6 @@ A student has a docstring, whose first line lists it, `Params` and `SECTION` whe
 - `train(lessons, inputs, folder) -> dict`: train on `lessons` (`babelshelf.distill.teaching.Lessons`), write the model
   that `score` reads into `folder`, which does not exist yet, and return metrics. `inputs` is a `StudentInputs`
   (`babelshelf.distill.student_inputs`).
+
+A module is imported wherever params are validated, so slow libraries are imported inside of functions.
 """

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from sklearn.metrics import average_precision_score
 
-from babelshelf.classifier.features import training_features
-from babelshelf.classifier.model_folder import encoder_record, write_model
-from babelshelf.classifier.training import Examples, RowsFit, fit_with_folds
-from babelshelf.distill.student_inputs import StudentInputs
-from babelshelf.distill.teaching import Lessons
+if TYPE_CHECKING:
+    from babelshelf.distill.student_inputs import StudentInputs
+    from babelshelf.distill.teaching import Lessons
 
 
 def train(lessons: Lessons, inputs: StudentInputs, folder: Path) -> dict[str, Any]:
     """Fit it on the targets; its scores of the training rows are out of fold. See `babelshelf.distill.students`."""
+    from sklearn.metrics import average_precision_score  # noqa: PLC0415 - slow to import, as what fits and writes
+
+    from babelshelf.classifier.features import training_features  # noqa: PLC0415
+    from babelshelf.classifier.model_folder import encoder_record, write_model  # noqa: PLC0415
+    from babelshelf.classifier.training import Examples, RowsFit, fit_with_folds  # noqa: PLC0415
+
     features = training_features(lessons.rows, inputs.encoder, inputs.vectors)
     fit = fit_with_folds(Examples(features, lessons.targets, lessons.rows["group"]), inputs.head, inputs.seed)
     rows = lessons.rows.head(lessons.training)

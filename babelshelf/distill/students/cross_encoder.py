@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from babelshelf.core.errors import InputError, first_line
 from babelshelf.core.files import write_json
-from babelshelf.distill.student_inputs import StudentInputs
-from babelshelf.distill.teaching import Lessons
 from babelshelf.llm import base_model
 from babelshelf.llm.params import HUB_ID, NANO, NEWEST, Precision, SourceParams, is_folder
 from babelshelf.llm.versions import write_versions
-from babelshelf.runtime import screen
 from babelshelf.score.cross_encoder_scorer import RECORD
+
+if TYPE_CHECKING:
+    from babelshelf.distill.student_inputs import StudentInputs
+    from babelshelf.distill.teaching import Lessons
 
 SECTION = """
 model: intfloat/multilingual-e5-small # a hub id, or a folder: /its/path, ./its/path, ~/its/path
@@ -129,7 +130,9 @@ def _pointer(settings: Params) -> dict[str, Any]:
         return base_model.to_folder(settings.model)
     pointer = base_model.to_hub(settings.model, None if settings.revision == NEWEST else settings.revision)
     if settings.revision == NEWEST:
-        screen.echo(f"{settings.model} is not pinned: set distill.cross_encoder.revision to {pointer['revision']}")
+        from babelshelf.runtime.screen import echo  # noqa: PLC0415 - slow to import
+
+        echo(f"{settings.model} is not pinned: set distill.cross_encoder.revision to {pointer['revision']}")
     return pointer
 
 
