@@ -231,25 +231,19 @@ def test_a_killed_stage_goes_on_and_ends_as_if_undisturbed(built: Workspace, wor
 # --- classifiers ---
 
 OF_CLASSIFIERS = {
-    *("classifier@negatives-qc", "score_train@qc", "filter@qc", "classifier@filtered-qc", "classifier@original-qi"),
-    *(f"{stage}@{task}" for stage in ("score", "calibrate", "evaluate") for task in ("qc", "qi")),
-    "summarize",
+    *("classifier@negatives-qc", "score_train@qc", "filter@qc", "classifier@filtered-qc"),
+    *("score@qc", "calibrate@qc", "evaluate@qc"),
 }
-OF_LMS = ("base_model@lm", "sft@negatives-qc", "sft@filtered-qc", "sft@negatives-qi")
+OF_LMS = ("base_model@lm", "sft@negatives-qc", "sft@filtered-qc")
 
 
 def test_a_recipe_of_classifiers_needs_no_lm(workspace: Workspace) -> None:
     for stage in OF_LMS:
         workspace.forget(stage)  # it would run, were anything of it needed
-    workspace.set_params("""
-    tasks:
-      qc: {method: classifier, filter_method: classifier}
-      qi: {method: classifier, train_on: original}
-    """)
-    assert set(workspace.repro("summarize")) == OF_CLASSIFIERS
-    tasks = read_json(workspace.folder / "metrics" / "summarize.json")["tasks"]
-    assert all(task["f1"] > 0.6 for task in tasks.values())
-    _scores_a_file_as_the_pipeline_did(workspace, "qi")
+    workspace.set_params("tasks: {qc: {method: classifier, filter_method: classifier}}")
+    assert set(workspace.repro("evaluate@qc")) == OF_CLASSIFIERS
+    assert read_json(workspace.folder / "metrics" / "evaluate" / "qc.json")["f1"] > 0.6
+    _scores_a_file_as_the_pipeline_did(workspace, "qc")
 
 
 def _scores_a_file_as_the_pipeline_did(workspace: Workspace, task: str) -> None:
