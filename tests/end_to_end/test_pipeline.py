@@ -118,6 +118,7 @@ def test_predictions_say_their_split(built: Workspace) -> None:
         assert predictions["id"].equals(read_rows(built.folder / "data/original/qc" / f"{split}.parquet")["id"])
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_a_run_from_empty_caches_measures_the_same_bytes_whatever_threads_the_environment_asks_for(
     unbuilt: Workspace, built: Workspace, tmp_path: Path
