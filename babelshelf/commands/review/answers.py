@@ -1,9 +1,11 @@
-"""Decisions from what another tool's file says in words."""
+"""Files of other tools: their JSON lists, and decisions from what they say in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -49,3 +51,25 @@ def _first(error: ValueError) -> str:
         problem = error.errors()[0]
         return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
     return str(error)
+
+
+def objects(file: Path, key: str, *, advice: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a JSON list, each with its place for messages.
+
+    Args:
+        file: the list.
+        key: of another object, which each of them has.
+        advice: how the file is to be written.
+
+    Raises:
+        InputError: the file is not such a list.
+    """
+    try:
+        entries = json.loads(file.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise InputError(f"{file}: not JSON ({error}): {advice}") from error
+    for number, entry in enumerate(entries if isinstance(entries, list) else [None], 1):
+        where = f"{file}, entry {number}"
+        if not isinstance(entry, dict) or not isinstance(entry.get(key), dict):
+            raise InputError(f"{where}: no object with `{key}`: {advice}")
+        yield where, entry

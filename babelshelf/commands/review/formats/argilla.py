@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from babelshelf.commands.review.answers import decision_of
+from babelshelf.commands.review.answers import decision_of, objects
 from babelshelf.commands.review.items import ReviewItem
-from babelshelf.core.errors import InputError
 from babelshelf.tables.reviews import Decision
 
 QUESTION = "relevance"
@@ -37,14 +36,7 @@ def write(items: Sequence[ReviewItem], file: Path) -> None:
 
 def read(file: Path) -> Iterator[tuple[str, Decision]]:
     """The submitted responses; see `babelshelf.commands.review.formats`."""
-    try:
-        records = json.loads(file.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise InputError(f"{file}: not JSON ({error}): write it by `dataset.records.to_json`") from error
-    for number, record in enumerate(records if isinstance(records, list) else [None], 1):
-        where = f"{file}, record {number}"
-        if not isinstance(record, dict) or not isinstance(record.get("fields"), dict):
-            raise InputError(f"{where}: no record with `fields`: write it by `dataset.records.to_json`")
+    for where, record in objects(file, "fields", advice="write it by `dataset.records.to_json`"):
         metadata = record.get("metadata") or {}
         texts = record["fields"] | {"language": metadata.get("language")}
         for response in (record.get("responses") or {}).get(QUESTION, []):

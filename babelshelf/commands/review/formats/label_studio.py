@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from babelshelf.commands.review.answers import decision_of
+from babelshelf.commands.review.answers import decision_of, objects
 from babelshelf.commands.review.items import ReviewItem
-from babelshelf.core.errors import InputError
 from babelshelf.tables.reviews import PAIR, Decision
 
 QUESTION = "relevance"  # `name` of the choices in the labeling config
@@ -27,14 +26,7 @@ def write(items: Sequence[ReviewItem], file: Path) -> None:
 
 def read(file: Path) -> Iterator[tuple[str, Decision]]:
     """The annotations, without those that were skipped; see `babelshelf.commands.review.formats`."""
-    try:
-        tasks = json.loads(file.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise InputError(f"{file}: not JSON ({error}): export as JSON, not JSON-MIN or CSV") from error
-    for number, task in enumerate(tasks if isinstance(tasks, list) else [None], 1):
-        where = f"{file}, task {number}"
-        if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
-            raise InputError(f"{where}: no object with `data`: export as JSON, not JSON-MIN or CSV")
+    for where, task in objects(file, "data", advice="export as JSON, not JSON-MIN or CSV"):
         for annotation in task.get("annotations", []):
             if not annotation.get("was_cancelled"):
                 yield from _decisions(task["data"], annotation, where)

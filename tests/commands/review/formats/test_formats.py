@@ -120,9 +120,9 @@ HEADER = "language,query,candidate,decision\n"
         ("csv", "query,candidate\na,b\n", "no column decision, language"),
         ("csv", HEADER + "en,a,b,yes\n", "has no name of a person: give --name"),
         ("label-studio", "{", "not JSON"),
-        ("label-studio", '[{"query": "a", "relevance": "yes"}]', "task 1: no object with `data`"),
-        ("argilla", '{"records": []}', "record 1: no record with `fields`"),
-        ("argilla", f'[{{"fields": {{"query": "a"}}, "responses": {ANSWERED}}}]', "record 1: no decision on a pair"),
+        ("label-studio", '[{"query": "a", "relevance": "yes"}]', "entry 1: no object with `data`"),
+        ("argilla", '{"records": []}', "entry 1: no object with `fields`"),
+        ("argilla", f'[{{"fields": {{"query": "a"}}, "responses": {ANSWERED}}}]', "entry 1: no decision on a pair"),
         ("prodigy", "", "no format 'prodigy'"),
     ],
 )  # fmt: skip
