@@ -106,7 +106,8 @@ def test_filters_and_directions(browser: Browser, page: ServedPage) -> None:
         assert candidate.value_of_css_property("direction") == "ltr"
         browser.find("[data-filter=language]").click()
         options = browser.wait(lambda: browser.driver.find_elements("css selector", ".q-item"))
-        assert [option.text for option in options] == ["all", "Arabic", "German", "Hebrew"]
+        names = [option.get_attribute("textContent") for option in options]  # `text` is empty until the menu has opened
+        assert names == ["all", "Arabic", "German", "Hebrew"]
         browser.driver.execute_script("arguments[0].click()", options[3])  # it may still be moving
         browser.wait_for_text(".query", "נעל כחולה")
         assert browser.find(".query").value_of_css_property("direction") == "rtl"
