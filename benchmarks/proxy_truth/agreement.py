@@ -170,7 +170,7 @@ def _levels(data: str, results: Sequence[Result]) -> Iterator[str]:
 
 
 def _thresholds(data: str, results: Sequence[Result]) -> Iterator[str]:
-    """What the threshold that was tuned on dev gains over 0.5, of the models whose runs have both, and what runs cost."""
+    """What the tuned threshold gains over 0.5, of the models whose runs have both, and what their runs cost."""
     trained = [run for run in results if run["rows"] and "f1_at_half" in run]
     if not trained:
         return
