@@ -65,6 +65,7 @@ def data(*, shops: Path, taxonomy: Path, out: Path, seeds: str) -> None:
 @click.option("--model", type=click.Choice(["classifier", "lm"]), required=True)
 @click.option("--base", type=click.Path(path_type=Path, exists=True), help="folder of the LM")
 @click.option("--lora/--all-weights", default=True, help="what is trained: an adapter, or all, as of the built-in LM")
+@click.option("--learning-rate", type=float, help="of LoRA, in place of the usual one")
 @click.option("--work", type=click.Path(path_type=Path), default=Path("/tmp"), help="for checkpoints")
 @click.option("--results", "file", type=click.Path(path_type=Path), default=results.RESULTS)
 @click.option("--data-sets", "names", default=",".join(data_sets.SIZES))
@@ -77,6 +78,7 @@ def run(
     model: str,
     base: Path | None,
     lora: bool,
+    learning_rate: float | None,
     work: Path,
     file: Path,
     names: str,
@@ -89,19 +91,18 @@ def run(
         raise click.UsageError("--model lm needs --base")
     began = time.monotonic()
     for name in names.split(","):
-        made = _model(base, folder, work, steps=data_sets.SIZES[name].steps, lora=lora)
+        steps = data_sets.SIZES[name].steps
+        made: models.Model = (
+            models.FineTunedModel(base, work, lora=lora, steps=steps, learning_rate=learning_rate)
+            if base
+            else models.ClassifierModel(_embedder(), folder)
+        )
         for recipe in chosen.split(","):
             for seed in _numbers(seeds):
                 if time.monotonic() - began > seconds:
                     return
                 if (name, made.name, recipe, seed) not in results.finished(file):
                     _one(folder / name, made, recipe, seed, file)
-
-
-def _model(base: Path | None, folder: Path, work: Path, *, steps: int, lora: bool) -> models.Model:
-    if base is None:
-        return models.ClassifierModel(_embedder(), folder)
-    return models.FineTunedModel(base, work, lora=lora, steps=steps)
 
 
 def _one(folder: Path, model: models.Model, recipe: str, seed: int, file: Path) -> None:

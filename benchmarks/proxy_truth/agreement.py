@@ -19,7 +19,7 @@ from babelshelf.evaluate.bootstrap import Sample, mean_sample
 from babelshelf.evaluate.metric_names import RESAMPLED
 from babelshelf.evaluate.seeds import Comparison, mean_gain
 from benchmarks.proxy_truth.data_sets import NONE
-from benchmarks.proxy_truth.results import AVERAGE_PRECISION
+from benchmarks.proxy_truth.results import AVERAGE_PRECISION, RATE
 
 Floats = npt.NDArray[np.float64]
 Result = dict[str, Any]
@@ -144,8 +144,10 @@ def lines(results: Sequence[Result]) -> Iterator[str]:
     """Markdown: levels and gains by recipe, then the agreement."""
     for data in sorted({result["data"] for result in results}):
         own = [result for result in results if result["data"] == data]
-        yield from _levels(data, own)
-        yield from _thresholds(data, own)
+        at_usual_rate = [result for result in own if RATE not in result["model"]]
+        yield from _levels(data, at_usual_rate)
+        yield from _learning_rates(data, own)
+        yield from _thresholds(data, at_usual_rate)
         for metric, text in METRICS.items():
             yield from _gains(f"{data}, {text}", own, metric)
 
@@ -166,6 +168,23 @@ def _levels(data: str, results: Sequence[Result]) -> Iterator[str]:
             f"| {model} | {recipe} | {len(runs)} | {rows:,.0f} | {' | '.join(cells)} | {all_yes:.1f} | {mcc} "
             f"| {seconds:.0f} |"
         )
+    yield ""
+
+
+def _learning_rates(data: str, results: Sequence[Result]) -> Iterator[str]:
+    """AP of an LM by its learning rate, which is chosen on dev, with the rows as they are."""
+    runs = [run for run in results if RATE in run["model"] and run["recipe"] == NONE]
+    if not runs:
+        return
+    yield f"### {data}: learning rates"
+    yield ""
+    yield "| model | learning rate | seeds | AP on dev | AP on test |"
+    yield "| :-- | --: | --: | --: | --: |"
+    for name in sorted({run["model"] for run in runs}, key=lambda name: float(name.partition(RATE)[2])):
+        own = [run for run in runs if run["model"] == name]
+        model, _, rate = name.partition(RATE)
+        cells = " | ".join(mean_and_deviation([run[key] for run in own]) for key in ("ap_dev", "ap"))
+        yield f"| {model} | {rate} | {len(own)} | {cells} |"
     yield ""
 
 
@@ -201,18 +220,18 @@ def mean_and_deviation(values: Sequence[float]) -> str:
 
 
 def _gains(title: str, results: Sequence[Result], metric: str) -> Iterator[str]:
-    models = sorted({run["model"] for run in results if run["recipe"] == NONE} - {CLASSIFIER})
-    trained = [run for run in results if run["seed"] and run["rows"]]
-    if not models or not any(run["model"] == CLASSIFIER for run in trained):
-        return
-    all_gains = {
-        model: gains([run for run in trained if run["model"] == model], metric) for model in (*models, CLASSIFIER)
+    trained = [run for run in results if run["rows"]]
+    recipes = {(run["model"], run["recipe"]) for run in trained}
+    by_model = {
+        model: gains([run for run in trained if run["model"] == model], metric)
+        for model in sorted({model for model, recipe in recipes if recipe != NONE and (model, NONE) in recipes})
     }
-    for model in models:
-        shared = [recipe for recipe in all_gains[model].recipes if recipe in all_gains[CLASSIFIER].recipes]
+    classifiers = by_model.pop(CLASSIFIER, None)
+    for model, of_model in by_model.items() if classifiers else ():
+        shared = [recipe for recipe in of_model.recipes if recipe in classifiers.recipes]
         if len(shared) < FEWEST_RECIPES:
             continue
-        lm, classifier = all_gains[model].of(shared), all_gains[CLASSIFIER].of(shared)
+        lm, classifier = of_model.of(shared), classifiers.of(shared)
         yield f"### {title}: gains in AP over `{NONE}`"
         yield ""
         yield f"| recipe | {model} ({lm.level:.1f}) | classifier ({classifier.level:.1f}) | same sign |"

@@ -25,6 +25,7 @@ from babelshelf.sft.fine_tuning import fine_tune
 from babelshelf.sft.params import SftParams
 from babelshelf.trainer.models import save
 from benchmarks.proxy_truth.data_sets import TASK
+from benchmarks.proxy_truth.results import RATE
 
 BATCH = 32
 MAX_LENGTH = 256
@@ -48,12 +49,15 @@ class Model(Protocol):
 
 
 class FineTunedModel:
-    """The LM in a folder, fine-tuned with LoRA, or with all weights as the built-in LM is by default."""
+    """The LM in a folder, fine-tuned with LoRA, or with all weights as the built-in LM is by default.
 
-    def __init__(self, base: Path, work: Path, *, lora: bool, steps: int) -> None:
-        self.name = base.name
+    With another learning rate than the usual one it has that in its name, and so results of its own.
+    """
+
+    def __init__(self, base: Path, work: Path, *, lora: bool, steps: int, learning_rate: float | None = None) -> None:
+        self.name = base.name if learning_rate is None else f"{base.name}{RATE}{learning_rate}"
         self._base, self._work = base, work
-        self._settings = sft_params(lora=lora, steps=steps)
+        self._settings = sft_params(lora=lora, steps=steps, learning_rate=learning_rate)
         self._scoring = load(ScoreParams, "score")
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
         self.facts: dict[str, object] = {"device": device, "precision": self._settings.precision, "steps": steps}
@@ -125,14 +129,14 @@ def timed_scores(
     return p_yes, cost
 
 
-def sft_params(*, lora: bool, steps: int) -> SftParams:
-    """Params of `sft`: those of params.yaml, but for the steps and what the comparison fixes."""
+def sft_params(*, lora: bool, steps: int, learning_rate: float | None = None) -> SftParams:
+    """Params of `sft`: those of params.yaml, but for what is given and what the comparison fixes."""
     values = read(Path("params.yaml"))
     values["sft"] |= {"template": TEMPLATES["sft"], "max_length": MAX_LENGTH, "micro_batch_size": BATCH}
     own = values["tasks"][TASK]["sft"] | {"batch_size": BATCH, "epochs": 1.0, "steps": steps}
     if lora:
         adapter = {"r": 32, "alpha": 64, "dropout": 0.1, "target_modules": "all-linear", "modules_to_save": []}
         values["sft"] |= {"adapter": "lora", "lora": adapter, "attention": "sdpa"}
-        own |= {"learning_rate": 0.0003, "embedding_learning_rate": 0.0003}
+        own |= dict.fromkeys(("learning_rate", "embedding_learning_rate"), learning_rate or 0.0003)
     values["tasks"][TASK]["sft"] = own
     return section(SftParams, values, "sft", TASK)

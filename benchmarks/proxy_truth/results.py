@@ -19,6 +19,7 @@ from babelshelf.tables.calibration import Calibration
 from babelshelf.tables.predictions import all_yes_f1, arrays
 
 RESULTS = Path("benchmarks/results/proxy_truth.jsonl")
+RATE = ", learning rate "  # in the name of a model that has another than the usual one
 KEY = ("data", "model", "recipe", "seed")
 RESAMPLES = 200
 DIGITS = 5
@@ -69,6 +70,7 @@ def measured(scored: Scored, seed: int) -> dict[str, Any]:
     test = calibration.answer(scored.test)
     at_half = Calibration(HALF).answer(scored.test)
     found = {"threshold": calibration.threshold, "mcc": round(point_metrics(test)["mcc"], DIGITS)}
+    found["ap_dev"] = round(point_metrics(calibration.answer(scored.dev))[AVERAGE_PRECISION], DIGITS)
     found |= _with_draws(test, {"f1": "f1", "ap": AVERAGE_PRECISION}, seed)
     found |= _with_draws(at_half, {"f1_at_half": "f1"}, seed)
     absent = test.filter(~pl.col("language").is_in(scored.known))
