@@ -176,7 +176,7 @@ def confirmed(results: Sequence[dict[str, Any]]) -> list[str]:
     """What rules find and gain with seeds that none was chosen by, in per cent and points."""
     detection = {(one["data"], one["noise"], one["rule"]): one for one in results if one["kind"] == "detection"}
     lines = [
-        "| data | flipped | rule | precision / recall | AP | over all rows | over confidence 0.75 | F1 | over all rows |",
+        "| data | flipped | rule | precision / recall | AP | over all rows | over confidence 0.75 | F1 | over all |",
         "| :-- | :-- | :-- | --: | --: | --: | --: | --: | --: |",
     ]
     for line in results:
