@@ -133,9 +133,9 @@ def guess_languages(
         return Guess(
             subject, answer, Outcome.UNSURE, sound / total, reason, tuple(open_values[:2]), option, where
         ), proposed
-    reason, shown = strange_scripts(rows, mapping)
+    reason, queries = strange_scripts(rows, mapping)
     outcome = Outcome.CHECK if reason else Outcome.SURE
-    return Guess(subject, answer, outcome, sound / total, reason, shown, OPTION, where), dict(mapping)
+    return Guess(subject, answer, outcome, sound / total, reason, queries, OPTION, where), dict(mapping)
 
 
 def strange_scripts(rows: pl.DataFrame, mapping: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:

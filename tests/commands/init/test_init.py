@@ -189,6 +189,24 @@ def test_queries_in_another_script_than_their_language_are_told(options: list[st
     assert "some queries of en are in another script than Latin); for example 'красные туфли 7'" in result.output
 
 
+def test_rows_with_the_same_problem_share_a_line() -> None:
+    pairs().with_columns(lang=pl.Series(["en", "fr", "other", "de", ""] * 120)).write_csv("a.csv")
+    result = init("--qc", "a.csv", "--column", "candidate=path", "--column", "language=lang")
+    assert len(result.output.splitlines()) == 3
+    assert "a.csv, row 3 (line 4), column 'lang': 'other'" in result.output
+    assert result.output.count("; 119 more such rows") == 2
+
+
+def test_a_file_of_the_folder_without_labels_is_refused_with_the_fix() -> None:
+    Path("mine").mkdir()
+    pairs().write_csv("mine/a.csv")
+    pairs().drop("y").write_csv("mine/b.csv")
+    assert (
+        "mine/b.csv: no column 'y'; The columns are q, path, title, lang. The other files have it"
+        in init("--qc", "mine").output
+    )
+
+
 @pytest.mark.parametrize("path", ["Lamps {0}, Shades {0}", "Home {0}, Kitchen {0}, Cups {0}", "靴{0}, 靴下{0}"])
 def test_a_mark_that_gives_no_levels_is_told(path: str) -> None:
     """Of paths with ", " alone the tree tells which commas end a level, and here none does."""
