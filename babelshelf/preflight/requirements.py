@@ -1,7 +1,7 @@
-"""What a stage will need and this machine lacks, said before any work: a GPU, a package, memory, disk.
+"""What a stage needs and this machine lacks, checked before any work: a GPU, a package, memory, disk.
 
-`babelshelf check` asks for all that params.yaml has heavy work for, and each such stage for itself when it starts. This
-decides whether a stage begins, never what it writes: dvc.yaml does not list it, so no change here trains a model again.
+`babelshelf check` checks all stages that params.yaml needs, and each stage checks itself when it starts. That decides
+whether a stage starts, never what it writes, so dvc.yaml does not list this package.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def lacking(
         stage: `base_model`, `translate`, `filter`, `sft`, `dpo`, or one of `SCORING`.
         item: what DVC writes behind the stage's name: the task, or of `base_model` the model, `lm` or `embedder`. None:
             all of them, of `base_model` and of the stages that score.
-        machine: what there is.
+        machine: what it has.
         accelerate: see `require`; None: the one that the params name.
         files: see `require`; none: those of the task's recipe, where they are there.
     """
