@@ -17,7 +17,13 @@ from tests.helpers.profiles import NANO
 
 
 def flagged(rule: str, rows: pl.DataFrame) -> list[bool]:
-    values = {"rule": rule, "derived": "judge", "max_dropped_share": 1.0, rule: RULES.defaults(rule)}
+    values = {
+        "rule": rule,
+        "derived": "judge",
+        "max_dropped_share": 1.0,
+        "dev_languages": [],
+        rule: RULES.defaults(rule),
+    }
     own = {key: value for key, value in values.items() if value != {}}
     flags = RULES.load(rule).flagged(rows, FilterParams.fitted(own).model_validate(own))
     assert flags.dtype == pl.Boolean
@@ -67,10 +73,12 @@ def test_flipped_labels_are_found(rule: str, positives: float) -> None:
 
 def test_a_rule_without_its_section_is_told_with_the_section(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
-    file.write_text("tasks: {qc: {filter: {rule: confidence, derived: drop, max_dropped_share: 0.3}}}")
+    file.write_text(
+        "tasks: {qc: {filter: {rule: confidence, derived: drop, max_dropped_share: 0.3, dev_languages: []}}}"
+    )
     with pytest.raises(InputError, match=r"tasks.qc.filter.confidence: missing section.*\n(.*\n)*.*at_least: 0.75"):
         load(FilterParams, "filter", "qc", file)
-    file.write_text("tasks: {qc: {filter: {rule: guess, derived: drop, max_dropped_share: 0.3}}}")
+    file.write_text("tasks: {qc: {filter: {rule: guess, derived: drop, max_dropped_share: 0.3, dev_languages: []}}}")
     with pytest.raises(InputError, match=r"(?s)no rule 'guess'; there are.*confidence"):
         load(FilterParams, "filter", "qc", file)
 
