@@ -135,8 +135,9 @@ def _unmined(settled: pl.DataFrame, recipes: Mapping[str, Any]) -> list[str]:
     for task, recipe in recipes.items():
         if recipe is None or recipe["train_on"] != "negatives":
             continue
-        share, most = train.filter(task=task)["label"].mean(), recipe["mine_negatives"]["positive_share"]
-        if share is not None and share <= most:  # type: ignore[operator]
+        labels, most = train.filter(task=task)["label"], recipe["mine_negatives"]["positive_share"]
+        share = float(labels.sum()) / max(len(labels), 1)
+        if share <= most:
             lines.append(
                 f"check: {task}: {share:.0%} of train is relevant, and negatives are mined down to {most:.0%} "
                 f"(tasks.{task}.mine_negatives.positive_share): few or none are; `babelshelf tune` tries lower shares"
