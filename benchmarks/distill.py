@@ -191,7 +191,7 @@ def main() -> None:
 @command
 def teacher(place: Workplace, _: Path) -> None:
     """Fine-tune the teacher."""
-    settings = models._sft_params(lora=True)
+    settings = models.sft_params(lora=True, steps=data_sets.SIZES[DATA].steps)
     template = load_template(Path("prompts", models.TEMPLATES["sft"], f"{TASK}.txt"))
     trained = fine_tune(
         place.data.train, place.base, template, settings=settings, seed=SEED, checkpoints=place.work / "checkpoints"

@@ -17,7 +17,7 @@ file has is not made again. docs/results.md has the tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,9 @@ class Variant:
     rule: str = NOTHING
     action: str = "drop"
     rounds: int = 1
+
+
+Scorer = Callable[[Examples, Fit, ClassifierParams, int], Mapping[str, Floats]]
 
 
 def scores_of(examples: Examples, first: Fit, settings: ClassifierParams, seed: int) -> dict[str, Floats]:
@@ -140,8 +143,10 @@ class Trial:
     scores: Mapping[str, Floats]
 
     @classmethod
-    def of(cls, data: LabelledData, noise: str, encoder: Encoder, cache: Path, seed: int) -> Trial:
-        """With labels that are flipped as `noise`, a key of `KINDS`, says."""
+    def of(
+        cls, data: LabelledData, noise: str, encoder: Encoder, cache: Path, seed: int, *, scorer: Scorer | None = None
+    ) -> Trial:
+        """With labels that are flipped as `noise`, a key of `KINDS`, says; `scorer` is `scores_of` by default."""
         train = training_features(data.train, encoder, cache)
         held_out = [pair_features(rows, encoder, cache, train.reference) for rows in (data.dev, data.test)]
         wrong = KINDS[noise].flipped(data, seed)
@@ -150,7 +155,7 @@ class Trial:
         settings = load(ClassifierParams, "classifier", file=Path("profiles/nano.yaml"))
         examples = Examples(train, labels, data.train["group"], standardized=Standardized(train))
         first = fit_with_folds(examples, settings, seed)
-        scores = scores_of(examples, first, settings, seed)
+        scores = (scorer or scores_of)(examples, first, settings, seed)
         return cls(data, examples, held_out, wrong, near(settings, first.classifier.penalty), seed, scores)
 
     @property
@@ -223,9 +228,13 @@ def detected(wrong: Labels, flags: Labels, confidence: Floats) -> dict[str, floa
     return found
 
 
-def training(trials: Sequence[Trial], noise: str) -> Iterator[dict[str, Any]]:
-    """Of each variant, means over seeds of F1 and AP on test, and gains over the rows as they are and over `USUAL`."""
-    tried = variants(noise)
+def training(trials: Sequence[Trial], tried: Sequence[Variant]) -> Iterator[dict[str, Any]]:
+    """Of each variant, means over seeds of F1 and AP on test, and gains over the rows as they are and over `USUAL`.
+
+    Args:
+        trials: one a seed.
+        tried: among them `Variant()` and that of `USUAL`, which the others are compared with.
+    """
     answers = [
         [trial.answers(variant) for variant in progress(tried, desc=f"seed {trial.seed}", unit="variant")]
         for trial in trials
@@ -268,7 +277,7 @@ def main(*, pairs: Path | None, rows: int, seeds: int, encoder_name: str, cache:
         if tuple(unit.values()) in finished:
             continue
         trials = [Trial.of(sources[data](seed), noise, encoder, cache, seed) for seed in range(1, seeds + 1)]
-        append_all(out, [unit | line for line in [*detection(trials), *training(trials, noise)]])
+        append_all(out, [unit | line for line in [*detection(trials), *training(trials, variants(noise))]])
         click.echo(f"{data}, {noise}: done")
 
 

@@ -1,4 +1,4 @@
-"""Rules by which `benchmarks.label_errors` takes labels to be wrong; that of the pipeline is `confidence`.
+"""Rules by which `benchmarks.label_errors` takes labels to be wrong; all but `loss_rank` are the pipeline's, too.
 
 A rule is a function of the labels of rows, 0.0 or 1.0, and of p(yes); all arrays have the shape (n_rows,).
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import polars as pl
 
+from babelshelf.filter.rules.confident_learning import off_diagonal
 from babelshelf.tables.predictions import Floats, Labels
 
 
@@ -30,17 +32,8 @@ def loss_rank(share: float, labels: Floats, p_yes: Floats) -> Labels:
 
 
 def confident_learning(labels: Floats, p_yes: Floats) -> Labels:
-    """The rows off the diagonal of the confident joint; none where all labels are the same.
-
-    A label's threshold is its mean probability over the rows that have it. A row counts for the label whose threshold
-    it reaches, for the more probable one if it reaches both (Northcutt, Jiang and Chuang, arXiv 1911.00068, eq. 1 and
-    2; in cleanlab `find_label_issues` with `filter_by="confident_learning"`).
-    """
-    positive = labels == 1
-    if positive.all() or not positive.any():
-        return np.zeros(len(labels), np.bool_)
-    yes, no = p_yes >= p_yes[positive].mean(), 1 - p_yes >= (1 - p_yes)[~positive].mean()
-    return np.where(positive, no & (~yes | (p_yes <= 0.5)), yes & (~no | (p_yes > 0.5)))
+    """The rows that the pipeline's rule of this name flags."""
+    return off_diagonal(pl.DataFrame({"label": labels, "p_yes": p_yes})).to_numpy()
 
 
 RULES = {

@@ -40,8 +40,9 @@ def partial_work(stage: str, *parts: object, wait: bool = True) -> Iterator[Path
     with held:
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):  # on Windows: another process waits for it
-        lock.unlink()
+        # While it is held: a process that got the lock first would hold one on a removed file, beside a third process.
+        with suppress(OSError):  # Windows does not remove an open file
+            lock.unlink()
 
 
 def fingerprint(*parts: object) -> str:

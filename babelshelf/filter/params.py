@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
+from babelshelf.core.languages import is_code
 from babelshelf.core.params import Section
 from babelshelf.core.plugins import Plugins, PluginSection, known
 from babelshelf.endpoint.params import EndpointParams
@@ -19,6 +20,12 @@ RULES = Plugins("babelshelf.filter.rules", "filter", "rule", exclusive=False)
 
 NO_KEY = "none"
 LENGTH_KEYS = ("max_tokens", "max_completion_tokens")  # of a request; services have the one or the other
+
+
+def _language(code: str) -> str:
+    if not is_code(code):
+        raise ValueError(f"{code!r} is no language code of ISO 639-1")
+    return code
 
 
 class JudgeParams(EndpointParams):
@@ -83,6 +90,7 @@ class FilterParams(PluginSection):
         rule: which labels are taken to be wrong.
         derived: whether a translation is dropped with the row that it was made from; see `self_validation`.
         max_dropped_share: of the rows of a class, language and origin, at most.
+        dev_languages: in which rows that had no label go to dev, once people have labelled them (`new_labels`).
         judges: who is asked about flagged rows; without this section, nobody.
     """
 
@@ -90,6 +98,7 @@ class FilterParams(PluginSection):
     rule: Annotated[str, AfterValidator(partial(known, RULES))]
     derived: Literal["drop", "judge"]
     max_dropped_share: float = Field(gt=0, le=1)
+    dev_languages: list[Annotated[str, AfterValidator(_language)]]
     judges: JudgesParams | None = None
 
     @classmethod

@@ -18,7 +18,7 @@ from babelshelf.pairs.encoded_texts import guess_encoded
 from babelshelf.pairs.guesses import Guess, Outcome
 from babelshelf.pairs.label_column import guess_label
 from babelshelf.pairs.label_meaning import Kind, kind
-from babelshelf.pairs.language_values import are_languages, guess_languages
+from babelshelf.pairs.language_values import are_languages, guess_languages, strange_scripts
 from babelshelf.pairs.text_columns import guess_text, refused_text
 
 MOST = 0.9  # of the rows with a value
@@ -73,7 +73,10 @@ def guess_language_values(
         mapping: `{value: language}` that the user gave, values in lower case.
     """
     if language:
-        return [Guess("language of all rows", language, Outcome.SURE)], {}
+        rows = sample.select(query=roles.columns["query"][0], language=pl.lit(language))
+        reason, shown = strange_scripts(rows, {})
+        outcome = Outcome.CHECK if reason else Outcome.SURE
+        return [Guess("language of all rows", language, outcome, 1.0, reason, shown, "--language CODE")], {}
     if not roles.columns.get("language"):
         option = "--language CODE, or --column language=NAME"
         reason = "no column says the language"

@@ -23,6 +23,7 @@ from babelshelf.pairs.text_stream import ESCAPED_BREAK, PLAIN, Dialect, TextStre
 if TYPE_CHECKING:
     from babelshelf.pairs.params import FileParams
 
+FEW_VALUES = 50  # of a column such as labels or languages
 FEW_BATCHES = 2  # the last record of a file can be a batch of its own
 
 Blocks = Iterator[pl.DataFrame]
@@ -143,13 +144,32 @@ def _check_whole(path: Path, settings: FileParams, table: pl.DataFrame, numberin
     """Raise InputError where the lines of one record are whole records, which a quote has swallowed."""
     if not settings.quote or table.width < 2:
         return
-    mark = dialect_of(settings).byte
-    several = table.filter(pl.any_horizontal(pl.all().str.contains("\n", literal=True)))
-    lines = several.select(record=pl.concat_str(pl.all(), separator=mark)).with_columns(
-        lines=pl.col("record").str.split("\n")
-    )
-    whole = pl.col("lines").list.eval(pl.element().str.count_matches(mark, literal=True) == table.width - 1).list.all()
-    swallowed = [*lines.filter(whole)["record"].head(1), *numbering.ragged.swallowed]
+    swallowed = [*_swallowed(table, dialect_of(settings).byte), *numbering.ragged.swallowed]
     if swallowed:
         shown = swallowed[0][:200]
         raise InputError(f"{path}: a quoted cell holds whole records, {shown!r}: {settings.hints.quote}")
+
+
+def _swallowed(table: pl.DataFrame, mark: str) -> Iterator[str]:
+    """Records in which a cell holds the end of a record and the start of another one, and maybe whole ones between.
+
+    The lines of such a cell have as many delimiters as the columns ask for. So may those of a text of several lines:
+    in a column of few different values, such as labels, the records must have values that others have too.
+    """
+    last = table.width - 1
+    known = {
+        place: values
+        for place, name in enumerate(table.columns)
+        if len(values := set(table[name].unique())) <= min(FEW_VALUES, table.height / 2)
+    }
+    for place, name in enumerate(table.columns):
+        marks = pl.col(name).str.split("\n").list.eval(pl.element().str.count_matches(mark, literal=True))
+        between = marks.list.slice(1, marks.list.len() - 2).list.eval(pl.element() == last).list.all()
+        fits = (marks.list.first() == last - place) & (marks.list.last() == place) & between
+        several = table.filter(pl.col(name).str.contains("\n", literal=True))
+        others = [(column, values) for column, values in known.items() if column != place]
+        for record in several.filter(fits).iter_rows():
+            first, *_, end = record[place].split("\n")
+            records = (*record[:place], *first.split(mark)), (*end.split(mark), *record[place + 1 :])
+            if all(cells[column].strip() in values for cells in records for column, values in others):
+                yield mark.join(record)

@@ -73,13 +73,21 @@ def bad_rows(rows: pl.DataFrame, settings: FilesParams) -> pl.DataFrame:
     )
 
 
-def described(dropped: pl.DataFrame) -> list[str]:
-    """A line for each bad row, with file, row, column, value and the fix."""
+def described(dropped: pl.DataFrame, most: int) -> list[str]:
+    """Lines about the bad rows, with file, row, column, value and the fix; rows with the same problem share one.
+
+    Args:
+        dropped: as `bad_rows` gives them.
+        most: lines at most.
+    """
+    same = ["task", "file", "reason", "column", "value"]
+    grouped = dropped.with_columns(count=pl.len().over(same)).unique(same, keep="first", maintain_order=True)
     lines = []
-    for bad in dropped.iter_rows(named=True):
+    for bad in grouped.head(most).iter_rows(named=True):
         where = f"{bad['file']}, row {bad['row']}" + (f" (line {bad['line']})" if bad["line"] is not None else "")
         column = f", column {bad['column']!r}" if bad["column"] else ""
-        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['reason']][1]}: {bad['fix']}")
+        more = f"; {bad['count'] - 1:,} more such rows" if bad["count"] > 1 else ""
+        lines.append(f"{where}{column}: {bad['value']!r}: {PROBLEMS[bad['reason']][1]}: {bad['fix']}{more}")
     return lines
 
 

@@ -25,6 +25,7 @@ MOST_VALUES = 100  # of labels: with more they are no classes
 MOST_GRADES = 20
 STRAY = 5  # times the range of all other numbers that a number is away from them
 SHOWN = 20
+DROP = "drop"  # the param labels.missing where many rows have no label
 OPTION = "--positive VALUE"
 POSITIVES = "--only-positives"
 EVENTS = {"click", "clicks", "clicked", "purchase", "purchases", "purchased", "order", "orders", "sales", "sold"}
@@ -172,14 +173,14 @@ def guess_meaning(counts: pl.DataFrame, missing: str, name: str, where: str) -> 
     if is_negated(name) or is_rank(name):
         what = "that a pair is not relevant" if is_negated(name) else "a rank, of which 1 is the best"
         return meaning(None, Outcome.UNSURE, f"the name {name!r} says {what}: which values mean relevant?")
-    if yes and no and len(yes) + len(no) + len(grades) == len(values):
+    numbers = folded.with_columns(number=label_numbers(folded["value"])).drop_nulls("number")
+    is_graded = int(numbers["count"].sum()) >= (1 - FREQUENT) * total and numbers["number"].n_unique() > 1
+    if yes and no and len(yes) + len(no) + len(grades) == len(values) and not (is_graded and share < 1 - FREQUENT):
         answer = f"{', '.join(sorted(yes))} relevant; {', '.join(sorted([*no, *grades]))} irrelevant"
         doubtful = [*grades, *(["-1", "0"] if {"-1", "0"} <= set(no) else [])]  # of both, one may mean unjudged
         outcome = Outcome.CHECK if doubtful else Outcome.SURE
         reason = f"{', '.join(doubtful)} count as irrelevant" if doubtful else ""
         return meaning(answer, outcome, reason, positive=sorted(yes), negative=sorted([*no, *grades]))
-    numbers = folded.with_columns(number=label_numbers(folded["value"])).drop_nulls("number")
-    is_graded = int(numbers["count"].sum()) >= (1 - FREQUENT) * total and numbers["number"].n_unique() > 1
     if is_graded:
         from_grades, outcome, reason, low = _graded(numbers["number"], name)
         return meaning(from_grades, outcome, reason, positive_from=low)
@@ -231,12 +232,14 @@ def _positives_alone(counts: pl.DataFrame, missing: str, name: str, where: str) 
     """Labels that all mean relevant: a question, with the likeliest answer that the file has positives alone."""
     found = meaning_of_positives(counts, (), missing, name, where)
     reason = "no row is irrelevant: are these positive pairs alone, such as clicks? Then irrelevant ones are drawn"
+    if missing == DROP:
+        reason += f". Rows without a value in {name!r} are left out: if that means irrelevant, write 0 into those cells"
     return Meaning(found.params, replace(found.guess, outcome=Outcome.UNSURE, reason=reason, option=POSITIVES))
 
 
 def missing_policy(present: int, rows: int) -> str:
     """The param `labels.missing`: rows without a label are left out where there are many."""
-    return "drop" if rows - present > FREQUENT * rows else "bad"
+    return DROP if rows - present > FREQUENT * rows else "bad"
 
 
 def _folded(counts: pl.DataFrame) -> pl.DataFrame:

@@ -25,6 +25,9 @@ PRIVATE = re.compile("AA|ZZ|Q[M-Z]|X[A-JL-Z]")  # of ISO 3166-1, for private use
 OPTION = "--language-map VALUE=CODE"
 FEW_ROWS = 20  # of a language: with fewer its script says nothing
 FEW_NATIVE = 0.05  # of the queries of a language have a letter of its script: with fewer, it is probably another one
+FEW_FOREIGN = 0.02  # of the queries of a language in Latin script have letters, but no Latin one: with more, some rows
+# are probably in another language
+NOT_LATIN = r"^[^\p{Latin}]*\p{L}[^\p{Latin}]*$"
 NATIVE = 0.2  # of a language's rows whose query must have a letter of its script
 MOST = 0.9  # of rows
 MANY_LANGUAGES = 80
@@ -130,23 +133,39 @@ def guess_languages(
         return Guess(
             subject, answer, Outcome.UNSURE, sound / total, reason, tuple(open_values[:2]), option, where
         ), proposed
-    if strange := _without_script(rows, mapping):
-        reason = f"next to no query of {', '.join(strange)} has a letter of the language's script"
-        return Guess(
-            subject, answer, Outcome.CHECK, sound / total, reason, tuple(strange.values())[:2], OPTION, where
-        ), dict(mapping)
-    return Guess(subject, answer, Outcome.SURE, sound / total, where=where), dict(mapping)
+    reason, queries = strange_scripts(rows, mapping)
+    outcome = Outcome.CHECK if reason else Outcome.SURE
+    return Guess(subject, answer, outcome, sound / total, reason, queries, OPTION, where), dict(mapping)
 
 
-def _without_script(rows: pl.DataFrame, mapping: Mapping[str, str]) -> dict[str, str]:
-    """Languages with a script of their own in which next to no query has a letter of it, each with a query."""
-    found = {}
+def strange_scripts(rows: pl.DataFrame, mapping: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """What the scripts of queries say against their languages, with examples; "" where they say nothing.
+
+    Of a language with a script of its own, next to no query has a letter of it; or, of one in Latin script, some
+    queries have letters, and none of them is Latin.
+
+    Args:
+        rows: some rows, with the columns `query` and `language`.
+        mapping: `{value: language}` that the user gave, values in lower case.
+    """
+    foreign, others = {}, {}
     for (value,), part in rows.drop_nulls().group_by("language", maintain_order=True):
         text = str(value).strip().lower()
         code = mapping.get(text) or find(text)
-        if code and part.height >= FEW_ROWS and native_share(code, part["query"]) < FEW_NATIVE:
-            found[code] = str(part["query"][0])
-    return dict(sorted(found.items()))
+        if code is None or part.height < FEW_ROWS:
+            continue
+        if native_share(code, part["query"]) < FEW_NATIVE:
+            foreign[code] = str(part["query"][0])
+        elif scripts(code) == LATIN:
+            found = part["query"].filter(part["query"].str.contains(NOT_LATIN))
+            if len(found) > FEW_FOREIGN * part.height:
+                others[code] = str(found[0])
+    reasons = []
+    if foreign:
+        reasons.append(f"next to no query of {', '.join(sorted(foreign))} has a letter of the language's script")
+    if others:
+        reasons.append(f"some queries of {', '.join(sorted(others))} are in another script than Latin")
+    return "; ".join(reasons), tuple(query for _, query in [*sorted(foreign.items()), *sorted(others.items())])
 
 
 def native_share(code: str, queries: pl.Series) -> float:

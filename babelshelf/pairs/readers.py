@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["BROKEN", "ENCODING", "NOT_JSON", "RAGGED", "column_names", "read_blocks", "read_file", "read_sample"]
 
 ENCODING = "encoding"
+OTHER_COLUMNS = (  # of a file among others, whose columns are looked for in it
+    ". The other files have it: give this one the same columns, or leave it out: move it away, or give a pattern that "
+    "does not match it, such as 'FOLDER/train*'; `babelshelf score` scores a file without labels"
+)
 
 
 def read_file(path: Path, settings: FileParams, wanted: Mapping[str, str], *, few: bool = False) -> pl.DataFrame:
@@ -110,8 +114,9 @@ def _own_columns(
             near = get_close_matches(name, names, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}? " if near else ""
             where = settings.hints.column.format(role=role)
-            unlabelled = settings.hints.unlabelled if role == "label" and not near else ""
-            problems.append(f"{path}: {where}no column {name!r}; {hint}The columns are {', '.join(names)}{unlabelled}")
+            fix = settings.hints.unlabelled if role == "label" and not near else ""
+            fix = OTHER_COLUMNS if role.isdecimal() else fix
+            problems.append(f"{path}: {where}no column {name!r}; {hint}The columns are {', '.join(names)}{fix}")
     if problems:
         raise InputError("\n".join(problems))
     return {role: name for role, name in wanted.items() if name in names}

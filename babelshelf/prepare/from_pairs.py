@@ -143,7 +143,7 @@ def check_share(rows: pl.DataFrame, dropped: pl.DataFrame, settings: FilesParams
         if not read:
             raise InputError(f"{task}: no rows: give a file that has some")
         if bad > settings.max_bad_share * read:
-            lines = described(dropped.head(SHOWN))
+            lines = described(dropped, SHOWN)
             most = f"max_bad_share allows {settings.max_bad_share:.2%}"
             total = (
                 f"{bad} of {read} {task} rows are bad ({bad / read:.2%}), {most}; in all {dropped.height}, the first:"

@@ -27,6 +27,7 @@ import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from babelshelf.core.errors import InputError
+from babelshelf.core.rows import ROW_SCHEMA, read_rows
 
 PAIR = ("language", "query", "candidate")
 DECISION_SCHEMA = pl.Schema(
@@ -40,6 +41,7 @@ DECISION_SCHEMA = pl.Schema(
         "at": pl.Datetime("us", "UTC"),  # when
     }
 )
+REVIEWED_DEV = "reviewed_dev.parquet"  # of a filtered training set: rows of dev that people have labelled
 VOTES = {"yes": 1, "no": 0, "unsure": None}
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
@@ -169,6 +171,16 @@ def agreed(decisions: pl.DataFrame) -> pl.DataFrame:
     half = pl.sum_horizontal(pl.col(name).list.len() for name in VOTES) / 2
     label = pl.when(pl.col("yes").list.len() > half).then(1).when(pl.col("no").list.len() > half).then(0)
     return counted.select(*PAIR, label=label.cast(pl.Int8), **{name: pl.col(name) for name in VOTES})
+
+
+def read_reviewed_dev(folder: Path) -> pl.DataFrame:
+    """The rows of dev that people have labelled, `ROW_SCHEMA`; none where the folder has no such file.
+
+    Args:
+        folder: of the training set, `data/<variant>/<task>`.
+    """
+    file = folder / REVIEWED_DEV
+    return read_rows(file) if file.is_file() else ROW_SCHEMA.to_frame()
 
 
 def agreement(decisions: pl.DataFrame) -> pl.DataFrame:

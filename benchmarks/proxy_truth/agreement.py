@@ -62,7 +62,7 @@ def gains(results: Sequence[Result], metric: str) -> Gains:
     """Gains of one model on one data set, of the recipes that were run with the seeds of `none`."""
     by_recipe: dict[str, dict[int, Sample]] = {}
     for result in results:
-        by_recipe.setdefault(result["recipe"], {})[result["seed"]] = _sample(result, metric)
+        by_recipe.setdefault(result["recipe"], {})[result["seed"]] = _sample(result, metric, AVERAGE_PRECISION)
     base = by_recipe.pop(NONE)
     pairs = {
         recipe: Comparison([base[seed] for seed in sorted(base)], [runs[seed] for seed in sorted(base)])
@@ -81,11 +81,12 @@ def gains(results: Sequence[Result], metric: str) -> Gains:
     )
 
 
-def _sample(result: Result, metric: str) -> Sample:
-    """A run as `babelshelf.evaluate` has it, with average precision alone."""
+def _sample(result: Result, name: str, metric: str) -> Sample:
+    """A run as `babelshelf.evaluate` has it, with one metric alone, which the result has under `name`."""
+    place = RESAMPLED.index(metric)
     value = np.full(len(RESAMPLED), np.nan)
-    draws = np.full((len(RESAMPLED), len(result[f"{metric}_draws"])), np.nan)
-    value[PLACE], draws[PLACE] = result[metric], result[f"{metric}_draws"]
+    draws = np.full((len(RESAMPLED), len(result[f"{name}_draws"])), np.nan)
+    value[place], draws[place] = result[name], result[f"{name}_draws"]
     return Sample(value, draws)
 
 
@@ -144,6 +145,7 @@ def lines(results: Sequence[Result]) -> Iterator[str]:
     for data in sorted({result["data"] for result in results}):
         own = [result for result in results if result["data"] == data]
         yield from _levels(data, own)
+        yield from _thresholds(data, own)
         for metric, text in METRICS.items():
             yield from _gains(f"{data}, {text}", own, metric)
 
@@ -155,7 +157,8 @@ def _levels(data: str, results: Sequence[Result]) -> Iterator[str]:
     yield "| :-- | :-- | --: | --: | --: | --: | --: | --: | --: | --: |"
     for model, recipe in dict.fromkeys((result["model"], result["recipe"]) for result in results):
         runs = [run for run in results if (run["model"], run["recipe"]) == (model, recipe)]
-        cells = [mean_and_deviation([run[key] for run in runs]) for key in ("ap", "ap_absent", "f1")]
+        metrics = ("ap", "ap_absent", "f1")
+        cells = [mean_and_deviation([run[key] for run in runs if key in run]) for key in metrics]
         rows, seconds = (np.mean([run[key] for run in runs]) for key in ("rows", "seconds"))
         mcc = mean_and_deviation([run["mcc"] for run in runs])
         all_yes = 100 * runs[0]["all_yes_f1"]
@@ -163,6 +166,26 @@ def _levels(data: str, results: Sequence[Result]) -> Iterator[str]:
             f"| {model} | {recipe} | {len(runs)} | {rows:,.0f} | {' | '.join(cells)} | {all_yes:.1f} | {mcc} "
             f"| {seconds:.0f} |"
         )
+    yield ""
+
+
+def _thresholds(data: str, results: Sequence[Result]) -> Iterator[str]:
+    """What the tuned threshold gains over 0.5, of the models whose runs have both, and what their runs cost."""
+    trained = [run for run in results if run["rows"] and "f1_at_half" in run]
+    if not trained:
+        return
+    yield f"### {data}: the tuned threshold"
+    yield ""
+    yield "| model | F1 at 0.5 | F1, tuned | gain | CPU seconds a run | peak memory, GiB |"
+    yield "| :-- | --: | --: | --: | --: | --: |"
+    for model in dict.fromkeys(run["model"] for run in trained):
+        runs = [run for run in trained if run["model"] == model]
+        levels = [mean_and_deviation([run[key] for run in runs]) for key in ("f1_at_half", "f1")]
+        samples = [[_sample(run, key, "f1") for run in runs] for key in ("f1_at_half", "f1")]
+        gain = mean_gain(Comparison(*samples), CONFIDENCE)["f1"]
+        points = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * end for end in (gain.value, gain.low, gain.high)))
+        cost = np.mean([run["cpu_seconds"] for run in runs]), max(run["peak_gib"] for run in runs)
+        yield f"| {model} | {' | '.join(levels)} | {points} | {cost[0]:,.0f} | {cost[1]:.1f} |"
     yield ""
 
 

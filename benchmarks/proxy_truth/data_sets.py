@@ -1,4 +1,4 @@
-"""The real data sets of the comparison, cut to a size that an LM is trained on in minutes."""
+"""The real data sets of the comparison, cut to a size that an LM is trained on in minutes, or within half an hour."""
 
 from __future__ import annotations
 
@@ -16,11 +16,30 @@ from babelshelf.prepare.params import SOURCES, PrepareParams
 
 TASK = "qc"
 SEED = 1  # of the data: the same rows for all recipes, models and seeds
-ROWS = {"train": 1500, "dev": 500, "test": 1500}
 HELD_OUT = ["de", "it", "pl", "ar"]
 
 NONE = "none"  # the recipe of the rows as they are: what gains are measured against
-NAMES = (NONE, "flipped", "half", "near", "far", "all", "negatives", "translated")  # of all recipes, as they are run
+RECIPES = (NONE, "flipped", "half", "near", "far", "all", "negatives", "translated")  # of all recipes, as they are run
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of a data set is used.
+
+    Attributes:
+        train, dev, test: rows at most, of whole query groups.
+        steps: of the optimizer, 32 rows each, for every recipe: two epochs of 1,500 rows, one of 9,000.
+        recipes: training sets that are made.
+    """
+
+    train: int = 1500
+    dev: int = 500
+    test: int = 1500
+    steps: int = 94
+    recipes: tuple[str, ...] = RECIPES
+
+
+SIZES = {"shops": Size(), "taxonomy": Size(), "all-shops": Size(train=9000, steps=281, recipes=(NONE,))}
 
 
 @dataclass(frozen=True)
@@ -28,7 +47,7 @@ class DataSet:
     """A data set, cut.
 
     Attributes:
-        train, dev, test: tables of `ROW_SCHEMA`; test has as many rows in absent languages as in those of train.
+        train, dev, test: tables of `ROW_SCHEMA`; where languages are held out, half of dev and test are in them.
         candidates: unique texts that negatives may be mined from.
         held_out: keys of all queries of dev and test.
         glossary: see `Marketplace`; None where there is none.
@@ -45,8 +64,8 @@ class DataSet:
 
 
 def marketplace(name: str, path: Path) -> Marketplace:
-    """The data set `shops` (a CSV of pairs) or `taxonomy` (a folder of locales), as the stage `prepare` reads it."""
-    own = _shops() if name == "shops" else _taxonomy()
+    """A data set of `SIZES`, of a CSV of pairs or, `taxonomy`, a folder of locales, as the stage `prepare` reads it."""
+    own = _taxonomy() if name == "taxonomy" else _shops(HELD_OUT if name == "shops" else [])
     source, values = next(iter(own.items()))
     defaults = SOURCES.defaults(source)
     params = read(Path("params.yaml")) | {
@@ -60,13 +79,13 @@ def marketplace(name: str, path: Path) -> Marketplace:
 
 def load(name: str, path: Path) -> DataSet:
     """The data set of that name, cut; see `marketplace`."""
-    found = marketplace(name, path)
+    found, size = marketplace(name, path), SIZES[name]
     task = found.tasks[TASK]
     known = task.train["language"].unique().to_list()
     return DataSet(
-        train=cut(task.train, ROWS["train"]),
-        dev=balanced(task.dev, known, ROWS["dev"]),
-        test=balanced(task.test, known, ROWS["test"]),
+        train=cut(task.train, size.train),
+        dev=balanced(task.dev, known, size.dev),
+        test=balanced(task.test, known, size.test),
         candidates=task.candidates.filter("in_train")["candidate"].to_list(),
         held_out=held_out_keys(found)["key"],
         glossary=found.glossary,
@@ -85,8 +104,10 @@ def cut(rows: pl.DataFrame, most: int) -> pl.DataFrame:
 
 
 def balanced(rows: pl.DataFrame, known: list[str], most: int) -> pl.DataFrame:
-    """Half of the rows in the languages of train, half in others, as far as there are so many."""
+    """Half of the rows in the languages of train and half in others, as far as there are others."""
     is_known = pl.col("language").is_in(known)
+    if rows.filter(~is_known).is_empty():
+        return cut(rows, most)
     return pl.concat([cut(rows.filter(is_known), most // 2), cut(rows.filter(~is_known), most // 2)])
 
 
@@ -98,11 +119,11 @@ def _merged(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _shops() -> dict[str, Any]:
+def _shops(held_out: list[str]) -> dict[str, Any]:
     columns = {"query": "query", "candidate": "candidate", "label": "label", "language": "language", "split": "split"}
-    split = {"holdout_languages": HELD_OUT, "leaks": "drop"}
+    split = {"holdout_languages": held_out, "leaks": "drop"}
     return {"files": {"tasks": [TASK], TASK: {"rows": "pairs.csv", "columns": columns | {"id": ""}}, "split": split}}
 
 
 def _taxonomy() -> dict[str, Any]:
-    return {"taxonomy": {"categories": 1000, "rows_train": ROWS["train"]}}
+    return {"taxonomy": {"categories": 1000, "rows_train": SIZES["taxonomy"].train}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -25,7 +26,6 @@ from babelshelf.sft.params import SftParams
 from babelshelf.trainer.models import save
 from benchmarks.proxy_truth.data_sets import TASK
 
-STEPS = 94  # of the optimizer, for every recipe: two epochs of 1,500 rows
 BATCH = 32
 MAX_LENGTH = 256
 TEMPLATES = {"sft": "short", "zero-shot": "alpaca"}  # an instruction for a model that was not fine-tuned
@@ -50,13 +50,13 @@ class Model(Protocol):
 class FineTunedModel:
     """The LM in a folder, fine-tuned with LoRA, or with all weights as the built-in LM is by default."""
 
-    def __init__(self, base: Path, work: Path, *, lora: bool) -> None:
+    def __init__(self, base: Path, work: Path, *, lora: bool, steps: int) -> None:
         self.name = base.name
         self._base, self._work = base, work
-        self._settings = _sft_params(lora=lora)
+        self._settings = sft_params(lora=lora, steps=steps)
         self._scoring = load(ScoreParams, "score")
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-        self.facts: dict[str, object] = {"device": device, "precision": self._settings.precision, "steps": STEPS}
+        self.facts: dict[str, object] = {"device": device, "precision": self._settings.precision, "steps": steps}
 
     def scores(self, train: pl.DataFrame | None, rows: pl.DataFrame, seed: int) -> np.ndarray:
         """See `Model`."""
@@ -111,16 +111,25 @@ class ClassifierModel:
         return fitted.predict(pair_features(rows, self._encoder, cache, features.reference))
 
 
-def timed_scores(model: Model, train: pl.DataFrame | None, rows: pl.DataFrame, seed: int) -> tuple[np.ndarray, float]:
-    """Scores, and the seconds that training and scoring took together."""
-    began = time.perf_counter()
-    return model.scores(train, rows, seed), time.perf_counter() - began
+def timed_scores(
+    model: Model, train: pl.DataFrame | None, rows: pl.DataFrame, seed: int
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Scores; what training and scoring took together: seconds by the clock and of CPU; the process's peak memory."""
+    began, cpu_began = time.perf_counter(), time.process_time()
+    p_yes = model.scores(train, rows, seed)
+    cost = {
+        "seconds": round(time.perf_counter() - began, 1),
+        "cpu_seconds": round(time.process_time() - cpu_began, 1),
+        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+    }
+    return p_yes, cost
 
 
-def _sft_params(*, lora: bool) -> SftParams:
+def sft_params(*, lora: bool, steps: int) -> SftParams:
+    """Params of `sft`: those of params.yaml, but for the steps and what the comparison fixes."""
     values = read(Path("params.yaml"))
     values["sft"] |= {"template": TEMPLATES["sft"], "max_length": MAX_LENGTH, "micro_batch_size": BATCH}
-    own = values["tasks"][TASK]["sft"] | {"batch_size": BATCH, "epochs": 1.0, "steps": STEPS}
+    own = values["tasks"][TASK]["sft"] | {"batch_size": BATCH, "epochs": 1.0, "steps": steps}
     if lora:
         adapter = {"r": 32, "alpha": 64, "dropout": 0.1, "target_modules": "all-linear", "modules_to_save": []}
         values["sft"] |= {"adapter": "lora", "lora": adapter, "attention": "sdpa"}

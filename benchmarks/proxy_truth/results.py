@@ -23,6 +23,7 @@ KEY = ("data", "model", "recipe", "seed")
 RESAMPLES = 200
 DIGITS = 5
 AVERAGE_PRECISION = "average_precision"
+HALF = 0.5  # the threshold of who tunes none
 
 
 @dataclass(frozen=True)
@@ -59,26 +60,29 @@ def append_all(file: Path, results: Iterable[dict[str, Any]]) -> None:
 
 
 def measured(scored: Scored, seed: int) -> dict[str, Any]:
-    """Metrics on test with the threshold of dev, and AP in `RESAMPLES` draws of test's query groups.
+    """Metrics on test with the threshold of dev, and F1 with 0.5; AP and both F1 in draws of test's query groups, too.
 
-    All runs on a test set draw the same groups, so that differences of their draws are paired.
+    All runs on a test set draw the same groups, so that differences of their draws are paired. What is of absent
+    languages is left out where test has none.
     """
     calibration = Calibration(best_threshold(*arrays(scored.dev)))
     test = calibration.answer(scored.test)
+    at_half = Calibration(HALF).answer(scored.test)
+    found = {"threshold": calibration.threshold, "mcc": round(point_metrics(test)["mcc"], DIGITS)}
+    found |= _with_draws(test, {"f1": "f1", "ap": AVERAGE_PRECISION}, seed)
+    found |= _with_draws(at_half, {"f1_at_half": "f1"}, seed)
     absent = test.filter(~pl.col("language").is_in(scored.known))
-    everything, of_absent = point_metrics(test), point_metrics(absent)
-    draws = {
-        name: resample([rows], resamples=RESAMPLES, seed=seed)[0].draws[RESAMPLED.index(AVERAGE_PRECISION)]
-        for name, rows in (("all", test), ("absent", absent))
-    }
-    return {
-        "threshold": calibration.threshold,
-        "f1": round(everything["f1"], DIGITS),
-        "mcc": round(everything["mcc"], DIGITS),
-        "ap": round(everything[AVERAGE_PRECISION], DIGITS),
-        "ap_absent": round(of_absent[AVERAGE_PRECISION], DIGITS),
-        "f1_absent": round(of_absent["f1"], DIGITS),
-        "all_yes_f1": round(all_yes_f1(test["label"].to_numpy() == 1), DIGITS),
-        "ap_draws": np.round(draws["all"], DIGITS).tolist(),
-        "ap_absent_draws": np.round(draws["absent"], DIGITS).tolist(),
-    }
+    if not absent.is_empty():
+        found |= _with_draws(absent, {"ap_absent": AVERAGE_PRECISION}, seed)
+        found["f1_absent"] = round(point_metrics(absent)["f1"], DIGITS)
+    return found | {"all_yes_f1": round(all_yes_f1(test["label"].to_numpy() == 1), DIGITS)}
+
+
+def _with_draws(answered: pl.DataFrame, metrics: dict[str, str], seed: int) -> dict[str, Any]:
+    """Metrics by a name of their own, and their draws by that name and `_draws`."""
+    point, sample = point_metrics(answered), resample([answered], resamples=RESAMPLES, seed=seed)[0]
+    found: dict[str, Any] = {}
+    for name, metric in metrics.items():
+        found[name] = round(point[metric], DIGITS)
+        found[f"{name}_draws"] = np.round(sample.draws[RESAMPLED.index(metric)], DIGITS).tolist()
+    return found

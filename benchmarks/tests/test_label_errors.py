@@ -57,17 +57,6 @@ def test_hard_negatives_share_a_fact_or_a_department() -> None:
     assert hard_negatives(rows, Truth(*tables)).tolist() == [False, True, False, True, False]
 
 
-def test_confident_learning_takes_each_labels_own_threshold() -> None:
-    """Mean p(yes) of label 1 is 0.65, and mean p(no) of label 0 is 0.75: no less counts for "yes" and for "no"."""
-    labels, flagged = np.repeat([1.0, 0.0], 4), RULES["confident_learning"]
-    p_yes = np.array([0.9, 0.9, 0.6, 0.2, 0.7, 0.1, 0.1, 0.1])
-    assert np.flatnonzero(flagged(labels, p_yes)).tolist() == [3, 4]
-    assert not flagged(labels, np.array([0.9, 0.9, 0.5, 0.26, 0.63, 0.1, 0.1, 0.1])).any()
-    assert not flagged(np.ones(8), p_yes).any()
-    # thresholds 0.40 for "yes" and 0.425 for "no": rows 1 and 3 reach both, and the more probable label counts
-    assert flagged(np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.45, 0.35, 0.55, 0.60])).all()
-
-
 def test_a_rank_takes_the_share_with_the_largest_loss() -> None:
     found = RULES["loss_rank 0.1"](np.repeat([1.0, 0.0], 10), np.concatenate([np.full(10, 0.7), np.arange(10) / 20]))
     assert np.flatnonzero(found).tolist() == [18, 19]

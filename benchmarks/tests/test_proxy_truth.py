@@ -111,4 +111,4 @@ def test_half_and_flipped_change_what_they_say() -> None:
     assert kept["group"].n_unique() == 25
     assert kept.height == 50
     assert "translated" not in recipes.recipes(data)
-    assert tuple(recipes.RECIPES) == data_sets.NAMES
+    assert tuple(recipes.RECIPES) == data_sets.RECIPES

@@ -148,3 +148,22 @@ def test_partial_work_is_one_process_at_a_time(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     with partial_work("train") as folder, pytest.raises(Timeout):
         FileLock(folder.with_suffix(".lock"), timeout=0.05).acquire()
+
+
+def test_the_lock_of_partial_work_is_held_until_its_file_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    removed, unlink = [], Path.unlink
+
+    def checked(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".lock":
+            with pytest.raises(Timeout):
+                FileLock(path, timeout=0).acquire()
+            removed.append(path)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", checked)
+    with partial_work("train") as folder:
+        pass
+    assert removed == [folder.with_suffix(".lock")]

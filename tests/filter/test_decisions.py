@@ -16,6 +16,7 @@ from babelshelf.filter.decisions import JUDGED_SCHEMA, RELABELLED_SCHEMA
 from babelshelf.filter.judges.panel import Votes, majority
 from babelshelf.filter.params import FilterParams
 from babelshelf.filter.self_validation import Filtered, filter_rows
+from babelshelf.tables.prediction_sets import no_unlabelled
 from babelshelf.tables.predictions import source
 from babelshelf.tables.reviews import PAIR
 from babelshelf.tables.truth import Truth, no_truth
@@ -42,7 +43,7 @@ def params(**changes: object) -> FilterParams:
     judges = {"panel": panel, "contradicted": "relabel", "undecided": "drop", "max_calls": 9, "max_tokens": 9999}
     own = {name: changes.pop(name) for name in ("contradicted", "undecided") if name in changes}
     values = {"rule": "confidence", "confidence": {"at_least": 0.9}, "derived": "drop", "max_dropped_share": 1.0}
-    values |= {"judges": judges | own} | changes
+    values |= {"dev_languages": [], "judges": judges | own} | changes
     found: FilterParams = FilterParams.fitted(values).model_validate(values)
     return found
 
@@ -220,12 +221,15 @@ def test_the_stage_asks_an_endpoint_and_reads_the_reviews(tmp_path: Path, monkey
     write_table(Path("scores/scores.parquet"), scores.with_columns(**source("train", "negatives")))
     write_table(Path("truth/groups.parquet"), truth().groups)
     write_table(Path("truth/candidates.parquet"), truth().candidates)
+    write_table(Path("unlabelled.parquet"), no_unlabelled())
+    write_table(Path("held_out.parquet"), pl.DataFrame({"key": []}, schema={"key": pl.String}))
     Path("prompt.txt").write_text("{query}/{candidate}: {answer}", encoding="utf-8")
     Path("reviews").mkdir()
     pair = {"language": "fr", "query": "shoe", "candidate": "hat"}
     line = pair | {"label": 0, "was": 1, "at": "2026-01-31T12:00:00Z"}
     Path("reviews/ann.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
     paths = {"train": "train.parquet", "scores": "scores", "truth": "truth", "reviews": "reviews"}
+    paths |= {"unlabelled": "unlabelled.parquet", "held-out": "held_out.parquet"}
     paths |= {"prompt": "prompt.txt", "out": "out", "metrics": "m.json", "variant": "negatives"}
     options = [part for name, path in paths.items() for part in (f"--{name}", path)]
     endpoint = FakeEndpoint(lambda prompt, _before: completed("yes" if "shoe:" in prompt else "no"))

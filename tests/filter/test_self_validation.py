@@ -14,6 +14,7 @@ from babelshelf.core.params import load
 from babelshelf.core.rows import ROW_SCHEMA, read_rows, write_rows, write_table
 from babelshelf.filter.params import FilterParams
 from babelshelf.filter.self_validation import Filtered, filter_rows
+from babelshelf.tables.prediction_sets import no_unlabelled
 from babelshelf.tables.predictions import source
 from babelshelf.tables.truth import FACTS_SCHEMA, Truth, no_truth
 from stages.filter import main
@@ -53,7 +54,7 @@ def truth() -> Truth:
 def params(confidence: float, derived: str, most: float = 1.0) -> FilterParams:
     """Of the paper's rule."""
     own = {"confidence": {"at_least": confidence}}
-    values = {"rule": "confidence", "derived": derived, "max_dropped_share": most} | own
+    values = {"rule": "confidence", "derived": derived, "max_dropped_share": most, "dev_languages": []} | own
     found: FilterParams = FilterParams.fitted(values).model_validate(values)
     return found
 
@@ -209,10 +210,13 @@ def test_a_set_of_which_nothing_remains_is_an_error() -> None:
 def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(
-        "tasks: {qc: {filter: {rule: confidence, confidence: {at_least: 0.9}, derived: drop, max_dropped_share: 1.0}}}"
+        "tasks: {qc: {filter: {rule: confidence, confidence: {at_least: 0.9}, derived: drop, max_dropped_share: 1.0, "
+        "dev_languages: []}}}"
     )
     rows, scores = table()
     write_rows(Path("train.parquet"), rows)
+    write_table(Path("unlabelled.parquet"), no_unlabelled())
+    write_table(Path("held_out.parquet"), pl.DataFrame({"key": []}, schema={"key": pl.String}))
     write_table(Path("scores/scores.parquet"), scores.with_columns(**source("train", "negatives")))
     write_table(Path("truth/groups.parquet"), truth().groups)
     write_table(Path("truth/candidates.parquet"), truth().candidates)
@@ -227,6 +231,10 @@ def test_the_stage_writes_both_tables_and_the_metrics(tmp_path: Path, monkeypatc
         "truth",
         "--reviews",
         "reviews",
+        "--unlabelled",
+        "unlabelled.parquet",
+        "--held-out",
+        "held_out.parquet",
         "--prompt",
         "prompt.txt",
         "--out",

@@ -50,17 +50,22 @@ ROWS = (
 
 
 def write_review_folder(folder: Path, rows: Sequence[dict[str, Any]] = ROWS) -> Path:
-    """Write what the stages up to `filter@qi` leave of the rows."""
+    """Write what the stages `filter@qi` and `predict@qi` leave of the rows; those without a label are to predict."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "profiles" / "nano.yaml", folder / "params.yaml")
     (folder / "data" / "demo").mkdir(parents=True)
     (folder / "data" / "demo" / "glossary.tsv").write_text(GLOSSARY, encoding="utf-8")
     schema = pl.Schema([*ROW_SCHEMA.items(), ("p_yes", pl.Float64()), ("reason", pl.String())])
     table = pl.DataFrame(list(rows), schema=schema)
+    table, to_predict = (table.filter(kind) for kind in (pl.col("label").is_not_null(), pl.col("label").is_null()))
     dropped = pl.col("reason").is_not_null()
     write_rows(folder / "data/filtered/qi/train.parquet", table.filter(~dropped).select(ROW_SCHEMA.names()))
     write_table(folder / "data/filtered/qi/dropped.parquet", table.filter(dropped))
     write_table(folder / "data/predictions/train/qi/scores.parquet", table.select("id", "p_yes"))
+    unlabelled = to_predict.select(pl.lit("test").alias("split"), *ROW_SCHEMA)
+    write_table(folder / "data/original/qi/unlabelled.parquet", unlabelled)
+    answers = to_predict.select(pl.lit("test").alias("split"), "id", "p_yes", is_relevant=pl.col("p_yes") >= 0.5)
+    write_table(folder / "data/predictions/submission/qi/predictions.parquet", answers)
     return folder
 
 

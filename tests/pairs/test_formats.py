@@ -206,6 +206,13 @@ def test_a_quote_that_holds_whole_records_is_an_error(tmp_path: Path, opens: str
         read_file(tmp_path / "a.csv", as_params({"format": "csv"}, {}), {"query": "query"})
 
 
+def test_a_text_of_several_lines_with_as_many_delimiters_as_a_record_is_no_swallowed_one(tmp_path: Path) -> None:
+    texts = ["coat, red, long\nwarm, soft", "coat, red\nwarm, soft", "red coat"]
+    rows = [(f"coat {n}" + ", red" * (n % 2), texts[n % 3], str(n % 2), "en") for n in range(40)]
+    (tmp_path / "a.csv").write_text(as_csv(rows), encoding="utf-8")
+    assert load(tmp_path / "a.csv") == rows
+
+
 # --- headers ---
 
 

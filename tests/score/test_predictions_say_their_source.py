@@ -18,6 +18,7 @@ from babelshelf.core.rows import read_table, write_rows, write_table
 from babelshelf.encoder.params import EncoderParams
 from babelshelf.llm import base_model
 from babelshelf.tables.predictions import read_predictions, read_train_scores, source
+from babelshelf.tables.reviews import REVIEWED_DEV
 from stages import score, score_train
 from tests.helpers import profiles, tiny_lm
 from tests.helpers.hash_encoder import HashEncoder
@@ -43,9 +44,11 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_scores_of_dev_and_test(model: Path) -> None:
-    write_rows(Path("dev.parquet"), ROWS[:10])
+    write_rows(Path("dev.parquet"), ROWS[:8])
+    write_rows(Path("filtered") / REVIEWED_DEV, ROWS[8:10])  # those that people have labelled are of dev, too
     write_rows(Path("test.parquet"), ROWS[10:])
-    options = ["--dev", "dev.parquet", "--test", "test.parquet", "--base", "base", "--model", str(model)]
+    options = ["--dev", "dev.parquet", "--test", "test.parquet", "--trained-on", "filtered", "--base", "base"]
+    options += ["--model", str(model)]
     CliRunner().invoke(score.main, ["qi", *options, "--out", "out"], catch_exceptions=False)
     for split, rows in (("dev", 10), ("test", ROWS.height - 10)):
         found = read_predictions(Path("out", f"{split}.parquet"), split)

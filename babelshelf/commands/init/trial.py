@@ -95,7 +95,7 @@ def _check_bad(rows: pl.DataFrame, settings: FilesParams) -> float:
             raise InputError(f"{task}: no rows: give a file that has some")
         worst = max(worst, bad / read)
         if bad > MOST_BAD * read:
-            lines = described(dropped.filter(task=task).head(SHOWN))
+            lines = described(dropped.filter(task=task), SHOWN)
             total = f"{bad} of {read} {task} rows are bad ({bad / read:.2%}): is the mapping right? The first of them:"
             raise InputError("\n".join([total, *lines]))
     return worst

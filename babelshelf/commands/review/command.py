@@ -65,7 +65,7 @@ def review(tasks: Sequence[str], options: ReviewOptions) -> None:
 
     person = reviewer_name(options.name or git_user())
     filtered = {task: read_filtered(task, DATA) for task in tasks}
-    vectors = {task: load_vectors(found.rows) for task, found in filtered.items()}
+    vectors = {task: load_vectors(_with_vectors(found, options)) for task, found in filtered.items()}
     with ExitStack() as stack:
         files = {task: stack.enter_context(opened(REVIEWS, task, person)) for task in tasks}
         items = [item for task, found in filtered.items() for item in chosen(found, options, vectors[task])]
@@ -82,8 +82,8 @@ def chosen(filtered: FilteredTask, options: ReviewOptions, vectors: TextVectors 
     Raises:
         InputError: a file of decisions is wrong.
     """
+    queues = _queues(options)
     if options.next_rows is not None:
-        queues = options.queues or (FLAGGED, UNLABELLED)
         return next_rows(
             filtered.items(FLAGGED) if FLAGGED in queues else [],
             filtered.items(UNLABELLED) if UNLABELLED in queues else [],
@@ -93,7 +93,7 @@ def chosen(filtered: FilteredTask, options: ReviewOptions, vectors: TextVectors 
         )
     votes = agreed(read_reviews(REVIEWS / filtered.task))
     disputed = votes.filter(pl.col("yes").list.len() > 0, pl.col("no").list.len() > 0)
-    return [item for queue in options.queues or (FLAGGED,) for item in filtered.items(queue, disputed)]
+    return [item for queue in queues for item in filtered.items(queue, disputed)]
 
 
 def export_items(task: str, options: ReviewOptions, file: Path) -> str:
@@ -104,7 +104,7 @@ def export_items(task: str, options: ReviewOptions, file: Path) -> str:
     """
     form = _format(options)
     filtered = read_filtered(task, DATA)
-    vectors = load_vectors(filtered.rows) if options.next_rows is not None else None
+    vectors = load_vectors(_with_vectors(filtered, options)) if options.next_rows is not None else None
     items = chosen(filtered, options, vectors)
     if not items:
         raise InputError(f"{task}: no rows to decide on")
@@ -179,6 +179,16 @@ def _one(task: str | None, option: str) -> str:
     if task is None:
         raise InputError(f"{option}: a file has the rows of one task: name the TASK")
     return _tasks(task)[0]
+
+
+def _queues(options: ReviewOptions) -> Sequence[str]:
+    """Those that are named, or that are usual."""
+    return options.queues or ((FLAGGED,) if options.next_rows is None else (FLAGGED, UNLABELLED))
+
+
+def _with_vectors(filtered: FilteredTask, options: ReviewOptions) -> pl.DataFrame:
+    """The rows whose texts need vectors: those to predict may be very many, and need none where they are not shown."""
+    return filtered.rows if UNLABELLED in _queues(options) else filtered.rows.drop_nulls("label")
 
 
 def _absent(rows: pl.DataFrame) -> frozenset[str]:

@@ -1,4 +1,7 @@
-"""The pairs that people may decide on: rows that the filter flagged, rows without a label, pairs in dispute."""
+"""The pairs that people may decide on: rows that the filter flagged, rows without a label, pairs in dispute.
+
+Rows without a label are those that `prepare` keeps apart, to be predicted; a training set has none.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.rows import ROW_SCHEMA, concat, read_rows, read_table
-from babelshelf.tables.reviews import PAIR
+from babelshelf.tables.prediction_sets import ANSWER_SCHEMA, SCORABLE, read_answers, read_unlabelled
+from babelshelf.tables.reviews import PAIR, read_reviewed_dev
 
 FLAGGED, UNLABELLED, DISPUTED = "flagged", "unlabelled", "disputed"
 QUEUES = (FLAGGED, UNLABELLED, DISPUTED)
@@ -63,7 +67,8 @@ class FilteredTask:
 
     Attributes:
         task: its name.
-        rows: all rows that the filter read, `ROW_SCHEMA` with `p_yes`; labels as it left them where it kept the row.
+        rows: all rows that the filter read, and those without a label, `ROW_SCHEMA` with `p_yes`; labels as the filter
+            left them where it kept the row.
         flagged: the rows that its rule flagged, worst first: `rows`' columns and the lists of `JUDGES`.
     """
 
@@ -103,11 +108,30 @@ def read_filtered(task: str, data: Path) -> FilteredTask:
     if not (folder / "dropped.parquet").is_file():
         raise InputError(f"{folder / 'dropped.parquet'}: no such file: run `dvc repro filter@{task}`")
     scores = read_table(data / "predictions" / "train" / task / "scores.parquet").select("id", "p_yes")
+    unlabelled, predicted = _unlabelled(task, data)
     dropped = read_table(folder / "dropped.parquet")
-    rows = concat(read_rows(folder / "train.parquet"), dropped.select(ROW_SCHEMA.names()))
+    labelled = concat(
+        read_rows(folder / "train.parquet"), dropped.select(ROW_SCHEMA.names()), read_reviewed_dev(folder)
+    )
+    rows = concat(labelled, unlabelled.join(labelled, on="id", how="anti", maintain_order="left"))
+    scores = concat(scores, predicted.join(scores, on="id", how="anti"))
     asked = folder / "judged.parquet"
     judged = read_table(asked).select([*ROW_SCHEMA, "p_yes", *JUDGES]) if asked.is_file() else None
     return FilteredTask(task, rows.join(scores, on="id", how="left", maintain_order="left"), _flagged(dropped, judged))
+
+
+def _unlabelled(task: str, data: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows without a label that have both texts, and p(yes) of them (`id`, `p_yes`) if the stage `predict` has run.
+
+    A repository without `unlabelled.parquet` has none.
+    """
+    file = data / "original" / task / "unlabelled.parquet"
+    rows = (
+        read_unlabelled(file).filter(SCORABLE).select(ROW_SCHEMA.names()) if file.is_file() else ROW_SCHEMA.to_frame()
+    )
+    answers = data / "predictions" / "submission" / task / "predictions.parquet"
+    found = read_answers(answers) if answers.is_file() else ANSWER_SCHEMA.to_frame()
+    return rows, found.select("id", "p_yes").join(rows, on="id", how="semi", maintain_order="left")
 
 
 def _flagged(dropped: pl.DataFrame, judged: pl.DataFrame | None) -> pl.DataFrame:

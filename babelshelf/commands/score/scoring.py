@@ -175,7 +175,7 @@ def check_file(pairs: PairFile, limit: TooLong, max_bad_share: float) -> FileChe
             )
             dropped = pairs.dropped(cleaned)
             problems.update(dropped["reason"].to_list())
-            lines += described(dropped.head(SHOWN - len(lines)))
+            lines += described(dropped, SHOWN - len(lines))
             rows += records.height
             bar.update(records.height)
     checked = FileCheck(rows, problems, lines, paths)

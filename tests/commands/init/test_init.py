@@ -164,6 +164,49 @@ def test_grades_get_a_cut() -> None:
     assert train["label"].mean() == pytest.approx(0.5, abs=0.05)
 
 
+def test_scores_are_no_words_even_where_some_are_0_and_1() -> None:
+    """A score of 0.000 is read as 0, which is a label too."""
+    scores = [f"{n * 7 % 201 / 200:.3f}" for n in range(600)]
+    pairs().with_columns(y=pl.Series(scores)).write_csv("a.csv")
+    result = init("--qc", "a.csv", "--column", "label=y")
+    assert "'y' has 201 different numbers from 0 to 1: is it the label?" in result.output
+    assert init("--qc", "a.csv", "--column", "label=y", "--yes").exit_code == 0
+    assert proposed()["labels"]["positive_from"] == 0.5
+
+
+def test_empty_labels_beside_one_value_may_be_irrelevant() -> None:
+    pairs().with_columns(y=pl.when(pl.col("y") == 1).then(pl.lit("x"))).write_csv("a.csv")
+    result = init("--qc", "a.csv", "--column", "label=y")
+    assert result.exit_code == 1
+    assert "Rows without a value in 'y' are left out: if that means irrelevant, write 0 into" in result.output
+
+
+@pytest.mark.parametrize("options", [["--language", "en", "--column", "language="], []])
+def test_queries_in_another_script_than_their_language_are_told(options: list[str]) -> None:
+    query = pl.when(pl.col("q").str.ends_with("7")).then(pl.lit("красные туфли 7")).otherwise("q")
+    pairs().with_columns(lang=pl.lit("en"), q=query).write_csv("a.csv")
+    result = init("--qc", "a.csv", "--column", "candidate=path", *options)
+    assert "some queries of en are in another script than Latin); for example 'красные туфли 7'" in result.output
+
+
+def test_rows_with_the_same_problem_share_a_line() -> None:
+    pairs().with_columns(lang=pl.Series(["en", "fr", "other", "de", ""] * 120)).write_csv("a.csv")
+    result = init("--qc", "a.csv", "--column", "candidate=path", "--column", "language=lang")
+    assert len(result.output.splitlines()) == 3
+    assert "a.csv, row 3 (line 4), column 'lang': 'other'" in result.output
+    assert result.output.count("; 119 more such rows") == 2
+
+
+def test_a_file_of_the_folder_without_labels_is_refused_with_the_fix() -> None:
+    Path("mine").mkdir()
+    pairs().write_csv("mine/a.csv")
+    pairs().drop("y").write_csv("mine/b.csv")
+    assert (
+        "mine/b.csv: no column 'y'; The columns are q, path, title, lang. The other files have it"
+        in init("--qc", "mine").output
+    )
+
+
 @pytest.mark.parametrize("path", ["Lamps {0}, Shades {0}", "Home {0}, Kitchen {0}, Cups {0}", "靴{0}, 靴下{0}"])
 def test_a_mark_that_gives_no_levels_is_told(path: str) -> None:
     """Of paths with ", " alone the tree tells which commas end a level, and here none does."""

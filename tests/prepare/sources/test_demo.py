@@ -46,6 +46,7 @@ SETTINGS = {
     "fillers": 0.1,
     "code_mixing": 0.1,
     "typing_errors": 0.1,
+    "sellers": 1,
 }
 SPLITS = ("train", "dev", "test")
 
@@ -232,6 +233,18 @@ def test_half_of_the_held_out_negative_titles_are_hard(market: Marketplace) -> N
     negatives = data.test.filter(label=0).select("group", "candidate").rows()
     hard = [product[candidate].startswith(f"product:{shelf[group]}") for group, candidate in negatives]
     assert sum(hard) / len(hard) == pytest.approx(0.5, abs=0.01)
+
+
+def test_more_sellers_put_the_same_items_on_sale_in_other_words(folder: Path, market: Marketplace) -> None:
+    resold = demo.read({"qc": folder, "qi": folder}, settings(sellers=3), seed=3).tasks["qi"]
+    alone = market.tasks["qi"]
+    assert all(rows_of(resold, split).equals(rows_of(alone, split)) for split in SPLITS)
+    assert set(alone.candidates["candidate"]) < set(resold.candidates["candidate"])
+    assert resold.truth is not None
+    assert alone.truth is not None
+    items, of_alone = resold.truth.candidates, alone.truth.candidates
+    assert items["key"].n_unique() == items.height > 2 * of_alone.height
+    assert {tuple(facts) for facts in items["facts"]} == {tuple(facts) for facts in of_alone["facts"]}
 
 
 def test_a_title_says_each_of_its_facts(folder: Path, market: Marketplace) -> None:

@@ -219,7 +219,8 @@ def test_the_stage_scores_with_merged_weights_and_removes_them(
     write_rows(tmp_path / "dev.parquet", ROWS)
     write_rows(tmp_path / "test.parquet", ROWS.reverse())
     inputs = ("--dev", str(tmp_path / "dev.parquet"), "--test", str(tmp_path / "test.parquet"))
-    folders = ("--base", str(models[0]), "--model", str(models[1]), "--out", str(tmp_path / "out"))
+    folders = ("--trained-on", str(tmp_path), "--base", str(models[0]), "--model", str(models[1]))
+    folders += ("--out", str(tmp_path / "out"))
     code, output = workspace.run(sys.executable, "-m", "stages.score", "qi", *inputs, *folders)
     assert code == 0, output
     dev, test = (read_table(tmp_path / "out" / f"{name}.parquet")["p_yes"].to_numpy() for name in ("dev", "test"))

@@ -156,7 +156,7 @@ def _refuse_broken(rows: pl.DataFrame, files: FilesParams) -> None:
     bad = bad_rows(rows.with_columns(drop=drop, value=value), files)
     if bad.height:
         total = f"{bad.height} of {rows.height} rows to predict are bad, and a submission needs each; the first:"
-        raise InputError("\n".join([total, *described(bad.head(SHOWN))]))
+        raise InputError("\n".join([total, *described(bad, SHOWN)]))
 
 
 def _counted(rows: pl.DataFrame) -> dict[str, dict[str, Any]]:

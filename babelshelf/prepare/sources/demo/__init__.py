@@ -119,6 +119,8 @@ def _titles_task(market: Market) -> TaskData:
         offers = [(drawn, n + f) for (drawn, _), n, f in zip(planned, near, far, strict=True)]
         queries[split] = [drawn for drawn, _ in planned]
         rows[split], catalogues[split] = _table("qi", split, offers, rng), catalogue
+    for split, catalogue in catalogues.items():
+        catalogue.resell(market.settings.sellers, market.generator("qi", split, "sellers"))
     truth = Truth(
         groups=_facts((q.group, q.item.facts) for split in queries.values() for q in split),
         candidates=_facts((t.text, sorted(t.facts)) for catalogue in catalogues.values() for t in catalogue.titles),

@@ -20,6 +20,7 @@ brand_share: 0.5 # of queries that name a brand
 fillers: 0.1 # of queries with a word such as "cheap" or "buy"
 code_mixing: 0.08 # of queries in other languages, with one part in English
 typing_errors: 0.08 # of queries, with one edit in one word
+sellers: 1 # of an item; with more, a title's nearest neighbours are the same item, relevant to the same queries
 """
 
 
@@ -53,3 +54,4 @@ class Params(Section):
     fillers: float = Field(ge=0, le=1)  # of queries with a word that says nothing of the item, such as "cheap"
     code_mixing: float = Field(ge=0, le=1)  # of queries in other languages, with one part in English
     typing_errors: float = Field(ge=0, le=1)  # of queries, with one edit in one word
+    sellers: int = Field(ge=1)  # of an item of `qi`, each of whom words its title

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from babelshelf.core.errors import InputError
-from babelshelf.prepare.sources.demo.lexicon import Product
 from babelshelf.prepare.sources.demo.queries import MAX_DRAWS, Counts, Market, Query, draw_attributes, draw_brand
 from babelshelf.prepare.sources.demo.wording import Item, pick, title
 
@@ -16,6 +16,7 @@ EXTRAS = (0.2, 0.35, 0.3, 0.15)  # shares of titles that state 0, 1, 2 and 3 mor
 TITLE_BRAND_SHARE = 0.7
 REUSE_SHARE = 0.9  # positives for which a title that is already on sale is taken, where there is one
 MISSING_SHARE = 0.2  # hard negatives that don't state what is asked for; the others state something else
+OTHER_WORDINGS = 20  # tries to word an item as no title does yet, for another seller
 SIBLING_SHARE = 0.35  # hard negatives that are another product of the shelf
 
 # Values that a shopper may take for one another: a title with the one is no negative for a query with the other.
@@ -36,11 +37,15 @@ CLOSE = (
 
 @dataclass(frozen=True)
 class Title:
-    """An item on sale: its text and what it states."""
+    """A text on sale, and the item that it states."""
 
     text: str
-    product: Product
-    facts: frozenset[str]
+    item: Item
+
+    @cached_property
+    def facts(self) -> frozenset[str]:
+        """Those of the item."""
+        return frozenset(self.item.facts)
 
 
 class Catalogue:
@@ -75,9 +80,21 @@ class Catalogue:
             if len(far) == count:
                 return far
             offered = pick(self.titles, self._rng)
-            if offered.product.shelf != asked.item.product.shelf and offered.text not in far:
+            if offered.item.product.shelf != asked.item.product.shelf and offered.text not in far:
                 far.append(offered.text)
         raise InputError(f"{self._split} has too few titles from other shelves for {asked.text!r}: ask for more rows")
+
+    def resell(self, sellers: int, rng: np.random.Generator) -> None:
+        """Put each item on sale by that many sellers, each in words of their own, as far as there are other words.
+
+        What is relevant to a query then has near neighbours that are relevant, too.
+        """
+        for offered in list(self.titles):
+            for _ in range(sellers - 1):
+                wordings = (title(offered.item, self._market.lexicon, rng) for _ in range(OTHER_WORDINGS))
+                new = next((words for words in wordings if self._market.titles.claim_new(words, self._split)), None)
+                if new is not None:
+                    self.titles.append(Title(new, offered.item))
 
     def _offer(self, item: Item, asked: Item) -> Title:
         """Put an item on sale that states more than `item`, but nothing more of the kinds that are asked for."""
@@ -89,7 +106,7 @@ class Catalogue:
             offered = Item(item.product, {**item.stated, **brand, **extras})
             words = title(offered, self._market.lexicon, self._rng)
             if self._market.titles.claim_new(words, self._split):
-                new = Title(words, item.product, frozenset(offered.facts))
+                new = Title(words, offered)
                 self.titles.append(new)
                 self._of_product[item.product.fact].append(new)
                 return new

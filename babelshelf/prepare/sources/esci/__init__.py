@@ -81,7 +81,7 @@ def _check_test(rows: pl.DataFrame, files: FilesParams, path: Path) -> None:
     if bad.is_empty():
         raise InputError(f"{path}: no row of the split test: give the file as it was published")
     total = f"{path}: of the split test, all rows that the params ask for are bad, {bad.height}; the first:"
-    raise InputError("\n".join([total, *described(bad.head(SHOWN))]))
+    raise InputError("\n".join([total, *described(bad, SHOWN)]))
 
 
 def _files(settings: Params) -> FilesParams:

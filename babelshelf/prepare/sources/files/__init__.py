@@ -60,11 +60,11 @@ qi:
     random_negatives: 0
   path_separator: ""
 split:
-  names: {train: [train, training], dev: [dev, val, valid, validation], test: [test]} # values of columns.split
+  names: {train: [train, training], dev: [dev, val, valid, validation], test: [test, testing]} # values of columns.split
   dev_share: 0.1 # of query groups, where the files give no split
   test_share: 0.15
   holdout_languages: [] # kept out of train, as a stand-in for languages without labels
-  leaks: error # or drop: rows whose query another split holds, from train, then from dev
+  leaks: error # error, or drop: rows whose query another split holds, from train, then from dev
 max_bad_share: 0.0 # of rows; up to it, bad rows are dropped and written to data/original/dropped.csv
 missing_candidate: drop # or bad
 conflicts: keep # drop or majority: what becomes of a pair with both labels
