@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from babelshelf.encoder.embedded_texts import Numbers
 from babelshelf.encoder.encoder import FloatArray
 
 MOST = 2048  # reference candidates
@@ -25,8 +25,6 @@ NAMES = (
     "standard",  # in standard deviations from the mean over all reference candidates
 )
 EPSILON = 1e-6
-
-Numbers = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def _run(schedule: ScheduleParams, tuning: SftParams, processes: Processes) -> m
 
 
 def _processes(file: Path) -> Processes:
-    """What a configuration of accelerate asks for; with `NO` one process, whatever number it names."""
+    """What a configuration of accelerate asks for; with `NO` it is one process, whatever `num_processes` says."""
     config = accelerate_config.read(file)
     kind = config["distributed_type"]
     count = 1 if kind == "NO" else config["num_processes"]
