@@ -4,15 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Installed before the project, so that pip does not choose for us: what PyPI has for Linux brings CUDA with it
-# (gigabytes). For another build, e.g. a much smaller one without CUDA, on a machine that can reach PyTorch's own index:
+# Installed before the project, so that its build is a choice: PyPI's for Linux brings CUDA with it (gigabytes). For a
+# much smaller one without CUDA:
 #   make repro TORCH="torch --index-url https://download.pytorch.org/whl/cpu"
-# Once .venv is made this is not read again; `rm -r .venv` to change it.
+# Read only when .venv is created; `rm -r .venv` to change it.
 TORCH ?= torch==2.13.0
 
 # vLLM's CPU build (requirements/vllm.in), in an environment of its own: it pins its torch and an older transformers.
 VLLM_VENV := .venv-vllm
-# The torch that it requires. PyPI has no +cpu builds: where pip knows of no other place, PyTorch's own index is asked.
+# The torch that it requires. PyPI has no +cpu builds: without another index of pip's, it comes from PyTorch's own.
 VLLM_TORCH ?= torch==2.13.0+cpu
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
@@ -21,10 +21,10 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 export TRANSFORMERS_VERBOSITY := error
-# Nothing is fetched at run time: the models are made here, or were fetched once with `make repro HF_HUB_OFFLINE=0`.
+# No downloads at run time: models are built in, or were downloaded once with `make repro HF_HUB_OFFLINE=0`.
 export HF_HUB_OFFLINE ?= 1
 
-# Of tests at once; logical: as many as there are cores.
+# Processes of `make test`; logical: one per core.
 JOBS ?= logical
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
@@ -101,7 +101,7 @@ $(VENV)/installed-dev: requirements/dev.txt $(VENV)/installed
 	$(BIN)/python -m pip install -r requirements/dev.txt
 	touch $@
 
-# --no-deps: vLLM asks for torchvision, torchaudio and torchcodec, which are of no use to text and, those of PyPI, don't
+# --no-deps: vLLM requires torchvision, torchaudio and torchcodec, which text does not need, and whose PyPI builds do not
 # load beside a CPU build of torch.
 $(VLLM_VENV)/installed: requirements/vllm.txt
 	$(PYTHON) -m venv $(VLLM_VENV)

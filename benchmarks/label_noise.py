@@ -106,6 +106,14 @@ def hard_negatives(rows: pl.DataFrame, truth: Truth) -> Labels:
     return shared["hard"].fill_null(value=False).to_numpy()
 
 
+def halves(groups: pl.Series, seed: int) -> Labels:
+    """Which of two folds each row is in, by query group, bool, shape (n_rows,)."""
+    group = groups.rank("dense").to_numpy().astype(np.int64) - 1
+    place = np.random.default_rng(seed).permutation(int(group.max()) + 1)
+    second: Labels = place[group] % 2 == 1
+    return second
+
+
 def shops(pairs: Path, rows: int) -> Source:
     """The pairs of a file, of which each seed draws that many training rows, of whole queries."""
     return lambda seed: _drawn(pairs, rows, seed)

@@ -43,7 +43,7 @@ from babelshelf.trainer.models import save
 from babelshelf.trainer.params import gradient_steps
 from babelshelf.trainer.trainers import AnswerTrainer
 from benchmarks.label_errors import KEY, ORACLE, USUAL, Trial, Variant, detection, mean_of_logits, training
-from benchmarks.label_noise import LabelledData, demo
+from benchmarks.label_noise import LabelledData, demo, halves
 from benchmarks.proxy_truth.results import append_all, read_results
 
 RESULTS = Path("benchmarks/results/lm_label_errors.jsonl")
@@ -131,13 +131,6 @@ class FineTunedLm:
         scoring = load(ScoreParams, "score", file=PROFILE)
         with load_scorer(self.base, model, scoring) as scorer, tempfile.TemporaryDirectory() as done:
             return score_pairs(rows, scorer, Path(done))
-
-
-def halves(groups: pl.Series, seed: int) -> np.ndarray:
-    """Which of two folds each row is in, by query group, bool, shape (n_rows,)."""
-    group = groups.rank("dense").to_numpy().astype(np.int64) - 1
-    place = np.random.default_rng(seed).permutation(int(group.max()) + 1)
-    return np.asarray(place[group] % 2 == 1)
 
 
 def in_sample(lm: FineTunedLm, rows: pl.DataFrame, seed: int) -> Floats:

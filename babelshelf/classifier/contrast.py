@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from babelshelf.encoder.embedded_texts import Numbers
 from babelshelf.encoder.encoder import FloatArray
 
 MOST = 2048  # reference candidates
@@ -25,8 +25,6 @@ NAMES = (
     "standard",  # in standard deviations from the mean over all reference candidates
 )
 EPSILON = 1e-6
-
-Numbers = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -77,17 +75,17 @@ class Neighbourhood:
             query: numbers of the queries, which may repeat.
             reference: shape (n, dimension).
         """
-        found = cls(*(np.zeros(len(vectors), np.float32) for _ in range(4)))
+        neighbourhood = cls(*(np.zeros(len(vectors), np.float32) for _ in range(4)))
         queries = np.unique(query)
         nearest = min(NEAREST, len(reference))
         for start in range(0, len(queries), BLOCK):
             own = queries[start : start + BLOCK]
             cosines = vectors[own] @ reference.T
-            found.mean[own], found.deviation[own] = cosines.mean(axis=1), cosines.std(axis=1)
+            neighbourhood.mean[own], neighbourhood.deviation[own] = cosines.mean(axis=1), cosines.std(axis=1)
             cosines.partition(-nearest, axis=1)
-            found.best[own] = cosines[:, -nearest:].max(axis=1)
-            found.near[own] = cosines[:, -nearest:].mean(axis=1)
-        return found
+            neighbourhood.best[own] = cosines[:, -nearest:].max(axis=1)
+            neighbourhood.near[own] = cosines[:, -nearest:].mean(axis=1)
+        return neighbourhood
 
     def features(self, query: Numbers, cosine: FloatArray) -> FloatArray:
         """The features `NAMES` of pairs, by the numbers of their queries and their cosines.

@@ -19,13 +19,11 @@ from babelshelf.classifier import contrast, lexical
 from babelshelf.classifier.contrast import Neighbourhood, Reference
 from babelshelf.classifier.lexical import LexicalTexts, Rows
 from babelshelf.core.rows import LEVEL
+from babelshelf.encoder.embedded_texts import EmbeddedTexts, Numbers
 from babelshelf.encoder.encoder import Encoder, FloatArray
-from babelshelf.encoder.vector_cache import cached_vectors
 
 BLOCK = 8192  # rows whose features are made at once
 SINGLE = 6  # of 1, 3, 6 and 12 the best out of fold on the pairs that docs/benchmarks.md names, 12 no better
-
-Numbers = npt.NDArray[np.int32]
 
 
 class FeatureMatrix(Protocol):
@@ -129,43 +127,35 @@ def training_features(
         cache: folder of the vectors, see `cached_vectors`.
         training: which of the rows it is fitted on; all by default.
     """
-    return _features(rows, encoder, cache, training)
+    texts, numbers = _embedded(rows, encoder, cache)
+    _, candidate, last = numbers
+    levels = bool(rows["candidate"].str.contains(LEVEL, literal=True).any())
+    reference = Reference.of(texts.vectors, candidate[training], last[training] if levels else None)
+    return _features(texts, numbers, reference)
 
 
 def pair_features(rows: pl.DataFrame, encoder: Encoder, cache: Path, reference: Reference) -> PairFeatures:
     """Features of other rows than those of the fit, whose `reference` is given; see `training_features`."""
-    return _features(rows, encoder, cache, reference)
+    return _features(*_embedded(rows, encoder, cache), reference)
 
 
-def distinct_texts(rows: pl.DataFrame) -> pl.Series:
-    """Queries, candidates and last levels of candidates, each once, sorted: the list whose vectors the cache has."""
-    columns = _columns(rows)
-    return pl.concat([columns[name].unique() for name in columns.columns]).unique().sort()
+def pair_texts(rows: pl.DataFrame) -> list[pl.Series]:
+    """Queries, candidates, and the last levels of candidates that are category paths."""
+    return [rows["query"], rows["candidate"], rows["candidate"].str.split(LEVEL).list.last()]
 
 
-def _columns(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select("query", "candidate", last=pl.col("candidate").str.split(LEVEL).list.last())
+def _embedded(rows: pl.DataFrame, encoder: Encoder, cache: Path) -> tuple[EmbeddedTexts, list[Numbers]]:
+    """The texts of rows, and for each of `pair_texts` the rows' places among them."""
+    columns = pair_texts(rows)
+    texts = EmbeddedTexts.of(columns, encoder, cache)
+    return texts, [texts.numbers(column) for column in columns]
 
 
-def _features(rows: pl.DataFrame, encoder: Encoder, cache: Path, given: Reference | Rows) -> PairFeatures:
-    columns = _columns(rows)
-    texts = distinct_texts(rows)
-    position = pl.DataFrame({"text": texts, "number": np.arange(len(texts), dtype=np.int32)})
-    numbers = [
-        columns.select(text=name).join(position, on="text", how="left", maintain_order="left")["number"].to_numpy()
-        for name in columns.columns
-    ]
+def _features(texts: EmbeddedTexts, numbers: Sequence[Numbers], reference: Reference) -> PairFeatures:
     query, candidate, last = numbers
-    vectors = cached_vectors(texts.to_list(), encoder, cache)
-    if isinstance(given, Reference):
-        reference = given
-    else:
-        levels = bool(rows["candidate"].str.contains(LEVEL, literal=True).any())
-        reference = Reference.of(vectors, candidate[given], last[given] if levels else None)
-    lexical_features = LexicalTexts.of(texts).rows(query, candidate, last)
-    return PairFeatures(
-        vectors, query, candidate, last, lexical_features, reference, neighbourhoods(vectors, query, reference)
-    )
+    lexical_features = LexicalTexts.of(texts.texts).rows(query, candidate, last)
+    near = neighbourhoods(texts.vectors, query, reference)
+    return PairFeatures(texts.vectors, query, candidate, last, lexical_features, reference, near)
 
 
 def neighbourhoods(vectors: FloatArray, query: Numbers, reference: Reference) -> list[Neighbourhood]:

@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from babelshelf.core.rows import LEVEL
+from babelshelf.encoder.embedded_texts import Numbers
 from babelshelf.encoder.encoder import FloatArray
 from babelshelf.text.keys import keys
 from babelshelf.text.words import words
@@ -74,19 +75,15 @@ class LexicalTexts:
             levels=(texts.str.count_matches(LEVEL, literal=True).to_numpy() + 1).astype(np.float32),
         )
 
-    def rows(
-        self, query: npt.NDArray[np.int32], candidate: npt.NDArray[np.int32], last: npt.NDArray[np.int32]
-    ) -> FloatArray:
+    def rows(self, query: Numbers, candidate: Numbers, last: Numbers) -> FloatArray:
         """As `features`, of any number of pairs."""
-        found = np.empty((len(query), len(NAMES)), np.float32)
+        features = np.empty((len(query), len(NAMES)), np.float32)
         for start in range(0, len(query), BLOCK):
             part = slice(start, start + BLOCK)
-            found[part] = self.features(query[part], candidate[part], last[part])
-        return found
+            features[part] = self.features(query[part], candidate[part], last[part])
+        return features
 
-    def features(
-        self, query: npt.NDArray[np.int32], candidate: npt.NDArray[np.int32], last: npt.NDArray[np.int32]
-    ) -> FloatArray:
+    def features(self, query: Numbers, candidate: Numbers, last: Numbers) -> FloatArray:
         """The features `NAMES` of pairs, given as numbers of texts.
 
         Returns:

@@ -131,7 +131,7 @@ class PreferenceTrainer(ScheduledTrainer, DPOTrainer):  # type: ignore[misc]  # 
 def log_probs(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probabilities of a batch's chosen and rejected answers, over the whole vocabulary, (rows,) each.
 
-    Those of a filler are of whatever token.
+    A filler has those of an arbitrary token.
     """
     of_all = at_answer(model, inputs).float().log_softmax(dim=-1)
     answers = torch.stack([answers_of(inputs).clamp(min=0), inputs["rejected"]], dim=-1)

@@ -1,7 +1,7 @@
 """Vectors of lists of texts, kept by texts and encoder in a cache that all stages share.
 
-The last bits of a vector depend on the texts that are embedded with it, as products of matrices of other shapes add in
-another order. So what is kept is whole chunks: the same list has the same vectors, whatever the cache has of it.
+The last bits of a vector depend on the texts in its batch, as matrix products of other shapes add in another order. So
+whole chunks are cached: the same list of texts always has the same vectors.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def weights(folder: Path) -> Path:
             what was there, or `model` and `revision` (the hub's; downloaded where the local cache lacks it).
 
     Raises:
-        InputError: there is no such folder, it has changed, or the model can't be had.
+        InputError: there is no such folder, it has changed, or the model can't be downloaded.
     """
     if not (folder / POINTER).is_file():
         return folder
@@ -69,7 +69,7 @@ def to_hub(model: str, revision: str | None) -> dict[str, Any]:
     """The pointer to a model of the hub, after its download; without a revision, to the head of its main branch.
 
     Raises:
-        InputError: there is no such model or revision, it can't be had, or it is not in Hugging Face's format.
+        InputError: there is no such model or revision, it can't be downloaded, or it is not in Hugging Face's format.
     """
     folder = download(model, revision)
     resolved = folder.name  # the cache names a snapshot's folder by its commit
@@ -132,7 +132,7 @@ def download(model: str, revision: str | None) -> Path:
         revision: a commit; None for the head of the main branch.
 
     Raises:
-        InputError: there is no such model or revision, or it is neither in the cache nor to be had.
+        InputError: there is no such model or revision, or it is neither in the cache nor can be downloaded.
     """
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - the built-in model needs no hub
 
@@ -146,10 +146,10 @@ def cached(model: str, revision: str | None) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
 
     try:
-        found = snapshot_download(model, revision=revision, ignore_patterns=OTHER_FORMATS, local_files_only=True)
+        folder = snapshot_download(model, revision=revision, ignore_patterns=OTHER_FORMATS, local_files_only=True)
     except LocalEntryNotFoundError:
         return None
-    return Path(found)
+    return Path(folder)
 
 
 def download_size(model: str, revision: str | None) -> int:
@@ -189,7 +189,7 @@ def _explained(model: str, revision: str | None) -> Iterator[None]:
     except HfHubHTTPError as error:
         raise InputError(f"{named}: {_answer(error)}") from error
     except (NotCachedError, DryRunError, FileMetadataError, ConnectionError, TimeoutError) as error:
-        raise InputError(f"{named}: not in the local cache, and not to be had: {_offline()}") from error
+        raise InputError(f"{named}: not in the local cache, and can't be downloaded: {_offline()}") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise

@@ -1,4 +1,4 @@
-"""What a backend says that it needs of the machine; `babelshelf check` and the start of a stage compare it.
+"""What a backend needs of the machine: compared by `babelshelf check`, and by each stage when it starts.
 
 A backend states it, in a function `requirements`, in these terms; `babelshelf.preflight` measures the machine. Where a
 requirement is about a model, `source` names it; None is the base model that `base_model` names.
@@ -46,7 +46,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Model:
-    """A model that has to be here or to be downloaded.
+    """A model that is needed, from a folder or the hub.
 
     Attributes:
         param: the section that names it.

@@ -18,8 +18,9 @@ import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.core.rows import ROW_SCHEMA
+from babelshelf.encoder.encoder import FloatArray
 from babelshelf.mine_negatives.guards import forbidden, known_pairs
-from babelshelf.mine_negatives.vector_index import FloatArray, IntArray, check_index, nearest
+from babelshelf.mine_negatives.vector_index import IntArray, check_index, nearest
 from babelshelf.tables.truth import Truth, relevant
 
 if TYPE_CHECKING:

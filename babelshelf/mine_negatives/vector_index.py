@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from babelshelf.core.errors import InputError
+from babelshelf.encoder.encoder import FloatArray
 from babelshelf.runtime.screen import progress
 
 if TYPE_CHECKING:
     from babelshelf.mine_negatives.params import MineNegativesParams
 
-FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 STREAM = 12  # this module's own stream of random numbers among those of the pipeline's seed

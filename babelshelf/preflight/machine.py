@@ -12,7 +12,7 @@ import psutil
 
 
 class Machine:
-    """Each thing is looked up once, when it is asked for: to ask for GPUs takes seconds."""
+    """Looks each thing up on first use, once: asking for GPUs takes seconds."""
 
     @cached_property
     def gpus(self) -> list[int]:

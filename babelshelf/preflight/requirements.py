@@ -1,21 +1,22 @@
-"""What a stage will need and this machine lacks, said before any work: a GPU, a package, memory, disk.
+"""What a stage needs and this machine lacks, checked before any work: a GPU, a package, memory, disk.
 
-`babelshelf check` asks for all that params.yaml has heavy work for, and each such stage for itself when it starts. This
-decides whether a stage begins, never what it writes: dvc.yaml does not list it, so no change here trains a model again.
+`babelshelf check` checks all stages that params.yaml needs, and each stage checks itself when it starts. That decides
+whether a stage starts, never what it writes, so dvc.yaml does not list this package.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from babelshelf.base_model.params import BaseModelParams
+from babelshelf.base_model.params import BaseLmParams, BaseModelParams
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE, read, section
 from babelshelf.core.plugins import PluginSection
+from babelshelf.core.rows import HELD_OUT
 from babelshelf.core.variants import FILTERED, chain, methods, trains_lm
 from babelshelf.dpo.params import DpoParams
 from babelshelf.filter.params import FilterParams
@@ -23,6 +24,7 @@ from babelshelf.llm.requirements import Requirement, Scoring
 from babelshelf.preflight import backends, judges, prompts, training
 from babelshelf.preflight.limits import base_shape, is_of_memory, lacks_embedder, lacks_model
 from babelshelf.preflight.machine import Machine
+from babelshelf.preflight.memory import Shape
 from babelshelf.score.params import ScoreParams
 from babelshelf.sft.params import SftParams
 from babelshelf.trainer.params import tracker
@@ -38,20 +40,19 @@ SCORING = {
 }
 
 
-def require(stage: str, task: str | None = None, accelerate: Path | None = None, files: Sequence[Path] = ()) -> None:
+def require(stage: str, item: str | None = None, accelerate: Path | None = None, files: Sequence[Path] = ()) -> None:
     """Refuse to begin a stage that lacks something here.
 
     Args:
         stage: whose params are looked at.
-        task: `qc` or `qi`, where the stage has one; of `base_model` the model, `lm` or `embedder`.
+        item: see `lacking`.
         accelerate: the configuration that it is called with, whichever its params name.
         files: tables of its rows, of which memory is estimated.
 
     Raises:
         InputError: all that is missing, a line each, with the fix.
     """
-    if "TORCHELASTIC_RUN_ID" not in os.environ:  # one of several processes: the stage that started it has asked
-        _refuse(lacking(read(PARAMS_FILE), stage, task, Machine(), accelerate, files=files))
+    _refuse(lacking(read(PARAMS_FILE), stage, item, Machine(), accelerate, files=files))
 
 
 def require_all() -> None:
@@ -63,16 +64,25 @@ def require_all() -> None:
     for task, recipe in values["tasks"].items():
         problems += lacking(values, "translate", task, machine)
         problems += lacking(values, "filter", task, machine) if FILTERED in chain(recipe) else []
-        trained = methods(recipe)
-        problems += lacking(values, "sft", task, machine) if trained & {"sft", "dpo"} else []
-        problems += lacking(values, "dpo", task, machine) if "dpo" in trained else []
-    _refuse(problems)
+        problems += _lacking_trainings(values, task, machine)
+    _refuse([*missing_inputs(values), *problems])
+
+
+def missing_inputs(values: dict[str, Any]) -> list[str]:
+    """A line for each path of `prepare.input` that is not there; the demo needs none."""
+    inputs = values["prepare"]["input"] if values["prepare"]["source"] != "demo" else {}
+    missing = [(task, path) for task, path in inputs.items() if not Path(path).exists()]
+    return [
+        f"{PARAMS_FILE}: prepare.input.{task}: {path}: no such file or folder: "
+        + ("run `dvc pull`" if Path(f"{path}.dvc").exists() else "correct the path, or run `babelshelf init` again")
+        for task, path in missing
+    ]
 
 
 def lacking(
     values: dict[str, Any],
     stage: str,
-    task: str | None,
+    item: str | None,
     machine: Machine,
     accelerate: Path | None = None,
     *,
@@ -84,49 +94,103 @@ def lacking(
 
     Args:
         values: all of params.yaml.
-        stage: `base_model`, `translate`, `filter`, `sft`, `dpo` or `score`.
-        task: of the stage; of `base_model` instead the model, `lm` or `embedder`, or None for both.
-        machine: what there is.
+        stage: `base_model`, `translate`, `filter`, `sft`, `dpo`, or one of `SCORING`.
+        item: what DVC writes behind the stage's name: the task, or of `base_model` the model, `lm` or `embedder`. None:
+            all of them, of `base_model` and of the stages that score.
+        machine: what it has.
         accelerate: see `require`; None: the one that the params name.
         files: see `require`; none: those of the task's recipe, where they are there.
     """
     if stage == "translate":
-        translation = section(TranslateParams, values, "translate", task)
-        needs = _requirements(translation) if translation.languages else []
-        return list(backends.lacking("translate", needs, None, machine))
+        return list(_translation(values, item, machine))
     if stage == "filter":
-        panel = section(FilterParams, values, "filter", task).judges
-        return list(judges.lacking(panel, f"tasks.{task}.filter.judges", machine)) if panel else []
-    base = section(BaseModelParams, values, "base_model", None)
-    tasks = list(values["tasks"])
+        return list(_judges(values, item, machine))
     if stage == "base_model":
-        return _lacking_base_model(values, base, task, machine)
-    shape, tuning = base_shape(base.lm), section(SftParams, values, "sft", task or tasks[0])
-    template = prompts.PROMPTS / tuning.template / f"{task or tasks[0]}.txt"
-    read_files = files or _recipe_files(values["tasks"], stage, task)
-    longest = partial(prompts.longest, read_files, template, base.lm, tuning.max_length)
+        return _base_model(values, item, machine)
+    lm = _LmOfStage.of(values, item, files or _recipe_files(values["tasks"], stage, item))
     if stage in SCORING:
-        if not _scores_with_an_lm(values["tasks"], stage, task):
-            return []
-        scoring = section(ScoreParams, values, "score", None)
-        adapted = tuning.adapter == "lora"
-        needs = list(_requirements(scoring, tuning.max_length, adapted=adapted))
-        lines = list(backends.lacking("score", needs, shape, machine))
-        if lines and any(isinstance(need, Scoring) for need in needs):
-            needs = list(_requirements(scoring, longest(), adapted=adapted))
-            lines = list(backends.lacking("score", needs, shape, machine))
-        return lines
-    schedule = section(DpoParams, values, "dpo", task) if stage == "dpo" else tuning
+        return _scoring(values, stage, item, lm, machine)
+    return list(_training(values, stage, item, lm, machine, accelerate=accelerate))
+
+
+@dataclass(frozen=True)
+class _LmOfStage:
+    """The base LM, and what a stage that trains it or scores with it reads.
+
+    Attributes:
+        source: the base LM.
+        tuning: the adapter and the length of prompts.
+        template: file of the prompts.
+        files: tables of the rows.
+    """
+
+    source: BaseLmParams
+    tuning: SftParams
+    template: Path
+    files: Sequence[Path]
+
+    @classmethod
+    def of(cls, values: dict[str, Any], task: str | None, files: Sequence[Path]) -> _LmOfStage:
+        """Of a task; None: of the first one, as the prompts of all are of about the same length."""
+        task = task or next(iter(values["tasks"]))
+        tuning = section(SftParams, values, "sft", task)
+        template = prompts.PROMPTS / tuning.template / f"{task}.txt"
+        return cls(section(BaseModelParams, values, "base_model", None).lm, tuning, template, files)
+
+    @cached_property
+    def shape(self) -> Shape | None:
+        """See `base_shape`."""
+        return base_shape(self.source)
+
+    def longest_prompt(self) -> int:
+        """Tokens of the longest prompt of the rows, see `prompts.longest`."""
+        return prompts.longest(self.files, self.template, self.source, self.tuning.max_length)
+
+
+def _translation(values: dict[str, Any], task: str | None, machine: Machine) -> Iterator[str]:
+    settings = section(TranslateParams, values, "translate", task)
+    if settings.languages:
+        yield from backends.lacking("translate", _requirements(settings), None, machine)
+
+
+def _judges(values: dict[str, Any], task: str | None, machine: Machine) -> Iterator[str]:
+    panel = section(FilterParams, values, "filter", task).judges
+    if panel:
+        yield from judges.lacking(panel, f"tasks.{task}.filter.judges", machine)
+
+
+def _scoring(values: dict[str, Any], stage: str, task: str | None, lm: _LmOfStage, machine: Machine) -> list[str]:
+    """The rows are tokenized only where prompts of full length would not fit."""
+    if not _scores_with_an_lm(values["tasks"], stage, task):
+        return []
+    settings, adapted = section(ScoreParams, values, "score", None), lm.tuning.adapter == "lora"
+    needs = list(_requirements(settings, lm.tuning.max_length, adapted=adapted))
+    lines = list(backends.lacking("score", needs, lm.shape, machine))
+    if lines and any(isinstance(need, Scoring) for need in needs):
+        needs = list(_requirements(settings, lm.longest_prompt(), adapted=adapted))
+        lines = list(backends.lacking("score", needs, lm.shape, machine))
+    return lines
+
+
+def _training(
+    values: dict[str, Any], stage: str, task: str | None, lm: _LmOfStage, machine: Machine, *, accelerate: Path | None
+) -> Iterator[str]:
+    schedule = section(DpoParams, values, "dpo", task) if stage == "dpo" else lm.tuning
     named = training.ACCELERATE / f"{schedule.accelerate}.yaml"
     launch = training.Launch(stage, task, accelerate or named, named, tracker(values))
-    return list(training.lacking(launch, schedule, tuning, shape, machine, longest=longest))
+    yield from training.lacking(launch, schedule, lm.tuning, lm.shape, machine, longest=lm.longest_prompt)
 
 
-def _lacking_base_model(
-    values: dict[str, Any], base: BaseModelParams, model: str | None, machine: Machine
-) -> list[str]:
+def _lacking_trainings(values: dict[str, Any], task: str, machine: Machine) -> list[str]:
+    """What is lacking for the trainings of an LM that a task's recipe needs; `dpo` goes on from `sft`."""
+    trained = methods(values["tasks"][task])
+    stages = [stage for stage in ("sft", "dpo") if "dpo" in trained or stage in trained]
+    return [line for stage in stages for line in lacking(values, stage, task, machine)]
+
+
+def _base_model(values: dict[str, Any], model: str | None, machine: Machine) -> list[str]:
     """What is lacking for `model`, `lm` or `embedder`, or for both where it is None."""
-    tasks = list(values["tasks"])
+    base, tasks = section(BaseModelParams, values, "base_model", None), list(values["tasks"])
     lines: list[str] = []
     if model in (None, "lm"):
         tuning = section(SftParams, values, "sft", tasks[0])
@@ -142,25 +206,22 @@ def _lacking_base_model(
 def _too_large_batches(values: dict[str, Any], machine: Machine) -> list[str]:
     """What would fail long after the base model, now that `prepare` has written the rows: batches that do not fit."""
     lines = lacking(values, "score", None, machine)
-    for task, recipe in values["tasks"].items():
-        trained = methods(recipe)
-        lines += lacking(values, "sft", task, machine) if trained & {"sft", "dpo"} else []
-        lines += lacking(values, "dpo", task, machine) if "dpo" in trained else []
+    for task in values["tasks"]:
+        lines += _lacking_trainings(values, task, machine)
     return list(filter(is_of_memory, lines))
 
 
 def _scores_with_an_lm(tasks: dict[str, Any], stage: str, task: str | None) -> bool:
     """Whether a stage scores with a fine-tuned LM: other models need nothing that a machine may lack."""
-    recipes = [tasks[task]] if task else list(tasks.values())
     if task is None:
-        return any(map(trains_lm, recipes))
-    return any(recipe[SCORING[stage]] in {"sft", "dpo"} for recipe in recipes)
+        return any(map(trains_lm, tasks.values()))
+    return tasks[task][SCORING[stage]] in {"sft", "dpo"}
 
 
 def _recipe_files(tasks: dict[str, Any], stage: str, task: str | None) -> list[Path]:
     """The tables that the recipe trains on, or scores; the original rows for a variant that is not there yet."""
     if stage not in {"sft", "dpo"}:
-        return [Path("data/original", name, f"{split}.parquet") for name in tasks for split in ("dev", "test")]
+        return [Path("data/original", name, f"{split}.parquet") for name in tasks for split in HELD_OUT]
     names = [task] if task else list(tasks)
     files = [Path("data", tasks[name]["train_on"], name, "train.parquet") for name in names]
     return [file if file.is_file() else Path("data/original", file.parent.name, file.name) for file in files]

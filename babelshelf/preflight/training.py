@@ -118,7 +118,7 @@ def _run(schedule: ScheduleParams, tuning: SftParams, processes: Processes) -> m
 
 
 def _processes(file: Path) -> Processes:
-    """What a configuration of accelerate asks for; with `NO` one process, whatever number it names."""
+    """What a configuration of accelerate asks for; with `NO` it is one process, whatever `num_processes` says."""
     config = accelerate_config.read(file)
     kind = config["distributed_type"]
     count = 1 if kind == "NO" else config["num_processes"]
@@ -133,8 +133,8 @@ def _processes(file: Path) -> Processes:
 
 def _launching(launch: Launch, processes: Processes, machine: Machine) -> Iterator[str]:
     if processes.needs_gpus and len(machine.gpus) < processes.here:
-        asked = f"{processes.here} GPUs with CUDA on this machine, and there are {len(machine.gpus)}"
-        yield f"{launch} needs {asked}: take another file of {ACCELERATE}, or change num_processes"
+        gpus = f"{processes.here} GPUs with CUDA on this machine, and there are {len(machine.gpus)}"
+        yield f"{launch} needs {gpus}: take another file of {ACCELERATE}, or change num_processes"
     if processes.package is not None and not machine.has(processes.package):
         yield f"{launch} needs a package: {INSTALLED_BY[processes.package]}"
 

@@ -1,4 +1,4 @@
-"""What a stage shows: a line of what it does, a progress bar where it takes long, and a line of what came out.
+"""What a stage shows: a line with its purpose, a progress bar if it takes long, and a line with its outcome.
 
 Libraries print far more: dictionaries of losses, bars of written files, warnings. `captured` sends all of that to a log
 file, by the descriptors of stdout and stderr, so that it includes what compiled code and child processes write. Only

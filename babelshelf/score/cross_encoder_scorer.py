@@ -52,11 +52,6 @@ class CrossEncoderScorer:
         return probabilities(np.asarray(logits, np.float64).reshape(-1))
 
 
-def is_cross_encoder(folder: Path) -> bool:
-    """Whether a model's folder has a cross-encoder, as the stage `distill` writes it."""
-    return (folder / RECORD).is_file()
-
-
 @contextmanager
 def load(model: Path) -> Iterator[CrossEncoderScorer]:
     """A scorer from a folder in sentence-transformers' format; without access to the hub."""

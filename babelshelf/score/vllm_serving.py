@@ -1,4 +1,4 @@
-"""What vLLM is told to serve, and how it is asked: what the backends `vllm` and `ray` have in common.
+"""The model that vLLM serves and the requests to it: the common part of the backends `vllm` and `ray`.
 
 Each prompt goes in as token ids, the same that transformers gets, and one token is asked for, with the
 log-probabilities of just the two answers. Pairs come in the order of their tokens, so that prompts that begin alike
@@ -115,7 +115,7 @@ class VllmScorer:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model to serve, and what asks it.
+    """A model to serve, with what makes its prompts.
 
     Attributes:
         serving: the model.
@@ -189,10 +189,10 @@ def lora_rank(adapter: Path) -> int:
             f"{file}: modules_to_save ({trained}): vLLM serves LoRA alone: set the backend's adapter: merged"
         )
     rank = max([config["r"], *(config.get("rank_pattern") or {}).values()])
-    found = next((known for known in RANKS if known >= rank), None)
-    if found is None:
+    fitting = next((known for known in RANKS if known >= rank), None)
+    if fitting is None:
         raise InputError(f"{file}: r: {rank} is above {RANKS[-1]}, vLLM's limit: set its adapter: merged")
-    return found
+    return fitting
 
 
 @contextmanager

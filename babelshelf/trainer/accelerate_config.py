@@ -1,7 +1,7 @@
-"""Configurations of accelerate (`profiles/accelerate/`), read without it: what they ask for, and how a batch is cut.
+"""Configurations of accelerate (`profiles/accelerate/`): what they ask for, and how a batch is cut.
 
-Training and the check before it say the same of a configuration that cannot work; the check has no seconds to spare for
-importing accelerate.
+Training and the check before it read them here, so that both give the same errors. The files are parsed without
+accelerate, which takes seconds to import.
 """
 
 from __future__ import annotations

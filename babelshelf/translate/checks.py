@@ -1,4 +1,4 @@
-"""What a translated query must be like to be trained on; the first check that it fails names why it is dropped."""
+"""Checks of translated queries; the first that one fails is the reason why it is dropped."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def _untranslated(case: Case, rules: Rules) -> bool:
 
 
 def _language(case: Case, rules: Rules) -> bool:
-    """Another language is clearly more likely than the one that was asked for."""
+    """Another language is clearly more likely than the target."""
     if rules.tolerance is None or case.identified is None:
         return False
     return case.identified.contradicts(case.language, rules.tolerance)

@@ -270,15 +270,6 @@ def test_a_stage_refuses_before_it_reads_anything(
     assert "GiB of memory" in result.output
 
 
-def test_a_process_that_accelerate_started_does_not_ask_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processes load the model at the same time: each would find what the others have already taken."""
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="no such file"):
-        requirements.require("sft", "qc")
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
-    requirements.require("sft", "qc")
-
-
 @pytest.mark.usefixtures("_folder_without_data")
 def test_check_asks_for_all_stages(local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ruamel.yaml import YAML  # noqa: PLC0415

@@ -113,3 +113,11 @@ def test_a_launched_process_shows_no_line_of_its_own_and_only_the_first_echoes(f
     assert done.stderr == ""
     assert all(line in log(folder) for line in NOISE)
     assert not (folder / ".cache" / "resources.jsonl").exists()
+
+
+def test_a_launched_process_does_not_check_what_the_machine_has(folder: Path) -> None:
+    """The processes load the model at the same time: each would miss the memory that the others have taken."""
+    script = folder / "count.py"
+    script.write_text(script.read_text(encoding="utf-8").replace('stage("count"', 'stage("sft"'), encoding="utf-8")
+    assert "params.yaml: no such file" in run(folder).stderr
+    assert run(folder, TORCHELASTIC_RUN_ID="run").returncode == 0

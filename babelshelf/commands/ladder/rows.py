@@ -6,7 +6,7 @@ babelshelf ladder              # all rows; `babelshelf ladder sft translation` r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Annotated, Any, NamedTuple
@@ -237,3 +237,12 @@ def with_values(params: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
         key, _, rest = path.partition(".")
         result[key] = with_values(result[key], {rest: value}) if rest else value
     return result
+
+
+def flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All values of `params` by dotted path, each path behind `prefix`."""
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -17,7 +17,7 @@ from dvc.exceptions import DvcException
 from ruamel.yaml import YAML
 
 from babelshelf.commands.ladder.git import experiment_ref, git
-from babelshelf.commands.ladder.rows import LadderRow
+from babelshelf.commands.ladder.rows import LadderRow, flat
 from babelshelf.core.errors import InputError
 from babelshelf.core.params import PARAMS_FILE
 from babelshelf.core.variants import chain
@@ -75,7 +75,7 @@ class Run:
                 if not any(path.is_relative_to(out) or out.is_relative_to(path) for out in outs):
                     inputs[dep["path"]] = str(dep.get("md5"))
             for params in stage.get("params", {}).values():
-                inputs |= dict(_flat(params))
+                inputs |= {path: str(value) for path, value in flat(params)}
         return inputs
 
     def variants(self, task: str) -> list[str]:
@@ -133,14 +133,6 @@ def _run(name: str, commit: str) -> Run:
     if params is None:
         raise InputError(f"experiment {name}: its commit has no {PARAMS_FILE}: run it again")
     return Run(name, _yaml(params), read)
-
-
-def _flat(params: Mapping[str, Any], parent: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{parent}{key}.")
-        else:
-            yield f"{parent}{key}", str(value)
 
 
 def _file(path: Path) -> bytes | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Condition
 from typing import Any, Generic, TypeVar
 
 from babelshelf.commands.ladder.recipe import Recipe, overlap
+from babelshelf.commands.ladder.rows import flat
 
 Worker = TypeVar("Worker")
 TEMPLATE = re.compile(r"\\\$\\\{.*?\\\}")  # `${key}`, after re.escape
@@ -31,7 +32,7 @@ def work_keys(recipe: Recipe, params: Mapping[str, Any], stages: Mapping[str, An
         params: all of its params.
         stages: the section of dvc.yaml.
     """
-    flat = dict(_flat(params))
+    all_values = dict(flat(params))
     keys: dict[str, str] = {}
 
     def key(name: str) -> str:
@@ -43,7 +44,7 @@ def work_keys(recipe: Recipe, params: Mapping[str, Any], stages: Mapping[str, An
                 if other != name and any(overlap(dep, out) for dep in stage.deps for out in made.outs)
             ]
             pattern = _params_pattern(stages.get(name.partition("@")[0], {}))
-            values = {path: value for path, value in flat.items() if pattern.fullmatch(path)}
+            values = {path: value for path, value in all_values.items() if pattern.fullmatch(path)}
             content = [name, sorted(stage.deps), sorted(stage.outs), values, before]
             keys[name] = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
         return keys[name]
@@ -117,11 +118,3 @@ def _params_pattern(stage: Mapping[str, Any]) -> re.Pattern[str]:
     names = stage.get("do", stage).get("params", [])
     paths = [TEMPLATE.sub("[^.]+", re.escape(name)) if isinstance(name, str) else ".*" for name in names]
     return re.compile(rf"({'|'.join(paths)})(\..*)?") if paths else re.compile(r"(?!)")
-
-
-def _flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

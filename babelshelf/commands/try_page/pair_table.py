@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from babelshelf.classifier.features import distinct_texts
+from babelshelf.classifier.features import pair_texts
+from babelshelf.encoder.embedded_texts import EmbeddedTexts, Numbers
 from babelshelf.encoder.encoder import Encoder, FloatArray
-from babelshelf.encoder.vector_cache import cached_vectors
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class PairTable:
 
     rows: pl.DataFrame
     vectors: FloatArray
-    query: npt.NDArray[np.int32]
-    candidate: npt.NDArray[np.int32]
+    query: Numbers
+    candidate: Numbers
 
     @classmethod
     def of(cls, rows: pl.DataFrame, encoder: Encoder, cache: Path) -> PairTable:
@@ -38,13 +38,8 @@ class PairTable:
             encoder: the encoder.
             cache: see `cached_vectors`.
         """
-        texts = distinct_texts(rows)
-        position = pl.DataFrame({"text": texts, "number": np.arange(len(texts), dtype=np.int32)})
-        query, candidate = (
-            rows.select(text=name).join(position, on="text", how="left", maintain_order="left")["number"].to_numpy()
-            for name in ("query", "candidate")
-        )
-        return cls(rows, cached_vectors(texts.to_list(), encoder, cache), query, candidate)
+        texts = EmbeddedTexts.of(pair_texts(rows), encoder, cache)
+        return cls(rows, texts.vectors, texts.numbers(rows["query"]), texts.numbers(rows["candidate"]))
 
     def labelled(self) -> PairTable:
         """The rows that have a label, of a table with the column `label`."""
@@ -69,5 +64,5 @@ class PairTable:
         similarity = ((self.vectors @ query)[self.query] + (self.vectors @ candidate)[self.candidate]) / 2
         numbers = np.arange(len(similarity)) if among is None else np.flatnonzero(among)
         order = numbers[np.argsort(-similarity[numbers], kind="stable")[:count]]
-        found = self.rows.select(pl.all().gather(order))
-        return found.with_columns(similarity=pl.Series(similarity[order], dtype=pl.Float64))
+        pairs = self.rows.select(pl.all().gather(order))
+        return pairs.with_columns(similarity=pl.Series(similarity[order], dtype=pl.Float64))

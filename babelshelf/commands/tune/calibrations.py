@@ -14,7 +14,7 @@ import polars as pl
 
 from babelshelf.calibrate.cross_validation import cross_validated, f1
 from babelshelf.calibrate.params import SHARED, CalibrateParams
-from babelshelf.commands.tune.gains import CONFIDENCE, GAIN, LOSS, RESAMPLES, UNCLEAR, Judge
+from babelshelf.commands.tune.gains import CONFIDENCE, GAIN, RESAMPLES, Judge, verdict
 from babelshelf.commands.tune.recipe import Scores
 from babelshelf.evaluate.bootstrap import Difference, Pair, paired_difference
 
@@ -36,8 +36,8 @@ class CalibrationGain:
 
     @property
     def verdict(self) -> str:
-        """As that of `gains.Estimate`."""
-        return GAIN if self.gain.low > 0 else LOSS if self.gain.high < 0 else UNCLEAR
+        """See `gains.verdict`."""
+        return verdict(self.gain)
 
 
 def judge_calibrations(
@@ -63,20 +63,15 @@ def judge_calibrations(
     answers = cross_validated(table, settings, seed)
     labels = table["label"].to_numpy() == 1
     others = [method for method in answers if method != SHARED]
-    found = []
+    gains = []
     for method in others:
         pair = Pair(*(table.with_columns(is_relevant=answers[name]) for name in (SHARED, method)))
         confidence = 1 - (1 - CONFIDENCE) / len(others)
         gain = paired_difference(pair, resamples=RESAMPLES, confidence=confidence, seed=seed)["f1"]
-        found.append(CalibrationGain(method, gain, f1(labels, answers[SHARED]), f1(labels, answers[method])))
-    return found
+        gains.append(CalibrationGain(method, gain, f1(labels, answers[SHARED]), f1(labels, answers[method])))
+    return gains
 
 
 def evident(gains: Sequence[CalibrationGain]) -> CalibrationGain | None:
     """The method with the largest gain of those whose interval lies above zero; None where there is none."""
     return max((one for one in gains if one.verdict == GAIN), key=lambda one: one.gain.value, default=None)
-
-
-def points(gain: Difference) -> str:
-    """A gain in points, with its interval."""
-    return f"{100 * gain.value:+.2f} [{100 * gain.low:+.2f}, {100 * gain.high:+.2f}]"

@@ -25,6 +25,7 @@ from babelshelf.commands.tune.recipe import ORIGINAL_ROWS, Recipe, Scores
 from babelshelf.commands.tune.search import Search
 from babelshelf.commands.tune.splits import Split
 from babelshelf.commands.tune.task_data import Mask
+from babelshelf.evaluate.bootstrap import Difference
 from babelshelf.evaluate.metric_names import RESAMPLED
 
 TOGETHER = "together"
@@ -53,8 +54,8 @@ class Estimate:
 
     @property
     def verdict(self) -> str:
-        """`gain`, `loss`, or `no evidence` where the interval holds zero."""
-        return GAIN if self.low > 0 else LOSS if self.high < 0 else UNCLEAR
+        """See `verdict`."""
+        return verdict(self)
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,21 @@ class StepGain:
         """Whether average precision rises in one of the two places and falls in none."""
         verdicts = {part["average_precision"].verdict for part in (self.overall, self.absent) if part}
         return GAIN in verdicts and LOSS not in verdicts
+
+
+def verdict(gain: Estimate | Difference) -> str:
+    """`gain`, `loss`, or `no evidence` where the interval holds zero."""
+    return GAIN if gain.low > 0 else LOSS if gain.high < 0 else UNCLEAR
+
+
+def points(gain: Estimate | Difference) -> str:
+    """A gain in points, with its interval."""
+    return f"{100 * gain.value:+.2f} {interval(gain)}"
+
+
+def interval(gain: Estimate | Difference) -> str:
+    """The interval of a gain, in points."""
+    return f"[{100 * gain.low:+.2f}, {100 * gain.high:+.2f}]"
 
 
 class Judge:
@@ -111,10 +127,10 @@ class Judge:
 
     def scores(self, recipe: Callable[[Search], Recipe]) -> dict[str, Scores]:
         """p(yes) on the outer folds, of each fold's own recipe."""
-        found: dict[str, Scores] = {}
+        by_recipe: dict[str, Scores] = {}
         for search, split in zip(self._searches, self.splits, strict=True):
-            found |= self._evaluator.scores(recipe(search), self._budget, [split])
-        return found
+            by_recipe |= self._evaluator.scores(recipe(search), self._budget, [split])
+        return by_recipe
 
     def thresholds(self, scores: Mapping[str, Scores]) -> dict[str, float]:
         """The threshold of each fold with the best F1 on the other folds."""

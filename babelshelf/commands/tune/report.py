@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from babelshelf.commands.tune.calibrations import points
-from babelshelf.commands.tune.gains import LOSS, UNCLEAR, Estimate, StepGain
+from babelshelf.commands.tune.gains import LOSS, UNCLEAR, Estimate, StepGain, interval, points
 from babelshelf.commands.tune.recipe import describe
 from babelshelf.commands.tune.run import Result
 from babelshelf.core.files import replacing
@@ -80,10 +79,10 @@ def verdicts(result: Result) -> Iterator[str]:
             yield f"{gain.name}: no evidence of a gain or a loss on all rows; one below some {seen}. {_agreement(gain)}"
         elif overall.verdict == LOSS:
             yield f"{gain.name}: a loss on these pairs. {_agreement(gain)}"
-    for found in result.calibrations:
+    for calibration in result.calibrations:
         yield (
-            f"calibrate.method {found.method}: F1 {100 * found.after:.1f}, with a shared threshold "
-            f"{100 * found.before:.1f}: {points(found.gain)}, {found.verdict}"
+            f"calibrate.method {calibration.method}: F1 {100 * calibration.after:.1f}, with a shared threshold "
+            f"{100 * calibration.before:.1f}: {points(calibration.gain)}, {calibration.verdict}"
         )
 
 
@@ -118,7 +117,7 @@ def _metrics_table(task: str, result: Result) -> Table:
         cells = [gain.name]
         for metric in RESAMPLED:
             for part in (gain.overall, gain.absent):
-                cells.append(" ".join(_cells(part[metric])) if part and metric in part else NONE)
+                cells.append(points(part[metric]) if part and metric in part else NONE)
         rows.append(cells)
     return Table(
         f"{task}: gains in all metrics, in points; F1 and MCC at thresholds tuned on other folds", headings, rows
@@ -190,7 +189,7 @@ def _limits(result: Result) -> str:
 
 
 def _cells(estimate: Estimate) -> tuple[str, str]:
-    return f"{100 * estimate.value:+.2f}", f"[{100 * estimate.low:+.2f}, {100 * estimate.high:+.2f}]"
+    return f"{100 * estimate.value:+.2f}", interval(estimate)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

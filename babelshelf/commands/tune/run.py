@@ -5,37 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from babelshelf.calibrate.params import CalibrateParams
-from babelshelf.classifier.params import ClassifierParams
-from babelshelf.classifier.training import Examples, fit
 from babelshelf.commands.tune import plan
 from babelshelf.commands.tune.calibrations import CalibrationGain, judge_calibrations
-from babelshelf.commands.tune.context import Context
-from babelshelf.commands.tune.evaluation import Evaluator
+from babelshelf.commands.tune.evaluation import Budget, Evaluator
 from babelshelf.commands.tune.gains import Judge, StepGain
-from babelshelf.commands.tune.recipe import ORIGINAL_ROWS, DataStep, Option, Recipe, StepUnavailableError
+from babelshelf.commands.tune.recipe import ORIGINAL_ROWS, DataStep, Option, Recipe
 from babelshelf.commands.tune.search import Search, Searcher
-from babelshelf.commands.tune.splits import Scope, nested
-from babelshelf.commands.tune.task_data import SearchData, TaskFiles, language_sets, read_data
-from babelshelf.commands.tune.texts import PairTexts
+from babelshelf.commands.tune.search_setup import SearchSetup, set_up
+from babelshelf.commands.tune.splits import Scope
+from babelshelf.commands.tune.task_data import SearchData, TaskFiles
 from babelshelf.core.files import work_dir
-from babelshelf.core.params import PARAMS_FILE, section
 from babelshelf.core.partial_work import fingerprint
-from babelshelf.core.plugins import Plugins
 from babelshelf.core.work_cache import WorkCache
 from babelshelf.encoder.encoder import Encoder
-from babelshelf.evaluate.params import EvaluateParams
 from babelshelf.runtime.screen import progress
 
-STEPS = Plugins("babelshelf.commands.tune.steps", "tune", "step")
-MOST_PENALTY_ROWS = 10_000
 JUDGE_SHARE = 0.1  # of the time, for what follows the search
-PACKAGES = ("classifier", "commands/tune", "encoder", "evaluate", "filter", "mine_negatives", "text", "translate")
 
 
 @dataclass(frozen=True)
@@ -49,7 +36,7 @@ class Result:
         search: the one on all rows.
         gains: of each step, and `TOGETHER`.
         calibrations: see `judge_calibrations`.
-        grid: average precision of each option of each step on the lowest rung, and of the original rows as "".
+        grid: average precision of the original rows (None) and of each option of each step, on the lowest rung.
         rungs: the rows of each rung.
         steps: those that were tried.
         seconds: how long it took.
@@ -92,33 +79,11 @@ def search_recipe(
         InputError: there are too few rows.
     """
     started = time.monotonic()
-    store: WorkCache[str] = WorkCache(work_dir() / "tune")
-    root = Path(__file__).parents[2]
-    code = [file for package in PACKAGES for file in sorted((root / package).rglob("*.py"))]
-    inputs = fingerprint(
-        *code, files.train, files.dev, files.catalogue, encoder.identity, _sections(params, task), seed
-    )
-    texts_allowed = plan.text_budget(files, encoder, minutes, store, fingerprint(inputs, minutes, "texts"))
-    in_train_rows = section(EvaluateParams, dict(params), "evaluate", None, PARAMS_FILE).in_train_rows
-    data = read_data(task, files, in_train_rows, texts_allowed.rows, seed)
-    # What was measured on other rows, or with another glossary of the same name, is not what this search asks for.
-    glossary = Path(params["translate"]["glossary"])
-    identity = fingerprint(inputs, texts_allowed.rows, texts_allowed.translated, in_train_rows, glossary)
-    sets = language_sets(data, seed)
-    hidden = sorted(set(data.absent).union(*sets))
-    context = Context(data, params, hidden, texts_allowed.translated, seed, work_dir())
-    steps, left_out = load_steps(context)
-    own = [data.rows["query"].to_list(), data.rows["candidate"].to_list()]
-    texts = PairTexts.of(
-        data.rows.filter(pl.Series(data.trainable)),
-        (text for part in [*own, *(step.texts() for step in steps.values())] for text in part),
-        encoder,
-        work_dir() / "encoder",
-    )
-    scopes = nested(data, sets, seed)
-    evaluator = Evaluator(data, texts, steps, head=_head(data, texts, context), store=store, identity=identity)
     deadline = started + 60 * minutes * (1 - JUDGE_SHARE)
-    key = fingerprint(identity, minutes, "top")
+    store: WorkCache[str] = WorkCache(work_dir() / "tune")
+    setup = set_up(task, files, params, encoder, minutes=minutes, seed=seed, store=store)
+    data, scopes, steps, evaluator = setup.data, setup.scopes, setup.steps, setup.evaluator
+    key = fingerprint(setup.identity, minutes, "top")
     top = _top_rows(evaluator, scopes, deadline, seed, store=store, key=key)
     rungs = plan.budgets(data, top, seed)
     with progress(total=round(plan.fits(steps, top)), desc="search", unit="row") as bar:
@@ -127,23 +92,15 @@ def search_recipe(
         judge = Judge(evaluator, searches, searcher.top, seed)
         gains = judge.gains()
     together = judge.scores(lambda search: search.chosen)
-    calibrations = judge_calibrations(judge, data.rows, together, context.section(CalibrateParams, "calibrate"), seed)
-    options: list[Option | None] = [None, *(option for step in steps.values() for option in step.options())]
-    grid = [
-        (option, searcher.average_precision(recipe, scopes[0].splits, rungs[0]))
-        for option, recipe in ((option, (option,) if option else ORIGINAL_ROWS) for option in options)
-        if evaluator.knows(recipe, rungs[0], scopes[0].splits)
-    ]
     tried = {gain.name for gain in gains}
-    left_out |= {name: "no time: give more --minutes" for name in steps if name not in tried}
     return Result(
         data=data,
         scopes=scopes,
-        left_out=left_out,
+        left_out=setup.left_out | {name: "no time: give more --minutes" for name in steps if name not in tried},
         search=searches[0],
         gains=gains,
-        calibrations=calibrations,
-        grid=grid,
+        calibrations=judge_calibrations(judge, data.rows, together, setup.calibrate, seed),
+        grid=_grid(searcher, setup, rungs[0]),
         rungs=[int(rung.rows.sum()) for rung in rungs[: rungs.index(searcher.top) + 1]],
         steps=steps,
         seconds=time.monotonic() - started,
@@ -151,25 +108,16 @@ def search_recipe(
     )
 
 
-def load_steps(context: Context) -> tuple[dict[str, DataStep], dict[str, str]]:
-    """The steps in the order of the chain, and why others are left out."""
-    steps: dict[str, DataStep] = {}
-    left_out: dict[str, str] = {}
-    for module in sorted(map(STEPS.load, STEPS.names()), key=lambda module: module.ORDER):
-        try:
-            steps[module.NAME] = module.load(context)
-        except StepUnavailableError as error:
-            left_out[module.NAME] = str(error)
-    return steps, left_out
-
-
-def _head(data: SearchData, texts: PairTexts, context: Context) -> tuple[float, int]:
-    """Penalty of the classifier, chosen by cross-validation on original rows, and the number of these rows."""
-    settings = context.section(ClassifierParams, "classifier")
-    most = min(int(data.trainable.sum()), settings.penalty_rows, MOST_PENALTY_ROWS)
-    rows = data.rows.filter(pl.Series(plan.budgets(data, most, context.seed)[-1].rows))
-    classifier = fit(Examples(texts.features(rows), rows["label"], rows["group"]), settings, context.seed)
-    return classifier.penalty, rows.height
+def _grid(searcher: Searcher, setup: SearchSetup, rung: Budget) -> list[tuple[Option | None, float]]:
+    """Average precision of the original rows (None) and of each option that was fitted, on a rung."""
+    splits = setup.scopes[0].splits
+    options: list[Option | None] = [None, *(option for step in setup.steps.values() for option in step.options())]
+    recipes = [(option, (option,) if option else ORIGINAL_ROWS) for option in options]
+    return [
+        (option, searcher.average_precision(recipe, splits, rung))
+        for option, recipe in recipes
+        if setup.evaluator.knows(recipe, rung, splits)
+    ]
 
 
 def _top_rows(
@@ -198,10 +146,3 @@ def _top_rows(
     top = plan.top_rows(data, evaluator.steps, per_fit, int(few.rows.sum()), max(deadline - time.monotonic(), 0))
     store.put_many({key: str(top)})
     return top
-
-
-def _sections(params: Mapping[str, Any], task: str) -> str:
-    """The params that results depend on."""
-    names = ("classifier", "translate", "mine_negatives", "calibrate")
-    own = params["tasks"][task]
-    return repr([params.get(name) for name in names] + [own.get(name) for name in (*names, "filter")])

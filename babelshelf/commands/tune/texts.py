@@ -6,18 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from babelshelf.classifier.contrast import Neighbourhood, Reference
-from babelshelf.classifier.features import PairFeatures, neighbourhoods
+from babelshelf.classifier.features import PairFeatures, neighbourhoods, pair_texts
 from babelshelf.classifier.lexical import LexicalTexts
 from babelshelf.core.rows import LEVEL
-from babelshelf.encoder.encoder import Encoder, FloatArray
-from babelshelf.encoder.vector_cache import cached_vectors
-
-Numbers = npt.NDArray[np.int32]
+from babelshelf.encoder.embedded_texts import EmbeddedTexts
+from babelshelf.encoder.encoder import Encoder
 
 
 @dataclass(frozen=True)
@@ -25,15 +21,13 @@ class PairTexts:
     """Distinct texts with their vectors.
 
     Attributes:
-        numbers: columns `text` and `number`.
-        vectors: shape (n_texts, dimension), float32.
+        embedded: the texts.
         lexical: what the lexical features need of each text.
         reference: of the rows that may be trained on, without labels, and so the same in all splits.
         neighbourhoods: of all texts, see `PairFeatures`.
     """
 
-    numbers: pl.DataFrame
-    vectors: FloatArray
+    embedded: EmbeddedTexts
     lexical: LexicalTexts
     reference: Reference
     neighbourhoods: Sequence[Neighbourhood]
@@ -48,33 +42,17 @@ class PairTexts:
             encoder: embeds the texts.
             cache: folder of the vectors, see `cached_vectors`.
         """
-        given = pl.concat([rows["query"], rows["candidate"], pl.Series("", list(further), pl.String)]).alias("text")
-        distinct = pl.concat([given, _last(given)]).unique().sort()
-        numbers = pl.DataFrame({"text": distinct, "number": np.arange(len(distinct), dtype=np.int32)})
-        vectors = cached_vectors(distinct.to_list(), encoder, cache)
+        given = pl.concat([rows["query"], rows["candidate"], pl.Series("", list(further), pl.String)])
+        texts = EmbeddedTexts.of([given, given.str.split(LEVEL).list.last()], encoder, cache)
         is_path = given.str.contains(LEVEL, literal=True)
-        candidate = _find(numbers, rows["candidate"])
-        last = _find(numbers, _last(rows["candidate"])) if is_path.any() else None
-        reference = Reference.of(vectors, candidate, last)
-        queries = _find(numbers, pl.concat([given.filter(~is_path), rows["query"]]))
-        return cls(numbers, vectors, LexicalTexts.of(distinct), reference, neighbourhoods(vectors, queries, reference))
-
-    def find(self, texts: pl.Series) -> Numbers:
-        """Numbers of known texts, shape (n,)."""
-        return _find(self.numbers, texts)
+        _, candidate, last = map(texts.numbers, pair_texts(rows))
+        reference = Reference.of(texts.vectors, candidate, last if is_path.any() else None)
+        queries = texts.numbers(pl.concat([given.filter(~is_path), rows["query"]]))
+        near = neighbourhoods(texts.vectors, queries, reference)
+        return cls(texts, LexicalTexts.of(texts.texts), reference, near)
 
     def features(self, rows: pl.DataFrame) -> PairFeatures:
         """Features of rows with the columns `query` and `candidate`."""
-        query, candidate = self.find(rows["query"]), self.find(rows["candidate"])
-        last = self.find(_last(rows["candidate"]))
+        query, candidate, last = map(self.embedded.numbers, pair_texts(rows))
         lexical = self.lexical.rows(query, candidate, last)
-        return PairFeatures(self.vectors, query, candidate, last, lexical, self.reference, self.neighbourhoods)
-
-
-def _find(numbers: pl.DataFrame, texts: pl.Series) -> Numbers:
-    found = texts.alias("text").to_frame().join(numbers, on="text", how="left", maintain_order="left")["number"]
-    return found.cast(pl.Int32).to_numpy()
-
-
-def _last(candidates: pl.Series) -> pl.Series:
-    return candidates.str.split(LEVEL).list.last().alias("text")
+        return PairFeatures(self.embedded.vectors, query, candidate, last, lexical, self.reference, self.neighbourhoods)

@@ -12,8 +12,8 @@ from ruamel.yaml.comments import CommentedMap
 from babelshelf.calibrate.params import AUTO
 from babelshelf.commands import profile
 from babelshelf.commands.profile import Change
-from babelshelf.commands.tune.calibrations import evident, points
-from babelshelf.commands.tune.gains import StepGain
+from babelshelf.commands.tune.calibrations import evident
+from babelshelf.commands.tune.gains import StepGain, points
 from babelshelf.commands.tune.recipe import Recipe
 from babelshelf.commands.tune.run import Result
 from babelshelf.core.params import PARAMS_FILE
@@ -61,9 +61,9 @@ def proposal(results: Mapping[str, Result]) -> dict[KeyPath, Value]:
 
 def reason(gain: StepGain) -> str:
     """Gain and interval of a step, in points of average precision."""
-    parts = [f"{_points(gain.overall)} AP"]
+    parts = [f"{points(gain.overall['average_precision'])} AP"]
     if gain.absent:
-        parts.append(f"{_points(gain.absent)} in absent languages")
+        parts.append(f"{points(gain.absent['average_precision'])} in absent languages")
     return ", ".join(parts)
 
 
@@ -89,11 +89,11 @@ def write(values: Mapping[KeyPath, Value], params: Path = PARAMS_FILE) -> list[C
 
 def _calibration(results: Mapping[str, Result]) -> dict[KeyPath, Value]:
     """The method of `calibrate` by which every task gains, which is one param for all; `auto` where they differ."""
-    found = {task: evident(result.calibrations) for task, result in results.items()}
-    chosen = {task: one for task, one in found.items() if one is not None}
+    best = {task: evident(result.calibrations) for task, result in results.items()}
+    chosen = {task: gain for task, gain in best.items() if gain is not None}
     if len(chosen) < len(results):
         return {}
-    methods = {one.method for one in chosen.values()}
+    methods = {calibration.method for calibration in chosen.values()}
     reasons = [f"{task}: {one.method} {points(one.gain)} F1" for task, one in chosen.items()]
     return {("calibrate", "method"): Value(methods.pop() if len(methods) == 1 else AUTO, ", ".join(reasons))}
 
@@ -101,12 +101,8 @@ def _calibration(results: Mapping[str, Result]) -> dict[KeyPath, Value]:
 def _recipe_reason(recipe: Recipe, gains: Mapping[str, StepGain]) -> str:
     if not recipe:
         return "no step by itself showed a gain"
-    return "; ".join(f"{option.step} {_points(gains[option.step].overall)} AP" for option in recipe)
-
-
-def _points(metrics: Mapping[str, Any]) -> str:
-    found = metrics["average_precision"]
-    return f"{100 * found.value:+.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
+    average_precision = {name: gain.overall["average_precision"] for name, gain in gains.items()}
+    return "; ".join(f"{option.step} {points(average_precision[option.step])} AP" for option in recipe)
 
 
 def _comment(values: CommentedMap, path: tuple[str, ...], text: str) -> None:

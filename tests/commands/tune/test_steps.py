@@ -12,7 +12,7 @@ import pytest
 
 from babelshelf.commands.tune.context import Context
 from babelshelf.commands.tune.recipe import DataStep, Scores, StepUnavailableError, TrainingSet
-from babelshelf.commands.tune.run import load_steps
+from babelshelf.commands.tune.search_setup import load_steps
 from babelshelf.commands.tune.splits import Split, nested
 from babelshelf.commands.tune.steps import label_filter, negatives, translation
 from babelshelf.commands.tune.task_data import SearchData, language_sets, read_data

@@ -124,7 +124,7 @@ class Negatives:
             sampled = sorted({self.sampled_ranks(one) for one in self.windows()})
             positive = self._data.rows.filter(pl.Series(self._data.trainable), label=1)["candidate"].unique()
             anchors = self._pool.filter(pl.col("candidate").is_in(positive.implode()))["number"].to_numpy()
-            vectors = texts.vectors[texts.find(self._pool["candidate"])]
+            vectors = texts.embedded.vectors[texts.embedded.numbers(self._pool["candidate"])]
             self._drawn = _neighbours(vectors, anchors, sampled, self._seed)
         return self._drawn[self.sampled_ranks(window)]
 

@@ -1,7 +1,7 @@
 """Scoring with transformers, on a CPU or one GPU.
 
-Little is computed twice, or for nothing. Pairs come in the order of their tokens and are packed so that a beginning
-that they share is computed once a row (`prefix_packing`). The last layer's outputs and its feed-forward part are
+Pairs are sorted by their tokens and packed, so that a prefix that they share is computed once a row
+(`prefix_packing`). The last layer's outputs and its feed-forward part are
 computed only where an answer follows, and of the head just the rows of the two answers, in fp32.
 """
 
@@ -58,7 +58,7 @@ class TransformersScorer:
         self.template = template
         self.max_length = max_length
         self.settings = settings
-        self.head = _only_what_is_read(model, answer_ids(template, tokenizer))
+        self.head = _skip_unread_outputs(model, answer_ids(template, tokenizer))
 
     def encode(self, rows: pl.DataFrame) -> pl.Series:
         """Token ids of the rows' prompts, `List(Int32)`.
@@ -127,11 +127,11 @@ class AnswerHead(nn.Module):
         return hidden.flatten(0, 1)[self.last].unsqueeze(0)
 
 
-def _only_what_is_read(model: PreTrainedModel, answers: Sequence[int]) -> AnswerHead:
-    """Change a model so that it computes what answers read, and no more; its new head.
+def _skip_unread_outputs(model: PreTrainedModel, answers: Sequence[int]) -> AnswerHead:
+    """Change a model so that it computes only what the answers read; returns its new head.
 
     Raises:
-        InputError: the model is not of Llama's make, as Qwen3, Mistral and Gemma are, or its head is no plain one.
+        InputError: the model has no Llama-like architecture (as Qwen3, Mistral and Gemma have), or no plain head.
     """
     layer = _last_layer(model)
     head = AnswerHead(_plain_head(model), answers)
@@ -178,14 +178,14 @@ Part = Callable[..., torch.Tensor]
 
 
 def _at_last(forward: Part, head: AnswerHead, model: PreTrainedModel) -> Part:
-    """A part of a layer that is run where it is read, and gives zeros elsewhere."""
+    """A part of a layer that runs only at the positions that are read, and gives zeros elsewhere."""
 
     def run(hidden: torch.Tensor, *others: object) -> torch.Tensor:
-        found = forward(head.read(hidden), *others)
-        if others or not isinstance(found, torch.Tensor):  # as that of a router
+        output = forward(head.read(hidden), *others)
+        if others or not isinstance(output, torch.Tensor):  # as that of a router
             raise _unknown_architecture(model)
-        spread = found.new_zeros(hidden.shape[0] * hidden.shape[1], found.shape[-1])
-        spread[head.last] = found[0]
+        spread = output.new_zeros(hidden.shape[0] * hidden.shape[1], output.shape[-1])
+        spread[head.last] = output[0]
         return spread.view(*hidden.shape[:2], -1)
 
     return run
@@ -216,7 +216,7 @@ def load(base: Path, model: Path, settings: Params) -> Iterator[TransformersScor
     tokenizer = load_tokenizer(base)
     template = parse(prompt["template"], str(model / "prompt.json"))
     scorer = TransformersScorer(lm.to(device), tokenizer, template, prompt["max_length"], settings)
-    scorer.score(pl.Series([[tokenizer.pad_token_id]], dtype=pl.List(pl.Int32)))  # what it can't score, it refuses now
+    scorer.score(pl.Series([[tokenizer.pad_token_id]], dtype=pl.List(pl.Int32)))  # refuses now what it can't score
     yield scorer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -20,7 +21,7 @@ from babelshelf.core.files import write_json
 from babelshelf.llm.base_model import identity
 from babelshelf.trainer.models import save
 from tests.commands.export import exported_lm
-from tests.commands.export.exported_lm import LONG, PROMPTS
+from tests.commands.export.exported_lm import BF16_TOLERANCE, LONG, PROMPTS
 from tests.helpers import tiny_lm
 
 TOLERANCE = 0.001
@@ -143,3 +144,12 @@ def test_what_is_wrong_in_the_folder_shows_in_the_scores(
     rows = ROWS.filter(SHORT).gather_every(3)
     difference = np.abs(predicted(tmp_path / "mutated", rows) - exported_lm.p_yes(source, rows))
     assert difference.max() > 10 * TOLERANCE
+
+
+def test_in_bf16_the_scores_differ_by_its_rounding_alone(exported: tuple[ExportedModel, Path], tmp_path: Path) -> None:
+    source = dataclasses.replace(exported[0], precision="bf16")
+    export(source, tmp_path / "out", "cross-encoder")
+    rows = ROWS.filter(SHORT).gather_every(10)
+    difference = np.abs(predicted(tmp_path / "out", rows) - exported_lm.p_yes(source, rows)).max()
+    print(f"the greatest difference of p(yes) of {rows.height} rows is {difference:.2e}")
+    assert 1e-4 < difference < BF16_TOLERANCE  # less than the first would be fp32

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,30 @@ def test_the_8_bit_model_is_smaller_and_the_folder_has_no_other_weights(exported
     assert not list(exported.glob("*.safetensors"))
     assert (exported / "tokenizer.json").is_file()
     assert read_json(exported / "thresholds.json")["threshold"] == 0.4
+
+
+def _without_special_tokens(folder: Path) -> None:
+    file = folder / "tokenizer.json"
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"post_processor": None}))
+
+
+def _with_a_quarter_of_the_length(folder: Path) -> None:
+    file = folder / "tokenizer_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    assert config["model_max_length"] == OWN["max_length"]
+    file.write_text(json.dumps(config | {"model_max_length": 8}), encoding="utf-8")
+
+
+@pytest.mark.parametrize("mutation", [_without_special_tokens, _with_a_quarter_of_the_length])
+def test_what_is_wrong_in_the_folder_shows_in_the_scores(
+    student: ExportedModel, tmp_path: Path, mutation: Callable[[Path], None]
+) -> None:
+    """It is more than the tolerance, so that the comparison above would find it."""
+    export(student, tmp_path / "out", "cross-encoder")
+    mutation(tmp_path / "out")
+    pairs = ROWS.select("query", "candidate").rows()
+    found = CrossEncoder(str(tmp_path / "out"), device="cpu").predict(pairs, show_progress_bar=False)
+    assert np.abs(found - expected(student, tmp_path)).max() > 1e-4
 
 
 def test_formats_of_other_models_are_refused(student: ExportedModel, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -13,6 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from babelshelf.commands.export.command import export
@@ -20,7 +23,7 @@ from babelshelf.commands.export.exported_model import ExportedModel
 from babelshelf.commands.export.formats import vllm_score
 from babelshelf.core.errors import InputError
 from tests.commands.export import exported_lm
-from tests.commands.export.exported_lm import LONG, MAX_LENGTH
+from tests.commands.export.exported_lm import BF16_TOLERANCE, LONG, MAX_LENGTH
 from tests.helpers import causal_lms
 from tests.helpers.vllm_server import vllm_server
 
@@ -38,11 +41,10 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExportedModel, P
     return source, folder / "out"
 
 
-def test_the_classifiers_sigmoid_is_our_p_yes(exported: tuple[ExportedModel, Path]) -> None:
-    source, folder = exported
+def classified(folder: Path, rows: pl.DataFrame) -> np.ndarray:
+    """The sigmoid of the classifier's output, in transformers, of prompts as vLLM renders and tokenizes them."""
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    rows = ROWS.gather_every(7)
     found = []
     for language, query, candidate in rows.select("language", "query", "candidate").iter_rows():
         messages = [{"role": "query", "content": query}, {"role": "document", "content": candidate}]
@@ -50,7 +52,63 @@ def test_the_classifiers_sigmoid_is_our_p_yes(exported: tuple[ExportedModel, Pat
         assert not rendered.startswith(causal_lms.BOS)  # which vLLM lets the tokenizer add
         with torch.inference_mode():
             found.append(float(model(**tokenizer(rendered, return_tensors="pt")).logits.sigmoid()))
-    np.testing.assert_allclose(found, exported_lm.p_yes(source, rows), rtol=0, atol=TOLERANCE)
+    return np.array(found)
+
+
+def test_the_classifiers_sigmoid_is_our_p_yes(exported: tuple[ExportedModel, Path]) -> None:
+    source, folder = exported
+    rows = ROWS.gather_every(7)
+    np.testing.assert_allclose(classified(folder, rows), exported_lm.p_yes(source, rows), rtol=0, atol=TOLERANCE)
+
+
+def test_in_bf16_the_scores_differ_by_its_rounding_alone(exported: tuple[ExportedModel, Path], tmp_path: Path) -> None:
+    source = dataclasses.replace(exported[0], precision="bf16")
+    export(source, tmp_path / "out", "vllm-score")
+    rows = ROWS.gather_every(10)
+    difference = np.abs(classified(tmp_path / "out", rows) - exported_lm.p_yes(source, rows)).max()
+    assert 1e-4 < difference < BF16_TOLERANCE  # less than the first would be fp32
+
+
+def _swapped_answers(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    weights = load_file(file)
+    save_file(weights | {"score.weight": -weights["score.weight"]}, file, {"format": "pt"})
+
+
+def _without_bos(folder: Path) -> None:
+    file = folder / "tokenizer.json"
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"post_processor": None}))
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"add_bos_token": False}))
+
+
+def _swapped_roles(folder: Path) -> None:
+    file = folder / "chat_template.jinja"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace('"document"', '"other"').replace('"query"', '"document"').replace('"other"', '"query"'),
+        encoding="utf-8",
+    )
+
+
+MUTATIONS: dict[str, Callable[[Path], None]] = {
+    "swapped answers": _swapped_answers,
+    "no BOS": _without_bos,
+    "swapped roles": _swapped_roles,
+}
+
+
+@pytest.mark.parametrize("mutation", list(MUTATIONS))
+def test_what_is_wrong_in_the_folder_shows_in_the_scores(
+    exported: tuple[ExportedModel, Path], mutation: str, tmp_path: Path
+) -> None:
+    """Each of them is more than the tolerance, so that the comparison above would find it."""
+    source, folder = exported
+    shutil.copytree(folder, tmp_path / "mutated")
+    MUTATIONS[mutation](tmp_path / "mutated")
+    rows = ROWS.gather_every(20)
+    difference = np.abs(classified(tmp_path / "mutated", rows) - exported_lm.p_yes(source, rows))
+    assert difference.max() > 10 * TOLERANCE
 
 
 def test_an_lm_that_changes_its_logits_after_the_head_is_refused(tmp_path: Path) -> None:
