@@ -87,7 +87,7 @@ def tables() -> list[Table]:
 
 
 def real_pairs(results: Sequence[dict[str, Any]]) -> list[str]:
-    """AP and F1 of the classifier and of a fine-tuned LM on real data sets: mean and deviation over seeds, in per cent."""
+    """AP and F1 of the classifier and of a fine-tuned LM on real pairs: mean and deviation over seeds, in per cent."""
     texts = {"ap": "AP", "ap_absent": "AP, absent", "f1": "F1"}
     columns = [(data, metric) for data in ("shops", "taxonomy") for metric in texts]
     heads = [f"{data} {texts[metric]}" for data, metric in columns]
