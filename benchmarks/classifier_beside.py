@@ -37,7 +37,7 @@ from babelshelf.llm.prompts import load_template
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import load_scorer
 from benchmarks.scoring_speed import cross_encoder, ours, save_models
-from benchmarks.training_speed import _model, _ours
+from benchmarks.training_speed import random_model, trained_by_sft
 
 E5_SMALL = {  # the shape of intfloat/multilingual-e5-small
     "vocab_size": 250_037,
@@ -110,7 +110,7 @@ def _cross_encoder(rows: pl.DataFrame, tokenizer: PreTrainedTokenizerFast) -> tu
 
 def _built_in_lm(rows: pl.DataFrame, tokenizer: PreTrainedTokenizerFast) -> tuple[float, float]:
     template = load_template(Path("prompts/short/qc.txt"))
-    trained = _ours(_model("nano", tokenizer), tokenizer, rows, template, "nano")
+    trained = trained_by_sft(random_model("nano", tokenizer), tokenizer, rows, template, "nano")
     with tempfile.TemporaryDirectory() as folder:
         models = save_models(Path(folder), rows, template, load(BaseModelParams, "base_model").lm.nano)
         with load_scorer(models.base, models.scored, load(ScoreParams, "score")) as scorer:

@@ -8,7 +8,7 @@ file gives, so a table is changed by running its benchmark, never by hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +16,15 @@ from typing import Any, NamedTuple
 import click
 
 from babelshelf.core.files import replacing
+from benchmarks import label_tables
 from benchmarks.proxy_truth import agreement
 from benchmarks.proxy_truth.data_sets import NONE
 from benchmarks.proxy_truth.results import RESULTS, read_results
 
 CALIBRATION = Path("benchmarks/results/calibration.jsonl")
-LABEL_ERRORS = Path("benchmarks/results/label_errors.jsonl")
 CONFIRMATION = Path("benchmarks/results/rule_confirmation.jsonl")
+LM_LABEL_ERRORS = Path("benchmarks/results/lm_label_errors.jsonl")
+UNLABELLED = Path("benchmarks/results/review_unlabelled.jsonl")
 DISTILLATION = Path("benchmarks/results/distill.jsonl")
 JUDGES = Path("benchmarks/results/judges.jsonl")
 LABELS = "labels"  # what `benchmarks.distill` trains students on
@@ -45,25 +47,6 @@ ON_REAL_PAIRS = (
     ("Gemma 3 270M, LoRA, wrong labels", LM, "flipped"),
     ("built-in LM", BUILT_IN_LM, "none"),
 )
-# Score, rule, action and rounds of `benchmarks.label_errors`.
-Way = tuple[str, str, str, int]
-USUAL_WAYS: dict[str, Way] = {
-    **{f"confidence {least}": ("out_of_fold", f"confidence {least}", "drop", 1) for least in ("0.6", "0.75", "0.9")},
-    "all flipped labels": ("out_of_fold", "oracle", "drop", 1),
-}
-OTHER_WAYS: dict[str, Way] = {
-    "scores in sample": ("in_sample", "confidence 0.75", "drop", 1),
-    "mean of scores": ("in_sample + passes", "confidence 0.75", "drop", 1),
-    "other label": ("out_of_fold", "confidence 0.75", "relabel", 1),
-    "score as label": ("out_of_fold", "confidence 0.75", "soften", 1),
-    "second round": ("out_of_fold", "confidence 0.75", "drop", 2),
-    "10 % with the largest loss": ("out_of_fold", "loss_rank 0.1", "drop", 1),
-    "confident learning": ("out_of_fold", "confident_learning", "drop", 1),
-}
-
-
-WAY = ("score", "rule", "action", "rounds")
-FOUND = ("precision", "recall", "detection_ap")
 
 
 class Table(NamedTuple):
@@ -85,19 +68,23 @@ def tables() -> list[Table]:
     return [
         Table(Path("README.md"), "real pairs", lambda: real_pairs(read_results(RESULTS))),
         Table(Path("docs/results.md"), "calibration", lambda: calibration(read_results(CALIBRATION))),
-        Table(Path("docs/results.md"), "found", lambda: found(read_results(LABEL_ERRORS))),
-        Table(Path("docs/results.md"), "rules", lambda: confirmed(read_results(CONFIRMATION))),
+        Table(Path("docs/results.md"), "found", lambda: label_tables.found(read_results(label_tables.LABEL_ERRORS))),
+        Table(Path("docs/results.md"), "rules", lambda: label_tables.confirmed(read_results(CONFIRMATION))),
+        Table(
+            Path("docs/negative-results.md"), "lm scores", lambda: label_tables.lm_scores(read_results(LM_LABEL_ERRORS))
+        ),
+        Table(Path("docs/review.md"), "unlabelled", lambda: label_tables.unlabelled(read_results(UNLABELLED))),
         Table(Path("docs/results.md"), "students", lambda: students(read_results(DISTILLATION))),
         Table(Path("docs/results.md"), "speed of students", lambda: speed_of_students(read_results(DISTILLATION))),
         *(
-            Table(page, f"{name}, {metric}", partial(filtered, metric, ways, over))
+            Table(page, f"{name}, {metric}", partial(label_tables.filtered, metric, ways, over))
             for page, name, ways, over in (
-                (Path("docs/results.md"), "filtered", USUAL_WAYS, "gain"),
-                (Path("docs/negative-results.md"), "other ways", OTHER_WAYS, "over_usual"),
+                (Path("docs/results.md"), "filtered", label_tables.USUAL_WAYS, "gain"),
+                (Path("docs/negative-results.md"), "other ways", label_tables.OTHER_WAYS, "over_usual"),
             )
             for metric in ("ap", "f1")
         ),
-        Table(Path("docs/results.md"), "simulated judges", lambda: simulated_judges(read_results(JUDGES))),
+        Table(Path("docs/results.md"), "simulated judges", lambda: label_tables.simulated_judges(read_results(JUDGES))),
         Table(Path("docs/results.md"), "proxy_truth", lambda: list(agreement.lines(read_results(RESULTS)))[:-1]),
     ]
 
@@ -127,87 +114,11 @@ def calibration(results: Sequence[dict[str, Any]]) -> list[str]:
     for line in results:
         method = f"auto ({', '.join(line['chosen'])})" if "chosen" in line else line["method"]
         gains = [
-            "" if name not in line or line["method"] == "shared" else _points(line[name])
+            "" if name not in line or line["method"] == "shared" else label_tables.points(line[name])
             for name in ("gain", "gain_absent")
         ]
         f1, error = f"{100 * line['f1']:.1f}", f"{100 * line['calibration_error']:.1f}"
         lines.append(f"| {line['data']} | {line['dev_rows']:,} | {method} | {f1} | {' | '.join(gains)} | {error} |")
-    return lines
-
-
-def found(results: Sequence[dict[str, Any]]) -> list[str]:
-    """Precision, recall and AP with which flipped labels are found, in per cent: all scores and all rules once each."""
-    lines = [line for line in results if line["kind"] == "detection" and "precision" in line]
-    units = list(dict.fromkeys((line["data"], line["noise"]) for line in lines))
-    of = {(line["data"], line["noise"], line["score"], line["rule"]): line for line in lines}
-    score, rule = USUAL_WAYS["confidence 0.75"][:2]
-    ways = list(dict.fromkeys(key[2:] for key in of if score == key[2] or rule == key[3]))
-    table = [
-        f"| score | rule | {' | '.join(': '.join(unit) for unit in units)} |",
-        "| :-- | :-- " + "| --: " * len(units) + "|",
-    ]
-    for way in ways:
-        cells = [" / ".join(f"{100 * of[(*unit, *way)][name]:.0f}" for name in FOUND) for unit in units]
-        table.append(f"| {' | '.join([*(text.replace('_', ' ') for text in way), *cells])} |")
-    return table
-
-
-def filtered(
-    metric: str, ways: Mapping[str, Way], over: str, results: Sequence[dict[str, Any]] | None = None
-) -> list[str]:
-    """A metric of the classifier on all rows, and what it gains by each way to drop or change rows.
-
-    Args:
-        metric: `f1` or `ap`.
-        ways: titles and what is compared.
-        over: `gain`, over all rows; or `over_usual`, over the rows that the pipeline's rule leaves.
-        results: those of the file by default.
-    """
-    lines = [line for line in results or read_results(LABEL_ERRORS) if line["kind"] == "training"]
-    of = {(line["data"], line["noise"], *(line[key] for key in WAY)): line for line in lines}
-    base = ("out_of_fold", "nothing", "drop", 1) if over == "gain" else USUAL_WAYS["confidence 0.75"]
-    heads = [f"{metric.upper()}, {'all rows' if over == 'gain' else 'confidence 0.75'}", *ways]
-    table = [f"| data | flipped | {' | '.join(heads)} |", "| :-- | :-- " + "| --: " * len(heads) + "|"]
-    for unit in dict.fromkeys((line["data"], line["noise"]) for line in lines):
-        level = f"{100 * of[(*unit, *base)][metric]:.1f}"
-        cells = [_points(of[(*unit, *way)][f"{metric}_{over}"]) if (*unit, *way) in of else "" for way in ways.values()]
-        table.append(f"| {' | '.join([*unit, level, *cells])} |")
-    return table
-
-
-def confirmed(results: Sequence[dict[str, Any]]) -> list[str]:
-    """What rules find and gain with seeds that none was chosen by, in per cent and points."""
-    detection = {(one["data"], one["noise"], one["rule"]): one for one in results if one["kind"] == "detection"}
-    lines = [
-        "| data | flipped | rule | precision / recall | AP | over all rows | over confidence 0.75 | F1 | over all |",
-        "| :-- | :-- | :-- | --: | --: | --: | --: | --: | --: |",
-    ]
-    for line in results:
-        found = detection.get((line["data"], line["noise"], line["rule"]))
-        if line["kind"] != "training" or found is None:
-            continue
-        shares = " / ".join(f"{100 * found[name]:.0f}" for name in FOUND[:2]) if "precision" in found else ""
-        numbers = [f"{100 * line['ap']:.1f}", _points(line["ap_gain"]), _points(line["ap_over_usual"])]
-        numbers += [f"{100 * line['f1']:.1f}", _points(line["f1_gain"])]
-        rule = line["rule"].replace("_", " ")
-        lines.append(f"| {line['data']} | {line['noise']} | {rule} | {shares} | {' | '.join(numbers)} |")
-    return lines
-
-
-def simulated_judges(results: Sequence[dict[str, Any]]) -> list[str]:
-    """What a panel gains in AP over training on all rows, by data and rule; the first row has no judges."""
-    cells = {
-        (line["judges"], line["action"], line["data"], line["rule"]): line
-        for line in results
-        if line["action"] != "nothing"
-    }
-    columns = list(dict.fromkeys(key[2:] for key in cells))
-    lines = ["| each judge is right | contradicted rows | " + " | ".join(map(", ".join, columns)) + " |"]
-    lines.append("| :-- | :-- |" + " --: |" * len(columns))
-    for accuracy, action in dict.fromkeys(key[:2] for key in cells):
-        who = "no judges" if accuracy is None else f"{100 * accuracy:.0f} %"
-        gains = [_points(cells[accuracy, action, *column]["ap_gain"]) for column in columns]
-        lines.append(f"| {who} | {action} | {' | '.join(gains)} |")
     return lines
 
 
@@ -261,11 +172,6 @@ def speed_of_students(results: Sequence[dict[str, Any]]) -> list[str]:
         level = agreement.mean_and_deviation([(run if exported else model)["ap"]])
         lines.append(f"| {name} | {speed:,.0f} | {speed / of_teacher:,.1f} | {level} | {gain} |")
     return lines
-
-
-def _points(gain: Sequence[float]) -> str:
-    value, low, high = (100 * number for number in gain)
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def with_table(text: str, table: Table) -> str:

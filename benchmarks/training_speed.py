@@ -57,9 +57,11 @@ def main(*, shape: str, train: Path, count: int, rounds: int) -> None:
     tokenizer = train_tokenizer(texts, 6144)
     tokens = sum(map(len, encode(rows, template, tokenizer, 512).ids))
     runs: dict[str, Callable[[], float]] = {
-        "plain": lambda: _plain(_model(shape, tokenizer), tokenizer, rows, template, {}),
-        "plain, our batches": lambda: _plain(_model(shape, tokenizer), tokenizer, rows, template, _like_ours(shape)),
-        "ours": lambda: _ours(_model(shape, tokenizer), tokenizer, rows, template, shape),
+        "plain": lambda: _plain(random_model(shape, tokenizer), tokenizer, rows, template, {}),
+        "plain, our batches": lambda: _plain(
+            random_model(shape, tokenizer), tokenizer, rows, template, _like_ours(shape)
+        ),
+        "ours": lambda: trained_by_sft(random_model(shape, tokenizer), tokenizer, rows, template, shape),
     }
     seconds: dict[str, float] = {}
     for name in list(runs) * rounds:
@@ -76,7 +78,7 @@ def _table(seconds: dict[str, float], tokens: int) -> Iterator[str]:
         yield f"| {name} | {taken:.1f} | {tokens / taken:,.0f} | {seconds['plain'] / taken:.1f} |"
 
 
-def _model(shape: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+def random_model(shape: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     if shape == "nano":
         return new_model(tokenizer, load(BaseModelParams, "base_model").lm.nano, seed=1)
     torch.manual_seed(1)
@@ -117,7 +119,7 @@ def _plain(
         return _clock() - began
 
 
-def _ours(
+def trained_by_sft(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, rows: pl.DataFrame, template: Template, shape: str
 ) -> float:
     taken: list[float] = []

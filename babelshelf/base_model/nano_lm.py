@@ -47,13 +47,13 @@ class QuestionTrainer(AnswerTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         """Mean cross-entropy of all answers over the whole vocabulary."""
-        asked = inputs["labels"] != -100
+        labelled = inputs["labels"] != -100
         with self.accelerator.autocast():  # which accelerate adds to the whole model's forward alone
             outputs = model.model(
                 input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
             )
-            logits = model.lm_head(outputs.last_hidden_state[asked])
-        loss = torch.nn.functional.cross_entropy(logits.float(), inputs["labels"][asked])
+            logits = model.lm_head(outputs.last_hidden_state[labelled])
+        loss = torch.nn.functional.cross_entropy(logits.float(), inputs["labels"][labelled])
         return (loss, outputs) if return_outputs else loss
 
 
@@ -69,8 +69,8 @@ def pretrain(
         seed: of the weights, the questions and their order.
         checkpoints: folder of this run's checkpoints (see `trainer.training.Training`).
     """
-    asked = matching_questions(texts, settings.texts, settings.questions, seed)
-    sample = ("".join(_sample(one, templates[one.task])) for one in asked[:TOKENIZER_SAMPLE])
+    questions = matching_questions(texts, settings.texts, settings.questions, seed)
+    sample = ("".join(_sample(one, templates[one.task])) for one in questions[:TOKENIZER_SAMPLE])
     tokenizer = train_tokenizer(chain(texts.sort("text", "language")["text"], sample), settings.vocab_size)
     model = new_model(tokenizer, settings, seed)
     schedule = Schedule(
@@ -86,7 +86,7 @@ def pretrain(
         gradient_checkpointing=False,
         seed=seed,
     )
-    examples = encode_questions(asked, tokenizer, templates)
+    examples = encode_questions(questions, tokenizer, templates)
     Training(examples, schedule, checkpoints, QuestionTrainer).fit(model, tokenizer)
     return model, tokenizer
 
@@ -166,9 +166,9 @@ def encode_questions(
         ids = list(next(pieces))
         label = [-100] * len(ids)
         for answer in one.answers:
-            question, told = next(pieces), answers[one.task][answer]
-            ids += question + told
-            label += [-100] * (len(question) - 1) + told + [-100]
+            question, reply = next(pieces), answers[one.task][answer]
+            ids += question + reply
+            label += [-100] * (len(question) - 1) + reply + [-100]
         prompts.append(ids)
         labels.append(label)
     return PromptExamples(prompts, labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -61,6 +62,8 @@ class BaseLmParams(SourceParams):
 def _encoder(model: str) -> str:
     if model == NANO:
         raise ValueError("the TF-IDF embedder nano is gone: write use_multilingual, and remove the section nano")
+    if not is_builtin(model) and (near := get_close_matches(model, ENCODERS.names(), n=1, cutoff=0.8)):
+        raise ValueError(f"did you mean the built-in encoder {near[0]}?")
     if not (is_builtin(model) or is_folder(model) or HUB_ID.fullmatch(model)):
         raise ValueError(
             f"expected a built-in encoder ({', '.join(ENCODERS.names())}, or several joined by +), a hub id such as "

@@ -40,8 +40,8 @@ def cross_validated(rows: pl.DataFrame, settings: CalibrateParams, seed: int) ->
         if not rows[rest]["label"].sum():
             continue
         for name, yes in answers.items():
-            found: Calibration = METHODS.load(name).fit(rows[rest], settings, seed)
-            yes[held_out] = found.answer(rows[held_out])["is_relevant"].to_numpy()
+            calibration: Calibration = METHODS.load(name).fit(rows[rest], settings, seed)
+            yes[held_out] = calibration.answer(rows[held_out])["is_relevant"].to_numpy()
     return answers
 
 

@@ -75,17 +75,17 @@ class Neighbourhood:
             query: numbers of the queries, which may repeat.
             reference: shape (n, dimension).
         """
-        found = cls(*(np.zeros(len(vectors), np.float32) for _ in range(4)))
+        neighbourhood = cls(*(np.zeros(len(vectors), np.float32) for _ in range(4)))
         queries = np.unique(query)
         nearest = min(NEAREST, len(reference))
         for start in range(0, len(queries), BLOCK):
             own = queries[start : start + BLOCK]
             cosines = vectors[own] @ reference.T
-            found.mean[own], found.deviation[own] = cosines.mean(axis=1), cosines.std(axis=1)
+            neighbourhood.mean[own], neighbourhood.deviation[own] = cosines.mean(axis=1), cosines.std(axis=1)
             cosines.partition(-nearest, axis=1)
-            found.best[own] = cosines[:, -nearest:].max(axis=1)
-            found.near[own] = cosines[:, -nearest:].mean(axis=1)
-        return found
+            neighbourhood.best[own] = cosines[:, -nearest:].max(axis=1)
+            neighbourhood.near[own] = cosines[:, -nearest:].mean(axis=1)
+        return neighbourhood
 
     def features(self, query: Numbers, cosine: FloatArray) -> FloatArray:
         """The features `NAMES` of pairs, by the numbers of their queries and their cosines.

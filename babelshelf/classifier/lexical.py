@@ -77,11 +77,11 @@ class LexicalTexts:
 
     def rows(self, query: Numbers, candidate: Numbers, last: Numbers) -> FloatArray:
         """As `features`, of any number of pairs."""
-        found = np.empty((len(query), len(NAMES)), np.float32)
+        features = np.empty((len(query), len(NAMES)), np.float32)
         for start in range(0, len(query), BLOCK):
             part = slice(start, start + BLOCK)
-            found[part] = self.features(query[part], candidate[part], last[part])
-        return found
+            features[part] = self.features(query[part], candidate[part], last[part])
+        return features
 
     def features(self, query: Numbers, candidate: Numbers, last: Numbers) -> FloatArray:
         """The features `NAMES` of pairs, given as numbers of texts.

@@ -20,7 +20,7 @@ def with_new_names(values: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[s
         values: all of params.yaml; not changed.
     """
     values = deepcopy(values)
-    found: list[tuple[str, str]] = []
+    renamed: list[tuple[str, str]] = []
     for old, new in YAML(typ="safe", pure=True).load(TABLE)["params"].items():
         for path in list(_paths(values, old.split("."))):
             if new.startswith(f"{old}.") and isinstance(_value(values, path), dict):
@@ -29,8 +29,8 @@ def with_new_names(values: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[s
             moved = _taken(values, path)
             if new.count(".") < 2 or target[0] != "score" or target[1] == values["score"].get("backend"):
                 _put(values, target, moved)
-            found.append((".".join(path), ".".join(target)))
-    return values, found
+            renamed.append((".".join(path), ".".join(target)))
+    return values, renamed
 
 
 def _paths(values: Any, pattern: list[str]) -> Iterator[list[str]]:  # noqa: ANN401 - whatever YAML holds

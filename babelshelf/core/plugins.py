@@ -47,7 +47,7 @@ class Plugins:
 
     def names(self) -> list[str]:
         """All plugins, sorted."""
-        return sorted(found.name for found in pkgutil.iter_modules(importlib.import_module(self.package).__path__))
+        return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__))
 
     def load(self, name: str) -> ModuleType:
         """The module of a plugin.
@@ -147,10 +147,10 @@ class PluginSection(Section):
             InputError: there is no such section.
         """
         name = name or self.choice
-        found = getattr(self, name, None)
-        if not isinstance(found, model):
+        section = getattr(self, name, None)
+        if not isinstance(section, model):
             raise InputError(f"{self.plugins.stage}.{name}: {self.plugins.missing(name)}")
-        return found
+        return section
 
 
 def known(plugins: Plugins, name: str) -> str:

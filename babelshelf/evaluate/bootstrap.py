@@ -79,10 +79,10 @@ def intervals(rows: pl.DataFrame, *, resamples: int, confidence: float, seed: in
         seed: the pipeline's seed.
     """
     sample = _samples([[GroupedRun.of(rows)]], resamples, seed)[0][0]
-    found = {}
+    bounds = {}
     for metric, _, draws in _defined(sample):
-        found[f"{metric}_low"], found[f"{metric}_high"] = map(float, np.quantile(draws, _bounds(confidence)))
-    return found
+        bounds[f"{metric}_low"], bounds[f"{metric}_high"] = map(float, np.quantile(draws, _bounds(confidence)))
+    return bounds
 
 
 def paired_difference(
@@ -154,13 +154,13 @@ def mean_sample(samples: Sequence[Sample]) -> Sample:
 def difference(before: Sample, after: Sample, confidence: float) -> dict[str, Difference]:
     """Difference `after` minus `before` of each of `RESAMPLED` that is defined; both must come from the same draws."""
     gain = Sample(after.value - before.value, after.draws - before.draws)
-    found = {}
+    differences = {}
     for metric, value, draws in _defined(gain):
         low, high = map(float, np.quantile(draws, _bounds(confidence)))
         rarer = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
         p = min(1.0, 2 * (rarer + 1) / (len(draws) + 1))
-        found[metric] = Difference(value, low, high, p)
-    return found
+        differences[metric] = Difference(value, low, high, p)
+    return differences
 
 
 def _defined(sample: Sample) -> Iterator[tuple[str, float, Floats]]:

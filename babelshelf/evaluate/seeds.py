@@ -61,14 +61,14 @@ def mean_gain(comparison: Comparison, confidence: float) -> dict[str, Difference
     mean = difference(mean_sample(comparison.a), mean_sample(comparison.b), confidence)
     if seeds == 1:
         return mean
-    found = {}
+    gains = {}
     for metric, of_mean in mean.items():
         of_seeds = float(comparison.by_seed(metric).var(ddof=1)) / seeds
         interval = _Interval(_query_covariance(comparison, metric), of_seeds, seeds - 1)
         half = interval.half_width(1 - confidence)
         value = of_mean.value
-        found[metric] = Difference(value, value - half, value + half, interval.p(value), seeds)
-    return found
+        gains[metric] = Difference(value, value - half, value + half, interval.p(value), seeds)
+    return gains
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import polars as pl
 
 MOST_FILTERED = 0.2  # of the rows of a class or a language
 FEWEST_TRAIN_ROWS = 20  # of a language or class, of which a share says something
+FEWEST_TEST_ROWS = 30  # of a language: with fewer its F1 is chance
 FEWEST_DEV_ROWS = 50  # of a language: with as many, the standard error of a share of 0.8 is 6 points
 
 
@@ -47,11 +48,11 @@ def no_better_than_all_yes(evaluated: Mapping[str, Any]) -> Iterator[str]:
 
 
 def languages_no_better_than_all_yes(evaluated: Mapping[str, Any]) -> Iterator[str]:
-    """Single languages whose F1, without an interval, is not above that of all-"yes"."""
+    """Single languages whose F1, without an interval, is not above that of all-"yes", if they have enough rows."""
     behind = [
         f"{language} ({_percent(values['f1'])} against {_percent(values['all_yes_f1'])})"
         for language, values in evaluated["languages"].items()
-        if "all_yes_f1" in values and values["f1"] <= values["all_yes_f1"]
+        if "all_yes_f1" in values and values.get("rows", 0) >= FEWEST_TEST_ROWS and values["f1"] <= values["all_yes_f1"]
     ]
     if behind:
         yield f'F1 is no better than answering "yes" to every pair in {", ".join(behind)}'

@@ -146,10 +146,10 @@ def cached(model: str, revision: str | None) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
 
     try:
-        found = snapshot_download(model, revision=revision, ignore_patterns=OTHER_FORMATS, local_files_only=True)
+        folder = snapshot_download(model, revision=revision, ignore_patterns=OTHER_FORMATS, local_files_only=True)
     except LocalEntryNotFoundError:
         return None
-    return Path(found)
+    return Path(folder)
 
 
 def download_size(model: str, revision: str | None) -> int:

@@ -98,15 +98,15 @@ def answer_ids(template: Template, tokenizer: PreTrainedTokenizerBase) -> tuple[
     row = {"task": "qc", "language": "en", "query": "shoes", "candidate": "Shoes > Running Shoes"}
     prompt = template.render(row)
     prefix = tokenizer(prompt)["input_ids"]
-    found = []
+    tokens = []
     for answer in (template.no, template.yes):
         ids = tokenizer(prompt + answer)["input_ids"]
         if len(ids) != len(prefix) + 1 or ids[:-1] != prefix:
             raise InputError(_not_one_token(answer, prefix, ids, tokenizer))
-        found.append(int(ids[-1]))
-    if found[0] == found[1]:
+        tokens.append(int(ids[-1]))
+    if tokens[0] == tokens[1]:
         raise InputError("this tokenizer has one token for yes and no alike: its vocabulary lacks both words")
-    return found[0], found[1]
+    return tokens[0], tokens[1]
 
 
 def _not_one_token(answer: str, prefix: list[int], ids: list[int], tokenizer: PreTrainedTokenizerBase) -> str:
@@ -160,8 +160,8 @@ def too_long(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokeni
     frame = len(template.text.encode()) + FRAME
     possible = empty["query"].str.len_bytes() + frame >= max_length
     lengths = [len(ids) for ids in token_ids(_texts(empty.filter(possible), template), tokenizer)]
-    found = pl.Series([False]).new_from_index(0, rows.height)
-    return found.scatter(possible.arg_true(), [length >= max_length for length in lengths])
+    mask = pl.Series([False]).new_from_index(0, rows.height)
+    return mask.scatter(possible.arg_true(), [length >= max_length for length in lengths])
 
 
 def longest_prompt(rows: pl.DataFrame, template: Template, tokenizer: PreTrainedTokenizerBase) -> int:
@@ -192,8 +192,8 @@ def token_ids(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[
     if not texts:
         return []
     if not tokenizer.is_fast:
-        found: list[list[int]] = tokenizer(list(texts))["input_ids"]
-        return found
+        ids: list[list[int]] = tokenizer(list(texts))["input_ids"]
+        return ids
     # Called itself, as what transformers makes around the ids takes half as long again.
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
@@ -216,8 +216,8 @@ def _shortened(
 
     def ids(characters: int) -> list[int]:
         shorter = record | {"candidate": record["candidate"][:characters]}
-        found: list[int] = tokenizer(template.render(shorter))["input_ids"]
-        return found
+        tokens: list[int] = tokenizer(template.render(shorter))["input_ids"]
+        return tokens
 
     if len(ids(0)) >= max_length:
         return []

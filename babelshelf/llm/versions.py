@@ -18,5 +18,5 @@ PACKAGES = ("torch", "transformers", "tokenizers", "trl", "peft")
 
 def write_versions(folder: Path, packages: tuple[str, ...] = PACKAGES) -> None:
     """Write the versions of Python and of `packages`, without the tags of their builds, into a model's folder."""
-    found = {package: version(package).partition("+")[0] for package in packages}
-    write_json(folder / VERSIONS, {"python": platform.python_version()} | found)
+    versions = {package: version(package).partition("+")[0] for package in packages}
+    write_json(folder / VERSIONS, {"python": platform.python_version()} | versions)

@@ -128,15 +128,15 @@ def language_shares(shares: Mapping[str, Mapping[str, float]]) -> str:
 
 def lengths(by_split: Mapping[str, np.ndarray], long: int) -> str:
     """Histograms of lengths, one for each split; texts longer than `long` are in the last bin."""
-    longest = max(1, min(long, max(int(found.max(initial=0)) for found in by_split.values())))
+    longest = max(1, min(long, max(int(sizes.max(initial=0)) for sizes in by_split.values())))
     width = -(-longest // BINS)  # an integer, so that each bin has the same number of lengths
     edges = np.arange(0, longest + width + 1, width)
     with _drawn() as canvas:
         axes = canvas.axes
         styles = zip(cycle(COLOURS), cycle(DASHES), strict=False)
-        for (split, found), (colour, dash) in zip(by_split.items(), styles, strict=False):
-            counts, _ = np.histogram(np.minimum(found, longest), edges)
-            axes.stairs(100 * counts / max(1, len(found)), edges, color=colour, linestyle=dash, label=split)
+        for (split, sizes), (colour, dash) in zip(by_split.items(), styles, strict=False):
+            counts, _ = np.histogram(np.minimum(sizes, longest), edges)
+            axes.stairs(100 * counts / max(1, len(sizes)), edges, color=colour, linestyle=dash, label=split)
         axes.set_xlabel("characters")
         axes.set_ylabel("share of texts, per cent")
         axes.set_xlim(0, edges[-1])

@@ -15,13 +15,13 @@ def split_table(task: str, prepared: Mapping[str, Any]) -> Table:
     rows = [
         [
             split,
-            *(f"{found[name]:,}" for name in ("rows", "queries", "groups", "candidates")),
-            NONE if found["rows_per_query"] is None else f"{found['rows_per_query']:.2f}",
-            share(found["labelled_share"]),
-            share(found["positive_share"]),
+            *(f"{counts[name]:,}" for name in ("rows", "queries", "groups", "candidates")),
+            NONE if counts["rows_per_query"] is None else f"{counts['rows_per_query']:.2f}",
+            share(counts["labelled_share"]),
+            share(counts["positive_share"]),
         ]
         for split in ("train", "dev", "test")
-        for found in (prepared[split],)
+        for counts in (prepared[split],)
     ]
     return Table(f"{task}: the data as it came", headings, rows)
 
@@ -32,9 +32,9 @@ def language_table(task: str, prepared: Mapping[str, Any]) -> Table:
     known = sorted({language for split in splits for language in prepared[split]["languages"]})
     rows = []
     for language in known:
-        found = [prepared[split]["languages"].get(language) for split in splits]
+        parts = [prepared[split]["languages"].get(language) for split in splits]
         cells = [
-            (NONE, NONE) if part is None else (f"{part['rows']:,}", share(part["positive_share"])) for part in found
+            (NONE, NONE) if part is None else (f"{part['rows']:,}", share(part["positive_share"])) for part in parts
         ]
         rows.append([language, *(cell for pair in cells for cell in pair)])
     headings = ["Language", *(f"{what} {split}" for split in splits for what in ("Rows in", "Positive, %, in"))]

@@ -13,6 +13,7 @@ from babelshelf.pairs.separators import guess_separator
 MOST = 0.9  # of the rows with a value
 HALF = 0.5
 FEW = 0.02
+MANY = 20  # rows
 CATEGORY_WORDS = {"category", "categories", "categorie", "kategorie", "path", "breadcrumb", "taxonomy", "kategoria"}
 
 
@@ -41,7 +42,9 @@ def guess_text(role: str, table: InputTable, free: list[ColumnProfile]) -> Found
 
 
 def _by_values(role: str, table: InputTable, free: list[ColumnProfile]) -> Found:
+    splits = set(table.splits)
     texts = [one for one in free if is_text(one) and not _is_other(one.name) and kind(one.counts, 0) < Kind.TWO_VALUES]
+    texts = [one for one in texts if not _is_constant(one) and not {value.lower() for value in one.values} <= splits]
     if role == "candidate":
         texts = [one for one in texts if closeness(one.name, SYNONYMS["query"]) < CLOSE]
         if table.task == "qc":
@@ -77,6 +80,11 @@ def _has_levels(profile: ColumnProfile) -> bool:
     counts = profile.sample.drop_nulls().alias("value").value_counts(name="count")
     guess = guess_separator(counts)
     return bool(guess.value) and guess.share >= HALF
+
+
+def _is_constant(profile: ColumnProfile) -> bool:
+    """Whether all of many rows have the same value, which tells no query or candidate from another."""
+    return profile.present >= MANY and len(profile.values) == 1
 
 
 def _is_other(name: str) -> bool:

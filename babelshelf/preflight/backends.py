@@ -93,10 +93,10 @@ def _(need: VllmEngines, stage: str, base: Shape | None, machine: Machine) -> It
     shape = base if need.source is None else shape_of(need.source)
     on_gpus = not machine.is_built_for_cpus("vllm")
     if on_gpus and len(machine.gpus) < need.gpus:
-        asked = f"{need.gpus} with CUDA on this machine, and there are {len(machine.gpus)}"
+        gpus = f"{need.gpus} with CUDA on this machine, and there are {len(machine.gpus)}"
         few = "lower its tensor_parallel, or the number of engines (data_parallel, replicas)"
         fix = few if machine.gpus else "take its CPU build (docs/serving.md), or another backend"
-        yield f"{stage}.backend: GPUs that vllm needs: {asked}: {fix}"
+        yield f"{stage}.backend: GPUs that vllm needs: {gpus}: {fix}"
     elif shape is not None:
         size = memory.serving(
             shape,

@@ -76,11 +76,11 @@ def local_tokenizer(lm: SourceParams) -> PreTrainedTokenizerBase | None:
 
 def _too_long(file: Path, template: Template, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Iterator[str]:
     rows = _rows(file)
-    found = rows.filter(too_long(rows, template, tokenizer, max_length))["id"].to_list()
-    if found:
-        ids = ", ".join(found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
+    overlong = rows.filter(too_long(rows, template, tokenizer, max_length))["id"].to_list()
+    if overlong:
+        ids = ", ".join(overlong[:SHOWN]) + (", ..." if len(overlong) > SHOWN else "")
         yield (
-            f"sft.max_length: {max_length} tokens do not hold the query of {len(found):,} rows of {file} ({ids}): "
+            f"sft.max_length: {max_length} tokens do not hold the query of {len(overlong):,} rows of {file} ({ids}): "
             "raise it, or shorten these queries"
         )
 

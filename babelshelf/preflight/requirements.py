@@ -65,7 +65,18 @@ def require_all() -> None:
         problems += lacking(values, "translate", task, machine)
         problems += lacking(values, "filter", task, machine) if FILTERED in chain(recipe) else []
         problems += _lacking_trainings(values, task, machine)
-    _refuse(problems)
+    _refuse([*missing_inputs(values), *problems])
+
+
+def missing_inputs(values: dict[str, Any]) -> list[str]:
+    """A line for each path of `prepare.input` that is not there; the demo needs none."""
+    inputs = values["prepare"]["input"] if values["prepare"]["source"] != "demo" else {}
+    missing = [(task, path) for task, path in inputs.items() if not Path(path).exists()]
+    return [
+        f"{PARAMS_FILE}: prepare.input.{task}: {path}: no such file or folder: "
+        + ("run `dvc pull`" if Path(f"{path}.dvc").exists() else "correct the path, or run `babelshelf init` again")
+        for task, path in missing
+    ]
 
 
 def lacking(

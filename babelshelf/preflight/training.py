@@ -133,8 +133,8 @@ def _processes(file: Path) -> Processes:
 
 def _launching(launch: Launch, processes: Processes, machine: Machine) -> Iterator[str]:
     if processes.needs_gpus and len(machine.gpus) < processes.here:
-        asked = f"{processes.here} GPUs with CUDA on this machine, and there are {len(machine.gpus)}"
-        yield f"{launch} needs {asked}: take another file of {ACCELERATE}, or change num_processes"
+        gpus = f"{processes.here} GPUs with CUDA on this machine, and there are {len(machine.gpus)}"
+        yield f"{launch} needs {gpus}: take another file of {ACCELERATE}, or change num_processes"
     if processes.package is not None and not machine.has(processes.package):
         yield f"{launch} needs a package: {INSTALLED_BY[processes.package]}"
 

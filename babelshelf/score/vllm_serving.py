@@ -189,10 +189,10 @@ def lora_rank(adapter: Path) -> int:
             f"{file}: modules_to_save ({trained}): vLLM serves LoRA alone: set the backend's adapter: merged"
         )
     rank = max([config["r"], *(config.get("rank_pattern") or {}).values()])
-    found = next((known for known in RANKS if known >= rank), None)
-    if found is None:
+    fitting = next((known for known in RANKS if known >= rank), None)
+    if fitting is None:
         raise InputError(f"{file}: r: {rank} is above {RANKS[-1]}, vLLM's limit: set its adapter: merged")
-    return found
+    return fitting
 
 
 @contextmanager

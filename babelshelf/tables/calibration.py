@@ -90,5 +90,5 @@ def _of_language(shared: float, own: Mapping[str, float]) -> pl.Expr:
     """The value of each row's language."""
     if not own:
         return pl.lit(shared)
-    found = pl.col("language").replace_strict(dict(own), default=None, return_dtype=pl.Float64)
-    return pl.coalesce(found, pl.lit(shared))
+    of_language = pl.col("language").replace_strict(dict(own), default=None, return_dtype=pl.Float64)
+    return pl.coalesce(of_language, pl.lit(shared))

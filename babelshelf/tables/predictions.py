@@ -68,10 +68,10 @@ def read_train_scores(path: Path, variant: str) -> pl.DataFrame:
     check_schema(scores, TRAIN_SCORE_SCHEMA, str(path))
     other = scores.filter(pl.col("split").ne_missing("train") | pl.col("variant").ne_missing(variant))
     if other.height:
-        split, found = other.select("split", "variant").row(0)
+        split, source = other.select("split", "variant").row(0)
         raise InputError(
             f"{path}: scores of train rows by the model of {variant!r} are needed, and {other.height} rows are of "
-            f"{split!r} by the model of {found!r}: a training set is filtered by its own model; run score_train again"
+            f"{split!r} by the model of {source!r}: a training set is filtered by its own model; run score_train again"
         )
     return scores.select("id", "p_yes")
 

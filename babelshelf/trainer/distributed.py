@@ -56,11 +56,11 @@ def launched(config: Path, module: str, batch_size: int, micro_batch_size: int) 
     """
     if torch.distributed.is_torchelastic_launched():
         return False
-    wanted = read_config(config)
-    if wanted.distributed_type == DistributedType.NO:
+    configuration = read_config(config)
+    if configuration.distributed_type == DistributedType.NO:
         accumulation(batch_size, micro_batch_size, 1)
         return False
-    accumulation(batch_size, micro_batch_size, wanted.num_processes)
+    accumulation(batch_size, micro_batch_size, configuration.num_processes)
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config)]
     code = _run([*launcher, "--module", module, *sys.argv[1:]])
     if code:
@@ -129,8 +129,8 @@ def shared_work(stage: str, *parts: object) -> Iterator[Path]:
             yield folder
             here.wait_for_everyone()  # or a slower one may still read what is about to be removed
     else:
-        told: list[Path | None] = [None]
-        broadcast_object_list(told)
-        assert told[0] is not None  # the main one has told it
-        yield told[0]
+        folders: list[Path | None] = [None]
+        broadcast_object_list(folders)
+        assert folders[0] is not None  # sent by the main process
+        yield folders[0]
         here.wait_for_everyone()

@@ -63,12 +63,12 @@ class LmTranslator:
         """Translations of `texts`; a prompt that is too long for `max_length` is not asked, and gives none."""
         prompts = self._encode([render(self._settings.prompt, text, source, target) for text in texts])
         room = self._settings.max_length - self._settings.max_tokens
-        asked = [index for index, prompt in enumerate(prompts) if len(prompt) <= room]
-        made = [Translation("", complete=False)] * len(prompts)
-        replies = self._generator.generate([prompts[index] for index in asked]) if asked else []
-        for index, tokens in zip(asked, replies, strict=True):
-            made[index] = decode(tokens, self._tokenizer)
-        return made
+        fitting = [index for index, prompt in enumerate(prompts) if len(prompt) <= room]
+        translations = [Translation("", complete=False)] * len(prompts)
+        replies = self._generator.generate([prompts[index] for index in fitting]) if fitting else []
+        for index, tokens in zip(fitting, replies, strict=True):
+            translations[index] = decode(tokens, self._tokenizer)
+        return translations
 
     def close(self) -> None:
         """Close the generator, if there was a text to load it for."""

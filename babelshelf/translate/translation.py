@@ -69,10 +69,10 @@ def translate_rows(
     """
     planned = plan(rows, settings, seed)
     requests = planned.group_by(REQUEST, maintain_order=True).agg(rows=pl.len())
-    made = run(requests, translator, cache, settings.batch_size)
+    translations = run(requests, translator, cache, settings.batch_size)
     originals = rows.filter(pl.col("origin") == "original").unique(["language", "query"], maintain_order=True)
     rules = _rules(find_names(originals), held_out, settings, translator)
-    checked = check(requests, made, rules)
+    checked = check(requests, translations, rules)
     kept = assemble(planned, checked)
     counted = _count(checked, settings.languages, made_checks(rules))
     counts = {"translator": dict(translator.counts), "names": len(rules.names), **counted}
@@ -105,19 +105,19 @@ def run(requests: pl.DataFrame, translator: Translator, cache: WorkCache[str], b
     Raises:
         UnfinishedError: the translator's; what it could translate is in the cache by then.
     """
-    asked = list(requests.select(REQUEST).iter_rows())
-    keys = [fingerprint(translator.identity, *request) for request in asked]
+    request_rows = list(requests.select(REQUEST).iter_rows())
+    keys = [fingerprint(translator.identity, *request) for request in request_rows]
     texts = cache.get_many(keys)
-    missing = [(key, request) for key, request in zip(keys, asked, strict=True) if key not in texts]
+    missing = [(key, request) for key, request in zip(keys, request_rows, strict=True) if key not in texts]
     with progress(total=len(missing), desc="translate", unit="query") as bar:
         for target, source, batch in _batches(missing, batch_size):
             batch_keys = [key for key, _ in batch]
             try:
-                made = translator.translate([query for _, query in batch], source, target)
+                translations = translator.translate([query for _, query in batch], source, target)
             except UnfinishedError as error:
                 cache.put_many(_values(batch_keys, error.made))
                 raise
-            new = _values(batch_keys, made)
+            new = _values(batch_keys, translations)
             cache.put_many(new)
             texts |= new
             bar.update(len(batch))
@@ -227,8 +227,8 @@ def _count(checked: pl.DataFrame, languages: list[str], checks: list[str]) -> di
     tables = {language: checked.filter(pl.col("target") == language) for language in languages}
 
     def sizes(which: pl.Expr) -> dict[str, dict[str, int]]:
-        found = {language: table.filter(which) for language, table in tables.items()}
-        return {key: {"queries": table.height, "rows": int(table["rows"].sum())} for key, table in found.items()}
+        selected = {language: table.filter(which) for language, table in tables.items()}
+        return {key: {"queries": table.height, "rows": int(table["rows"].sum())} for key, table in selected.items()}
 
     return {
         "planned": sizes(pl.lit(value=True)),

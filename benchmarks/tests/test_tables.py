@@ -6,14 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.label_tables import USUAL_WAYS, filtered, found, simulated_judges
 from benchmarks.tables import (
-    USUAL_WAYS,
     Table,
     calibration,
-    filtered,
-    found,
     real_pairs,
-    simulated_judges,
     speed_of_students,
     students,
     tables,

@@ -61,6 +61,20 @@ def test_check_fails_with_the_mistake_alone(copy: Path) -> None:
 
 
 @pytest.mark.usefixtures("copy")
+def test_check_names_a_folder_that_is_not_there() -> None:
+    assert _run("profile", "taxonomy").exit_code == 0
+    result = _run("check")
+    assert result.exit_code == 1
+    assert "params.yaml: prepare.input.qc: data/taxonomy: no such file or folder: correct the path" in result.output
+
+
+def test_check_names_the_encoder_that_is_meant(copy: Path) -> None:
+    text = (copy / "params.yaml").read_text(encoding="utf-8")
+    (copy / "params.yaml").write_text(text.replace("use_multilingual", "use-multilingual"), encoding="utf-8")
+    assert "did you mean the built-in encoder use_multilingual?" in _run("check").output
+
+
+@pytest.mark.usefixtures("copy")
 def test_check_imports_no_heavy_library(root: Path) -> None:
     program = "import sys; from babelshelf.cli import main; main(['check'], standalone_mode=False); print(*sys.modules)"
     run = partial(

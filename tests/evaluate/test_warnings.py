@@ -42,7 +42,8 @@ def test_f1_whose_interval_reaches_all_yes(name: str, where: str) -> None:
 
 
 def test_a_language_that_is_no_better_than_all_yes() -> None:
-    languages = {"en": {"f1": 0.81, "all_yes_f1": 0.8}, "th": {"f1": 0.8, "all_yes_f1": 0.8}}
+    languages = {"en": (0.81, 99), "th": (0.8, 99), "vi": (0.5, 9)}
+    languages = {name: {"f1": f1, "all_yes_f1": 0.8, "rows": rows} for name, (f1, rows) in languages.items()}
     (found,) = warnings(evaluated(languages=languages))
     assert found == 'F1 is no better than answering "yes" to every pair in th (80.0 against 80.0)'
 

@@ -65,6 +65,14 @@ def outcome(roles: Roles, role: str) -> Outcome:
     return next(guess.outcome for guess in roles.guesses if guess.subject == f"{role} column")
 
 
+@pytest.mark.parametrize("values", [["train", "dev", "Test"], ["nothing to say"]])
+def test_splits_and_a_constant_are_no_texts(guess: Guess, values: list[str]) -> None:
+    """As where a file to score has no column of candidates: `score` looks for no split."""
+    rows = table(query=PLAIN["query"], lang=PLAIN["lang"], other=column(values))
+    with pytest.raises(InputError, match="which column is the candidate"):
+        resolve(guess(rows, "qc", split=[]).guesses, accept=True)
+
+
 # --- labels (F3) ---
 
 

@@ -51,11 +51,11 @@ def fit(rows: pl.DataFrame, settings: CalibrateParams, seed: int) -> Calibration
     That of `shared` where there is nothing to fit: all labels are the same, or p(yes) does not rise with the label.
     """
     penalties = settings.own(Params, "logistic").penalties
-    found = recalibration(rows, _choose_penalty(rows, penalties, settings.folds, seed))
-    if found is None:
+    model = recalibration(rows, _choose_penalty(rows, penalties, settings.folds, seed))
+    if model is None:
         return shared.fit(rows, settings, seed)
-    p_calibrated = found.recalibrate(rows)["p_calibrated"].to_numpy()
-    return Calibration(round(best_expected_f1(p_calibrated) / 2, DIGITS), {}, found.recalibration, found.recalibrations)
+    p_calibrated = model.recalibrate(rows)["p_calibrated"].to_numpy()
+    return Calibration(round(best_expected_f1(p_calibrated) / 2, DIGITS), {}, model.recalibration, model.recalibrations)
 
 
 def recalibration(rows: pl.DataFrame, penalty: float) -> Calibration | None:
@@ -116,8 +116,8 @@ def _choose_penalty(rows: pl.DataFrame, penalties: list[float], folds: int, seed
 
 def _loss(rest: pl.DataFrame, held_out: pl.DataFrame, penalty: float) -> float:
     """Summed log loss of a fold; the p(yes) of the model serves where there is nothing to fit."""
-    found = recalibration(rest, penalty)
-    p = held_out["p_yes"] if found is None else found.recalibrate(held_out)["p_calibrated"]
+    model = recalibration(rest, penalty)
+    p = held_out["p_yes"] if model is None else model.recalibrate(held_out)["p_calibrated"]
     of_label = np.where(held_out["label"] == 1, p, 1 - p)
     return -float(np.log(np.maximum(of_label, LEAST)).sum())
 

@@ -79,13 +79,17 @@ def _of_task(task: str, rows: pl.DataFrame, params: Mapping[str, Any], encoder: 
     yield f"      {'':<10} {'F1':>6} {'all-yes':>8} {'AP':>6} {'chance':>7} {'rows':>7}"
     yield _line("all", measured)
     counts = measured["language"].value_counts().sort(["count", "language"], descending=[True, False])
-    learned = set(train["language"])
+    learned, shown = set(train["language"]), set()
     for language, count in counts.head(MOST_LANGUAGES).iter_rows():
         part = measured.filter(language=language)
         if count >= FEW and part["label"].n_unique() == 2:
             absent = " absent from train" if language not in learned else ""
             unknown = " unknown to the encoder" if encoder.languages and language not in encoder.languages else ""
             yield _line(language, part) + ",".join([absent, unknown]).strip(",")
+            shown.add(language)
+    others = sorted(set(rows["language"].cast(pl.String)) - encoder.languages - shown) if encoder.languages else []
+    if others:
+        yield f"      languages with fewer rows that are unknown to the encoder: {', '.join(others)}"
 
 
 def _p_yes(rows: pl.DataFrame, encoder: Encoder, params: Mapping[str, Any]) -> np.ndarray:

@@ -78,11 +78,12 @@ def tried(
     for task in settings.tasks:
         lines += _counted(task, settled.filter(task=task))
         lines += _drawn(task, random_negatives.counted(settled.filter(task=task), negatives.filter(task=task)))
-    lines += _notes(rows, files)
+    overlay = _overlay(inputs, files, defaults, settled)
+    lines += [*_notes(rows, files), *_unmined(settled, overlay["tasks"])]
     kept = with_negatives(settled.filter(KEPT), negatives)
     for task in settings.tasks:
         check_splits(task, kept.filter(task=task))
-    return Trial(_overlay(inputs, files, defaults, settled), lines, kept)
+    return Trial(overlay, lines, kept)
 
 
 def _check_bad(rows: pl.DataFrame, settings: FilesParams) -> float:
@@ -125,6 +126,23 @@ def _drawn(task: str, numbers: Mapping[str, int]) -> list[str]:
         f"check: {task}: no row is irrelevant, so random candidates are added as negatives ({sizes}){missing}. They "
         "are easier to tell than what a search engine returns: F1 here is higher than it would be there, and says less",
     ]
+
+
+def _unmined(settled: pl.DataFrame, recipes: Mapping[str, Any]) -> list[str]:
+    """A line on each task of which so few train rows are relevant that the recipe mines no negatives."""
+    train = settled.filter(KEPT & (pl.col("split") == "train"))
+    lines = []
+    for task, recipe in recipes.items():
+        if recipe is None or recipe["train_on"] != "negatives":
+            continue
+        labels, most = train.filter(task=task)["label"], recipe["mine_negatives"]["positive_share"]
+        share = float(labels.sum()) / max(len(labels), 1)
+        if share <= most:
+            lines.append(
+                f"check: {task}: {share:.0%} of train is relevant, and negatives are mined down to {most:.0%} "
+                f"(tasks.{task}.mine_negatives.positive_share): few or none are; `babelshelf tune` tries lower shares"
+            )
+    return lines
 
 
 def _notes(rows: pl.DataFrame, files: dict[str, Any]) -> list[str]:

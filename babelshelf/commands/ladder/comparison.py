@@ -124,9 +124,9 @@ def language_gains(sets: Sequence[Sequence[pl.DataFrame]], settings: Settings) -
         settings: of the intervals.
     """
     known = sorted(set.intersection(*(set(both[0]["language"]) for both in sets)))
-    found = {language: gains_in(sets, [language], settings)["f1"] for language in known}
-    corrected = holm({language: gain.p for language, gain in found.items()})
-    return [LanguageGain(language, gain, corrected[language]) for language, gain in found.items()]
+    gains = {language: gains_in(sets, [language], settings)["f1"] for language in known}
+    corrected = holm({language: gain.p for language, gain in gains.items()})
+    return [LanguageGain(language, gain, corrected[language]) for language, gain in gains.items()]
 
 
 def gains_in(
@@ -155,10 +155,10 @@ def _samples(predictions: PredictionsOfRuns, settings: Settings) -> dict[Key, Sa
     if not sets:
         return {}
     tables = [[predictions[key][1] for key in keys] for keys in sets.values()]
-    found = resample_sets(tables, resamples=settings.resamples, seed=settings.seed)
+    samples = resample_sets(tables, resamples=settings.resamples, seed=settings.seed)
     return {
         key: sample
-        for keys, of_set in zip(sets.values(), found, strict=True)
+        for keys, of_set in zip(sets.values(), samples, strict=True)
         for key, sample in zip(keys, of_set, strict=True)
     }
 

@@ -96,10 +96,10 @@ def _steps(
         if task in _open_tasks(row, params):
             values = with_values(params, row.set)
             variants = tuple(variant for variant in chain(values["tasks"][task]) if variant != "filtered")
-            found = FineTuningSet(task, seed, variants, {"seed": seed, **row.set}, values)
-            sets.setdefault((found.inputs(), variants), found)
+            fine_tuning = FineTuningSet(task, seed, variants, {"seed": seed, **row.set}, values)
+            sets.setdefault((fine_tuning.inputs(), variants), fine_tuning)
     counted: list[tuple[FineTuningSet, int]] = []
-    for one in sorted(sets.values(), key=lambda found: len(found.variants), reverse=True):
+    for one in sorted(sets.values(), key=lambda fine_tuning: len(fine_tuning.variants), reverse=True):
         if not any(one.is_within(other) for other, _ in counted) and (n := count(one)) is not None:
             counted.append((one, n))
     return max((_own_steps(one, n) for one, n in counted), default="none")

@@ -44,8 +44,8 @@ def recipe_of_status(status: Mapping[str, Any], folder: Path, clones: Path) -> R
     """
 
     def paths(changes: Iterable[Any], kind: str) -> frozenset[str]:
-        found = {path for change in changes if isinstance(change, Mapping) for path in change.get(kind, {})}
-        return frozenset(os.path.relpath(path, folder) if Path(path).is_relative_to(clones) else path for path in found)
+        named = {path for change in changes if isinstance(change, Mapping) for path in change.get(kind, {})}
+        return frozenset(os.path.relpath(path, folder) if Path(path).is_relative_to(clones) else path for path in named)
 
     return Recipe(
         {

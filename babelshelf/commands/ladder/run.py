@@ -120,8 +120,8 @@ def _of_equal_steps(
                 console.status(f"Making {variant} of {task}: its size sets the steps"),
             ):
                 clone.make(target, wanted.values)
-                made = pl.scan_parquet(clone.folder / "data" / variant / task / "train.parquet")
-                n = int(made.select(pl.len()).collect().item())
+                train = pl.scan_parquet(clone.folder / "data" / variant / task / "train.parquet")
+                n = int(train.select(pl.len()).collect().item())
         except ExperimentFailedError as error:
             console.print(f"{task}, seed {wanted.seed}: {variant} can't be made: {escape(str(error))}", highlight=False)
             return None

@@ -45,14 +45,14 @@ def _variant_tables(findings: Findings, task: str) -> Iterator[Block]:
     ]
     headings = ["Training set (of the run)", "Origin", "Rows", "Positive, %"]
     yield Table(f"{task}: what each training set is made of", headings, by_origin, text_columns=2)
-    found = {
+    parts = {
         name: {language: f"{n:,} ({share(positive)})" for language, n, positive in _by(rows, "language").iter_rows()}
         for name, rows in counts.items()
     }
-    known = sorted({language for part in found.values() for language in part})
-    by_language = [[language, *(part.get(language, NONE) for part in found.values())] for language in known]
+    known = sorted({language for part in parts.values() for language in part})
+    by_language = [[language, *(part.get(language, NONE) for part in parts.values())] for language in known]
     caption = f"{task}: rows, and positive share in per cent, of each training set by language"
-    yield Table(caption, ["Language", *found], by_language)
+    yield Table(caption, ["Language", *parts], by_language)
 
 
 def _by(rows: pl.DataFrame, column: str) -> pl.DataFrame:

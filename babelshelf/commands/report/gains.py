@@ -211,9 +211,9 @@ def _group_table(
     rows = []
     for name, languages in groups.items():
         if languages:
-            found = gains_in(sets, languages, settings)
-            cells = [gain(found[metric]) if metric in found else NONE for metric in RESAMPLED]
-            rows.append([name, ", ".join(languages), *cells, verdict(found["f1"])])
+            gains = gains_in(sets, languages, settings)
+            cells = [gain(gains[metric]) if metric in gains else NONE for metric in RESAMPLED]
+            rows.append([name, ", ".join(languages), *cells, verdict(gains["f1"])])
     headings = ["Languages", "Which", *(f"Gain in {HEADINGS[metric]}" for metric in RESAMPLED), "Verdict on F1"]
     caption = f"{task}: gains of the second of {runs} by language group, in points"
     return Table(caption, headings, rows, text_columns=2)

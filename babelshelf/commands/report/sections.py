@@ -195,15 +195,15 @@ def _methods(task: str, run: Run, settings: Settings) -> Iterator[list[str]]:
 
 def _distinct_curves(task: str, runs: Sequence[NamedRun]) -> dict[str, pl.DataFrame]:
     """Loss over epochs of the runs' final models; one curve for runs that share their model."""
-    found: dict[str, pl.DataFrame] = {}
+    curves: dict[str, pl.DataFrame] = {}
     for named in runs:
         recipe = named.run.params["tasks"][task]
         curve = named.run.csv(f"metrics/{recipe['method']}/{recipe['train_on']}/{task}.csv")
         if curve is None or curve.is_empty():
             continue
-        same = [name for name, other in found.items() if other.equals(curve)]
+        same = [name for name, other in curves.items() if other.equals(curve)]
         if same:
-            found[f"{same[0]}, {named.name}"] = found.pop(same[0])
+            curves[f"{same[0]}, {named.name}"] = curves.pop(same[0])
         else:
-            found[named.name] = curve
-    return found
+            curves[named.name] = curve
+    return curves

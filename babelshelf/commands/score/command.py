@@ -43,8 +43,8 @@ def score(pairs: Path, out: Path, options: ScoreCommandOptions) -> Iterable[str]
     prepare = load(PrepareParams, "prepare")
     files = prepare.chosen() if prepare.source == "files" else usual()
     own = getattr(files, options.task).path_separator if prepare.source == "files" else ""
-    found = find(pairs, options.task, _parsed(options, own), files)
-    return run(found, out, trained, options.max_bad_share)
+    readable = find(pairs, options.task, _parsed(options, own), files)
+    return run(readable, out, trained, options.max_bad_share)
 
 
 def _parsed(options: ScoreCommandOptions, trained_separator: str) -> ScoreOptions:

@@ -231,17 +231,17 @@ def joined(blocks: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
 def scored(rows: pl.DataFrame, task: str, scorer: Scorer) -> pl.DataFrame:
     """The rows with `p_yes`, null where one has a problem; the best order for the scorer is taken within them."""
     sound = rows["reason"].is_null()
-    asked = rows.filter(sound).select(
+    sound_rows = rows.filter(sound).select(
         pl.lit(task).alias("task"), "language", "query", "candidate", id=pl.format("row {}", "row")
     )
-    found = np.full(rows.height, np.nan)
-    if asked.height:
-        prompts = scorer.encode(asked)
+    column = np.full(rows.height, np.nan)
+    if sound_rows.height:
+        prompts = scorer.encode(sound_rows)
         order = scorer.order(prompts)
-        p_yes = np.empty(asked.height)
+        p_yes = np.empty(sound_rows.height)
         p_yes[order] = scorer.score(prompts[order])
-        found[sound.to_numpy()] = p_yes
-    return rows.with_columns(p_yes=pl.Series(found, dtype=pl.Float64).fill_nan(None))
+        column[sound.to_numpy()] = p_yes
+    return rows.with_columns(p_yes=pl.Series(column, dtype=pl.Float64).fill_nan(None))
 
 
 def prompt_limit(base: Path, model: Path, task: str) -> TooLong:

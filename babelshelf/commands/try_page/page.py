@@ -71,16 +71,16 @@ class TryPage:
         start = time.perf_counter()
         guessed = None if chosen else await asyncio.to_thread(self._trial.guess_language, query)
         language = chosen or guessed or self._trial.languages[0]
-        found = await asyncio.to_thread(self._trial.search, query, language)
+        results = await asyncio.to_thread(self._trial.search, query, language)
         seconds = time.perf_counter() - start
-        told = "" if chosen else ", guessed" if guessed else ", as the query does not tell"
+        note = "" if chosen else ", guessed" if guessed else ", as the query does not tell"
         self._status.text = (
-            f"{languages.name(language)}{told}. {len(found)} nearest of {self._trial.catalogue_size:,} candidates, "
-            f"{sum(one.answers[0].is_relevant for one in found)} relevant, in {seconds:.2f} s."
+            f"{languages.name(language)}{note}. {len(results)} nearest of {self._trial.catalogue_size:,} candidates, "
+            f"{sum(one.answers[0].is_relevant for one in results)} relevant, in {seconds:.2f} s."
         )
         self._results.clear()
         with self._results:
-            for one in found:
+            for one in results:
                 self._candidate(one)
 
     def _candidate(self, found: Found) -> None:

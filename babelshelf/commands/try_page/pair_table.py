@@ -64,5 +64,5 @@ class PairTable:
         similarity = ((self.vectors @ query)[self.query] + (self.vectors @ candidate)[self.candidate]) / 2
         numbers = np.arange(len(similarity)) if among is None else np.flatnonzero(among)
         order = numbers[np.argsort(-similarity[numbers], kind="stable")[:count]]
-        found = self.rows.select(pl.all().gather(order))
-        return found.with_columns(similarity=pl.Series(similarity[order], dtype=pl.Float64))
+        pairs = self.rows.select(pl.all().gather(order))
+        return pairs.with_columns(similarity=pl.Series(similarity[order], dtype=pl.Float64))

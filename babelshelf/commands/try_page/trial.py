@@ -149,8 +149,8 @@ class QueryTrial:
         """The likeliest of `languages`; None where the query does not tell."""
         if len(supported(self.languages)) < 2:
             return next(iter(self.languages), None)
-        (found,) = identify([stored(query)], self.languages)
-        return None if found is None else found.language
+        (guess,) = identify([stored(query)], self.languages)
+        return None if guess is None else guess.language
 
     def search(self, query: str, language: str) -> list[Found]:
         """The candidates nearest to a query, scored by the models; by the first one's p(yes), the highest first.
@@ -173,11 +173,11 @@ class QueryTrial:
         )
         with self._lock:
             answered = [[Answer(*row) for row in model.answer(rows).iter_rows()] for model in self.models]
-        found = [
+        results = [
             Found(text, language, candidate, float(cosines[number]), answers)
             for candidate, number, *answers in zip(rows["candidate"], best, *answered, strict=True)
         ]
-        return sorted(found, key=lambda one: -one.answers[0].p)
+        return sorted(results, key=lambda one: -one.answers[0].p)
 
     def examples(self, found: Found) -> list[Example]:
         """The labelled training pairs most like a pair."""

@@ -52,16 +52,16 @@ class ModelPaths:
         variant = read_record(model).get("variant")
         is_final = model.resolve() == final.resolve()
         usual, test = Path("metrics/calibrate", f"{task}.json"), Path("data/predictions/held_out", task, "test.parquet")
-        found = calibrated or (usual if is_final and usual.is_file() else None)
-        if found is not None:
-            if not found.is_file():
-                raise InputError(f"{found}: no such file: give the metrics that the stage calibrate wrote")
-            of_threshold = read_json(found).get("variant")
+        metrics = calibrated or (usual if is_final and usual.is_file() else None)
+        if metrics is not None:
+            if not metrics.is_file():
+                raise InputError(f"{metrics}: no such file: give the metrics that the stage calibrate wrote")
+            of_threshold = read_json(metrics).get("variant")
             if of_threshold and variant and of_threshold != variant:
                 raise InputError(
-                    f"{found}: its threshold is of the variant {of_threshold!r}, {model} is of {variant!r}"
+                    f"{metrics}: its threshold is of the variant {of_threshold!r}, {model} is of {variant!r}"
                 )
-        return cls(model, found, test if is_final and test.is_file() else None)
+        return cls(model, metrics, test if is_final and test.is_file() else None)
 
 
 @dataclass(frozen=True)

@@ -127,10 +127,10 @@ class Judge:
 
     def scores(self, recipe: Callable[[Search], Recipe]) -> dict[str, Scores]:
         """p(yes) on the outer folds, of each fold's own recipe."""
-        found: dict[str, Scores] = {}
+        by_recipe: dict[str, Scores] = {}
         for search, split in zip(self._searches, self.splits, strict=True):
-            found |= self._evaluator.scores(recipe(search), self._budget, [split])
-        return found
+            by_recipe |= self._evaluator.scores(recipe(search), self._budget, [split])
+        return by_recipe
 
     def thresholds(self, scores: Mapping[str, Scores]) -> dict[str, float]:
         """The threshold of each fold with the best F1 on the other folds."""

@@ -60,9 +60,9 @@ def text_budget(files: TaskFiles, encoder: Encoder, minutes: float, store: WorkC
     seconds = max(time.monotonic() - started, 1e-6) / len(some)
     fitting = 60 * minutes * EMBED_SHARE / seconds * rows.height / len(texts)
     translated = 60 * minutes * TRANSLATED_SHARE / seconds
-    found = TextBudget(_halved(min(rows.height, MOST_ROWS), fitting), _halved(MOST_TRANSLATED, translated))
-    store.put_many({key: json.dumps(asdict(found))})
-    return found
+    budget = TextBudget(_halved(min(rows.height, MOST_ROWS), fitting), _halved(MOST_TRANSLATED, translated))
+    store.put_many({key: json.dumps(asdict(budget))})
+    return budget
 
 
 def budgets(data: SearchData, top: int, seed: int) -> list[Budget]:

@@ -81,7 +81,7 @@ class Searcher:
     def run(self, scopes: Sequence[Scope]) -> list[Search]:
         """Search on each scope's splits."""
         options = {name: step.options() for name, step in self._evaluator.steps.items()}
-        searches = [Search(scope, {name: list(found) for name, found in options.items()}) for scope in scopes]
+        searches = [Search(scope, {name: list(values) for name, values in options.items()}) for scope in scopes]
         self._race(searches)
         for one in searches:
             for name, left in one.alive.items():
@@ -89,7 +89,7 @@ class Searcher:
         self._fit_alive(searches, self.top, "the refinements of the best options")
         for one in searches:
             ranked = {name: self._ranked(left, one.scope, self.top) for name, left in one.alive.items()}
-            one.best = {name: found[0] for name, found in ranked.items() if found}
+            one.best = {name: values[0] for name, values in ranked.items() if values}
         pairs = [(recipe, one) for one in searches for recipe in _combinations(one.best)]
         self._fit(pairs, self.top, "combinations of steps")
         for one in searches:
@@ -132,11 +132,11 @@ class Searcher:
 
     def _fit_alive(self, searches: Sequence[Search], budget: Budget, label: str) -> bool:
         """Fit the options that are in the race, those of the steps in turn; see `_fit`."""
-        wanted: list[tuple[Recipe, Search]] = [(ORIGINAL_ROWS, one) for one in searches]
+        pairs: list[tuple[Recipe, Search]] = [(ORIGINAL_ROWS, one) for one in searches]
         for one in searches:
             in_turn = chain.from_iterable(zip_longest(*one.alive.values()))
-            wanted += [((option,), one) for option in in_turn if option is not None]
-        return self._fit(wanted, budget, label)
+            pairs += [((option,), one) for option in in_turn if option is not None]
+        return self._fit(pairs, budget, label)
 
     def _fit(self, wanted: Iterable[tuple[Recipe, Search]], budget: Budget, label: str) -> bool:
         """Fit what is missing: each recipe once, with the splits of all scopes that want it.

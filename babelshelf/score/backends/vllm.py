@@ -67,8 +67,8 @@ def load(base: Path, model: Path, settings: ScoreParams) -> Iterator[VllmScorer]
         InputError: the adapter has what vLLM cannot serve beside a base model, or there are too few GPUs.
     """
     own = settings.own(Params)
-    with served_model(base, model, own) as found, started_engines(found.serving, own.data_parallel) as engines:
-        yield found.scorer(engines, CHUNK)
+    with served_model(base, model, own) as served, started_engines(served.serving, own.data_parallel) as engines:
+        yield served.scorer(engines, CHUNK)
 
 
 class Engine:
@@ -89,8 +89,8 @@ class Engine:
 
     def p_yes(self, prompts: pl.Series) -> np.ndarray:
         """p(yes) of each prompt."""
-        asked = [{"prompt_token_ids": prompt} for prompt in prompts.to_list()]
-        outputs = self._llm.generate(asked, self._sampling, lora_request=self._lora, use_tqdm=False) if asked else []
+        inputs = [{"prompt_token_ids": prompt} for prompt in prompts.to_list()]
+        outputs = self._llm.generate(inputs, self._sampling, lora_request=self._lora, use_tqdm=False) if inputs else []
         of_answers = [
             {token: entry.logprob for token, entry in output.outputs[0].logprobs[0].items()} for output in outputs
         ]

@@ -189,6 +189,13 @@ def test_queries_in_another_script_than_their_language_are_told(options: list[st
     assert "some queries of en are in another script than Latin); for example 'красные туфли 7'" in result.output
 
 
+@pytest.mark.parametrize(("share", "is_told"), [(0.5, True), (0.75, False)])
+def test_that_no_negatives_are_mined_is_told(share: float, is_told: bool) -> None:
+    pairs().with_columns(y=(pl.int_range(pl.len()) % 4 < 4 * share).cast(pl.Int8)).write_csv("a.csv")
+    result = init("--qc", "a.csv", "--column", "candidate=path")
+    assert ("check: qc: 50% of train is relevant, and negatives are mined down to 60%" in result.output) == is_told
+
+
 def test_rows_with_the_same_problem_share_a_line() -> None:
     pairs().with_columns(lang=pl.Series(["en", "fr", "other", "de", ""] * 120)).write_csv("a.csv")
     result = init("--qc", "a.csv", "--column", "candidate=path", "--column", "language=lang")

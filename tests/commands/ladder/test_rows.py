@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
+from babelshelf.commands import profile
 from babelshelf.commands.ladder.dvc_commands import failure
 from babelshelf.commands.ladder.rows import experiments, in_percent, read_ladder, select, with_values
 from babelshelf.core.errors import InputError
@@ -49,6 +52,29 @@ def _ladder(folder: Path, text: str = ROWS, **changes: object) -> Path:
     file = folder / "ladder.yaml"
     YAML().dump(values, file)
     return file
+
+
+@pytest.mark.parametrize("name", ["classifier", "filter"])
+def test_the_ladders_of_the_classifier_are_valid(root: Path, params: dict[str, Any], name: str) -> None:
+    rows = read_ladder(params, root / "profiles" / "ladder" / f"{name}.yaml")
+    assert {row.set["tasks.qi.method"] for row in rows} == {"classifier"}
+
+
+def test_the_rows_in_the_docs_are_valid_beside_judges(root: Path, tmp_path: Path) -> None:
+    params = Path(shutil.copy(NANO, tmp_path / "params.yaml"))
+    profile.apply("judges", params, root / "profiles")
+    text = (root / "docs" / "ladder.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(rows:.*?)```", text, re.DOTALL)
+    (tmp_path / "ladder.yaml").write_text(example, encoding="utf-8")
+    rows = {row.name: row for row in read_ladder(read(params), tmp_path / "ladder.yaml")}
+    values = {name: with_values(read(params), row.set)["tasks"]["qi"] for name, row in rows.items()}
+    found = {name: (own["filter"]["judges"]["contradicted"], own["filter_method"]) for name, own in values.items()}
+    assert found == {
+        "labels-all": ("relabel", "classifier"),
+        "labels-relabelled": ("relabel", "classifier"),
+        "labels-dropped": ("drop", "classifier"),
+        "labels-lm": ("relabel", "sft"),
+    }
 
 
 def test_the_shipped_ladder_is_valid_and_has_the_published_rows(root: Path, params: dict[str, Any]) -> None:

@@ -216,7 +216,9 @@ def test_missing_folder_and_missing_locale(tmp_path: Path) -> None:
         read({"qc": tmp_path / "nowhere"}, settings(), seed=1)
     incomplete = write_tree(tmp_path / "tree")
     (incomplete / "pt-BR" / "categories.txt").unlink()
-    with pytest.raises(InputError, match=r"pt-BR/categories\.txt: no such file"):
+    (incomplete / "fr" / "categories.txt").unlink()
+    missing = r"fr/categories\.txt, .*pt-BR/categories\.txt: no such file; .* the locales in .* are de, en$"
+    with pytest.raises(InputError, match=missing):
         read({"qc": incomplete}, settings(), seed=1)
 
 

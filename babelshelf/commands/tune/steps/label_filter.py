@@ -65,9 +65,9 @@ class LabelFilter:
     def params(self, option: Option) -> dict[tuple[str, ...], Any]:
         """The rule and its params; the scores are those of the classifier."""
         task, rule = ("tasks", self._task), option.values["rule"]
-        found: dict[tuple[str, ...], Any] = {(*task, "filter", "rule"): rule}
-        found |= {(*task, "filter", rule, name): value for name, value in option.values.get(rule, {}).items()}
-        return found | {(*task, "filter_method"): "classifier"}
+        values: dict[tuple[str, ...], Any] = {(*task, "filter", "rule"): rule}
+        values |= {(*task, "filter", rule, name): value for name, value in option.values.get(rule, {}).items()}
+        return values | {(*task, "filter_method"): "classifier"}
 
     def _with(self, option: Option) -> FilterParams:
         """The params of the stage with those of an option."""

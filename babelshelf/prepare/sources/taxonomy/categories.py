@@ -48,6 +48,7 @@ def read_categories(folder: Path, locales: Sequence[str]) -> list[Category]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; prepare.input names it, and it holds <locale>/categories.txt")
+    _check_locales(folder, locales)
     files = {normalize(locale, str(folder)): folder / locale / "categories.txt" for locale in locales}
     trees = {language: _read_tree(file) for language, file in files.items()}
     english = trees["en"]
@@ -63,10 +64,18 @@ def read_categories(folder: Path, locales: Sequence[str]) -> list[Category]:
     )
 
 
+def _check_locales(folder: Path, locales: Sequence[str]) -> None:
+    missing = [str(file) for locale in locales if not (file := folder / locale / "categories.txt").is_file()]
+    if missing:
+        there = ", ".join(sorted(file.parent.name for file in folder.glob("*/categories.txt"))) or "none"
+        raise InputError(
+            f"{', '.join(missing)}: no such file; add it, or set prepare.taxonomy.locales and train_languages to what "
+            f"is there; the locales in {folder} are {there}"
+        )
+
+
 def _read_tree(file: Path) -> dict[str, Levels]:
     """Levels by id, in the order of the file."""
-    if not file.is_file():
-        raise InputError(f"{file}: no such file; add it or take the locale out of prepare.taxonomy.locales")
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

@@ -84,16 +84,16 @@ def _require_room(replicas: int, each: int) -> None:
     kind, needed = device(), replicas * each
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     room = sum(int(machine.get(kind, 0)) // each for machine in machines)
-    asked = f"score.ray.replicas: {replicas}, each on {each} {kind}s of one machine (tensor_parallel)"
+    setting = f"score.ray.replicas: {replicas}, each on {each} {kind}s of one machine (tensor_parallel)"
     if room < replicas:
-        raise InputError(f"{asked}: the cluster's {len(machines)} machines have room for {room}: lower one of them")
+        raise InputError(f"{setting}: the cluster's {len(machines)} machines have room for {room}: lower one of them")
     cpus = sum(machine.get("CPU", 0) for machine in machines) - (needed if kind == "CPU" else 0)
     if cpus < OTHER_CPUS:
-        raise InputError(f"{asked}: the cluster has {cpus:g} CPUs beside theirs, and {OTHER_CPUS} read and write")
+        raise InputError(f"{setting}: the cluster has {cpus:g} CPUs beside theirs, and {OTHER_CPUS} read and write")
     end = time.monotonic() + PATIENCE
     while (free := ray.available_resources().get(kind, 0)) < needed:
         if time.monotonic() > end:
-            raise InputError(f"{asked}: just {free:g} of the cluster's {kind}s are free: wait for its other jobs")
+            raise InputError(f"{setting}: just {free:g} of the cluster's {kind}s are free: wait for its other jobs")
         time.sleep(1)
 
 

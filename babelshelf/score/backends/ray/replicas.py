@@ -50,10 +50,10 @@ def load(base: Path, model: Path, settings: Params) -> Iterator[VllmScorer]:
         InputError: the adapter has what vLLM cannot serve beside a base model; there is no cluster at the address; it
             has no room for the replicas; a machine of it does not see the models.
     """
-    with served_model(base, model, settings) as found, ExitStack() as work:
-        serving = _with_whole_paths(found.serving)
+    with served_model(base, model, settings) as served, ExitStack() as work:
+        serving = _with_whole_paths(served.serving)
         with connected(settings, serving):
-            yield found.scorer(RayReplicas(serving, settings, fingerprint(base, model, settings), work), CHUNK)
+            yield served.scorer(RayReplicas(serving, settings, fingerprint(base, model, settings), work), CHUNK)
 
 
 class RayReplicas:
@@ -119,12 +119,12 @@ def processor(serving: Serving, settings: Params) -> Any:  # noqa: ANN401 - ray 
         tokenize_stage=False,
         detokenize_stage=False,
     )
-    asked = {"sampling_params": serving.sampling()} | ({"model": serving.adapter} if serving.adapter else {})
+    request = {"sampling_params": serving.sampling()} | ({"model": serving.adapter} if serving.adapter else {})
     answers = serving.answers
 
     # Closures that use nothing of this package: it need not be installed on the cluster's machines.
     def preprocess(_row: dict[str, Any]) -> dict[str, Any]:
-        return asked
+        return request
 
     def postprocess(row: dict[str, Any]) -> dict[str, Any]:
         no_yes = [row["logprobs"][0][answer]["logprob"] for answer in answers]

@@ -54,7 +54,7 @@ class Shards:
 
 def digest(prompts: pl.Series) -> str:
     """Hash of tokenized prompts: of the tokens, and of where each prompt ends."""
-    found = hashlib.blake2b(digest_size=16)
+    hashed = hashlib.blake2b(digest_size=16)
     for numbers in (prompts.list.len(), prompts.explode()):
-        found.update(numbers.to_numpy().data)
-    return found.hexdigest()
+        hashed.update(numbers.to_numpy().data)
+    return hashed.hexdigest()

@@ -181,11 +181,11 @@ def _at_last(forward: Part, head: AnswerHead, model: PreTrainedModel) -> Part:
     """A part of a layer that runs only at the positions that are read, and gives zeros elsewhere."""
 
     def run(hidden: torch.Tensor, *others: object) -> torch.Tensor:
-        found = forward(head.read(hidden), *others)
-        if others or not isinstance(found, torch.Tensor):  # as that of a router
+        output = forward(head.read(hidden), *others)
+        if others or not isinstance(output, torch.Tensor):  # as that of a router
             raise _unknown_architecture(model)
-        spread = found.new_zeros(hidden.shape[0] * hidden.shape[1], found.shape[-1])
-        spread[head.last] = found[0]
+        spread = output.new_zeros(hidden.shape[0] * hidden.shape[1], output.shape[-1])
+        spread[head.last] = output[0]
         return spread.view(*hidden.shape[:2], -1)
 
     return run

@@ -59,8 +59,8 @@ class TransformersGenerator:
 
     def _batch(self, prompts: Sequence[list[int]]) -> list[list[int]]:
         padded = self.pad([{"input_ids": prompt} for prompt in prompts]).to(self.model.device)
-        found = self.model.generate(**padded, generation_config=self.config)
-        rows: list[list[int]] = found[:, padded["input_ids"].shape[1] :].tolist()
+        outputs = self.model.generate(**padded, generation_config=self.config)
+        rows: list[list[int]] = outputs[:, padded["input_ids"].shape[1] :].tolist()
         return [self._cut(row) for row in rows]
 
     def _cut(self, row: list[int]) -> list[int]:

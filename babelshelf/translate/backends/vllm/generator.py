@@ -34,8 +34,8 @@ class VllmGenerator:
 
     def generate(self, prompts: Sequence[list[int]]) -> list[list[int]]:
         """What follows each prompt, see `Generator`."""
-        asked = [TokensPrompt(prompt_token_ids=prompt) for prompt in prompts]
-        return self._beam(asked) if self.settings.decoding == "beam" else self._greedy(asked)
+        token_prompts = [TokensPrompt(prompt_token_ids=prompt) for prompt in prompts]
+        return self._beam(token_prompts) if self.settings.decoding == "beam" else self._greedy(token_prompts)
 
     def close(self) -> None:
         """End the engine's processes."""
@@ -49,13 +49,13 @@ class VllmGenerator:
     def _beam(self, prompts: list[TokensPrompt]) -> list[list[int]]:
         """The best beam of each prompt: its tokens begin with the prompt's."""
         width = self.settings.beam_width
-        found = self.engine.beam_search(
+        outputs = self.engine.beam_search(
             prompts,
             BeamSearchParams(beam_width=width, max_tokens=self.settings.max_tokens),
             concurrency_limit=max(1, self.settings.max_num_seqs // width),
         )
         lengths = [len(prompt["prompt_token_ids"]) for prompt in prompts]
-        return [beams.sequences[0].tokens[length:] for beams, length in zip(found, lengths, strict=True)]
+        return [beams.sequences[0].tokens[length:] for beams, length in zip(outputs, lengths, strict=True)]
 
 
 def load(folder: Path, settings: Params) -> VllmGenerator:
