@@ -8,10 +8,10 @@ The data are the shops of `benchmarks.proxy_truth`: 1,500 labelled rows for trai
 languages without labels. `teacher` fine-tunes the LM in `--base` on them with LoRA, as `benchmarks.proxy_truth` does.
 `run` scores these rows and unlabelled pairs with it, trains each student on the labels alone and on the teacher's
 scores, and appends a line a run to the results' file; runs that are in it are skipped. Unlabelled pairs are made of
-the other training queries of the data set, whose labels nothing reads. The students are the classifier on
-`use_multilingual` and a cross-encoder from the weights of `benchmarks.e5_weights`, whose two trainings take the same
-number of steps. `speed` scores test pairs with each model, and the cross-encoder's ONNX exports, in one process; it
-appends a line a model. Seconds are CPU time of one thread.
+the other training queries of the data set; logged pairs are other training rows as they are; their labels nothing
+reads. The students are the classifier on `use_multilingual` and a cross-encoder from the weights of
+`benchmarks.e5_weights`, whose trainings take the same number of steps. `speed` scores test pairs with each model,
+and the cross-encoder's ONNX exports, in one process; it appends a line a model. Seconds are CPU time of one thread.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import click
 import numpy as np
 import polars as pl
 
+from babelshelf.classifier.model import probabilities
 from babelshelf.classifier.params import ClassifierParams
 from babelshelf.commands.export.exported_model import ExportedModel
 from babelshelf.commands.export.formats import onnx
@@ -41,6 +42,7 @@ from babelshelf.encoder import builtin_encoders
 from babelshelf.encoder.builtin_encoders import load_builtin
 from babelshelf.llm import base_model
 from babelshelf.llm.prompts import load_template
+from babelshelf.score.cross_encoder_scorer import RECORD
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import load_scorer, score_pairs
 from babelshelf.sft.fine_tuning import fine_tune
@@ -55,11 +57,14 @@ RESULTS = Path("benchmarks/results/distill.jsonl")
 SEED = 1  # of the teacher and of the unlabelled pairs
 QUERIES = 60  # of a language, with unlabelled pairs
 LABELS, ROWS, TAUGHT = "labels", "rows", "teacher"  # the teacher's scores of labelled rows alone; of all pairs
-SETTINGS = {"classifier": (LABELS, ROWS, TAUGHT), "cross_encoder": (LABELS, TAUGHT)}
+LOGGED = "logged"  # labels, and the teacher's scores of other rows of the data set
+UNTUNED = "untuned"  # a cross-encoder whose head is random
+SETTINGS = {"classifier": (LABELS, ROWS, TAUGHT, LOGGED), "cross_encoder": (UNTUNED, LABELS, TAUGHT, LOGGED)}
 STUDENTS = {"classifier": (1, 2, 3), "cross_encoder": (1,)}  # with the seeds that are run
-FEW_PAIRS = 1500  # unlabelled, that the cross-encoder is taught with: it is trained on a CPU
-EPOCHS = {LABELS: 1.0, TAUGHT: 0.5}  # of 1,500 rows, and of these and as many pairs
+FEW_PAIRS = 1500  # logged; unlabelled, that the cross-encoder is taught with: it is trained on a CPU
+EPOCHS = {LABELS: 1.0, TAUGHT: 0.5, LOGGED: 0.5}  # of 1,500 rows, and of these and as many pairs
 SPEED_PAIRS = {"teacher": 256, "classifier": 1500, "cross_encoder": 512}
+FP32, INT8 = "cross_encoder, ONNX fp32", "cross_encoder, ONNX int8"
 
 
 @dataclass(frozen=True)
@@ -97,16 +102,24 @@ class Workplace:
             queries, self.data.candidates, ranked, self.data.train, settings=settings, task=TASK, seed=SEED
         )
 
+    @cached_property
+    def logged(self) -> pl.DataFrame:
+        """Rows of other query groups than those of train, without their labels, as a search engine logs them."""
+        others = data_sets.marketplace(DATA, self.pairs).tasks[TASK].train
+        new = others.filter(~pl.col("group").is_in(self.data.train["group"].unique().implode()))
+        drawn = np.sort(np.random.default_rng(SEED).permutation(new.height)[:FEW_PAIRS])
+        return new[drawn].with_columns(label=pl.lit(None, pl.Int8))
+
     def settings(self, student: str, setting: str) -> DistillParams:
         """Params of `distill`, as they are by default but for the number of queries."""
         values = read(Path("profiles/nano.yaml"))
         own = values["distill"] | {"student": student, "queries_per_language": QUERIES}
-        own |= {"label_weight": 1.0} if setting == LABELS else {}
+        own |= {"label_weight": 1.0} if setting in (LABELS, LOGGED) else {}
         if student == "cross_encoder":
             usual = params_of_cross_encoder()
             own["cross_encoder"] = usual | {
                 "model": str(self.work.absolute() / "e5"),
-                "epochs": EPOCHS[setting],
+                "epochs": EPOCHS.get(setting, 1.0),
                 "learning_rate": 0.0001,  # twice the usual one, for so few steps
                 "max_length": 64,
             }
@@ -114,14 +127,14 @@ class Workplace:
 
     def lessons(self, student: str, setting: str) -> Lessons:
         """What a student is trained on."""
-        pairs = self.unlabelled
         if setting == LABELS:
             rows = self.data.train
             return Lessons(rows, rows.height, rows["label"].cast(pl.Float64).to_numpy())
+        pairs = self.logged if setting == LOGGED else self.unlabelled
         scores = self.taught_by.scores(self.data.train, pairs)
         if setting == ROWS:
             pairs, scores = pairs.clear(), (scores[0], np.empty(0))
-        if student == "cross_encoder":
+        if setting == TAUGHT and student == "cross_encoder":
             chosen = np.sort(np.random.default_rng(SEED).permutation(pairs.height)[:FEW_PAIRS])
             pairs, scores = pairs[chosen], (scores[0], scores[1][chosen])
         return Lessons.of(self.data.train, pairs, scores, self.settings(student, setting).label_weight)
@@ -142,6 +155,8 @@ class Workplace:
             record={"variant": "original", "teacher": self.taught_by.record(), "path_share": 0.0},
             seed=seed,
         )
+        if setting == UNTUNED:
+            return _untuned(inputs, folder)
         module = classifier if student == "classifier" else cross_encoder
         lessons, began = self.lessons(student, setting), time.process_time()
         with replacing(folder) as temporary:
@@ -156,6 +171,19 @@ class Workplace:
         if not (folder / "embedder").is_dir():
             base_model.write(folder / "embedder", builtin_encoders.pointer(ENCODER))
         return folder
+
+
+def _untuned(inputs: StudentInputs, folder: Path) -> Path:
+    """A cross-encoder as training begins with it."""
+    from transformers import set_seed  # noqa: PLC0415
+
+    settings = inputs.settings.own(cross_encoder.Params)
+    set_seed(inputs.seed)
+    with replacing(folder) as temporary:
+        cross_encoder._load(Path(settings.model), settings).save_pretrained(str(temporary), create_model_card=False)
+        write_json(temporary / RECORD, {**inputs.record, "encoder": {}, "max_length": settings.max_length})
+        write_json(temporary / "seconds.json", {"cpu": 0.0, "rows": 0})
+    return folder
 
 
 def params_of_cross_encoder() -> dict[str, Any]:
@@ -249,12 +277,17 @@ def _save(
     }
     if key in done:
         return
-    p_yes, dev = scores(), place.data.dev
-    scored = pl.concat([dev, place.data.test]).with_columns(p_yes=pl.Series(p_yes))
-    known = place.data.train["language"].unique().to_list()
-    found = measured(Scored(scored.head(dev.height), scored.tail(-dev.height), known), seed=data_sets.SEED)
+    found = _measured(place, scores())
     append(results, {"kind": "quality", "model": model, "setting": setting, "seed": seed} | facts | found)
     click.echo(f"{model} {setting} {seed}: AP {found['ap']:.3f}, absent {found['ap_absent']:.3f}, F1 {found['f1']:.3f}")
+
+
+def _measured(place: Workplace, p_yes: np.ndarray) -> dict[str, Any]:
+    """Metrics of p(yes) of the rows of dev and test, with resamples."""
+    dev = place.data.dev
+    scored = pl.concat([dev, place.data.test]).with_columns(p_yes=pl.Series(p_yes))
+    known = place.data.train["language"].unique().to_list()
+    return measured(Scored(scored.head(dev.height), scored.tail(-dev.height), known), seed=data_sets.SEED)
 
 
 def _texts(place: Workplace) -> list[str]:
@@ -267,35 +300,42 @@ def _texts(place: Workplace) -> list[str]:
 
 @command
 def speed(place: Workplace, results: Path) -> None:
-    """Score test pairs with each model, and append pairs a second."""
-    for model, count, seconds in _timed(place):
-        append(results, {"kind": "speed", "model": model, "pairs": count, "seconds": round(seconds, 3)})
-        click.echo(f"{model}: {count / seconds:,.0f} pairs/s")
+    """Score test pairs with each model, and append pairs a second; of exports, AP too."""
+    for line in (*_timed(place), *_timed_exports(place)):
+        append(results, {"kind": "speed", "seed": SEED} | line)
+        click.echo(f"{line['model']}: {line['pairs'] / line['seconds']:,.0f} pairs/s")
 
 
-def _timed(place: Workplace) -> Iterator[tuple[str, int, float]]:
-    test = place.data.test
-    for name, base, model in (
-        ("teacher", place.base, place.taught_by.model),
-        ("classifier", place.base_folder, place.student("classifier", TAUGHT, SEED)),
-        ("cross_encoder", place.base_folder, place.student("cross_encoder", TAUGHT, SEED)),
+def _timed(place: Workplace) -> Iterator[dict[str, Any]]:
+    for name, setting, base, model in (
+        ("teacher", LABELS, place.base, place.taught_by.model),
+        ("classifier", LABELS, place.base_folder, place.student("classifier", LABELS, SEED)),
+        ("cross_encoder", UNTUNED, place.base_folder, place.student("cross_encoder", UNTUNED, SEED)),
+        ("cross_encoder", LABELS, place.base_folder, place.student("cross_encoder", LABELS, SEED)),
     ):
-        rows, vectors = test.head(SPEED_PAIRS[name]), place.work / f"vectors-{time.time_ns()}"
+        rows, vectors = place.data.test.head(SPEED_PAIRS[name]), place.work / f"vectors-{time.time_ns()}"
         with load_scorer(base, model, place.taught_by.settings, vectors) as scorer:
             scorer.score(scorer.encode(rows.head(8)))  # what is loaded at the first call
-            yield name, rows.height, _seconds(lambda scorer=scorer, rows=rows: scorer.score(scorer.encode(rows)))  # type: ignore[misc]
-    student = place.student("cross_encoder", TAUGHT, SEED)
-    exported = place.work / "onnx"
+            seconds = _seconds(lambda scorer=scorer, rows=rows: scorer.score(scorer.encode(rows)))  # type: ignore[misc]
+        yield {"model": name, "setting": setting, "pairs": rows.height, "seconds": round(seconds, 3)}
+
+
+def _timed_exports(place: Workplace) -> Iterator[dict[str, Any]]:
+    student = place.student("cross_encoder", LABELS, SEED)
+    exported = place.work / "exported"
     if not exported.is_dir():
         with replacing(exported) as folder:
             folder.mkdir()
             none = place.work / "none.json"
             onnx.write(ExportedModel(TASK, place.base_folder, student, none, none), folder)
-    rows = test.head(SPEED_PAIRS["cross_encoder"])
-    for name, file in (("cross_encoder, ONNX fp32", onnx.FP32), ("cross_encoder, ONNX int8", onnx.INT8)):
+    held_out, rows = pl.concat([place.data.dev, place.data.test]), place.data.test.head(SPEED_PAIRS["cross_encoder"])
+    for name, file in ((FP32, onnx.FP32), (INT8, onnx.INT8)):
         score = _onnx_scorer(exported, file)
         score(rows.head(8))
-        yield name, rows.height, _seconds(lambda score=score, rows=rows: score(rows))  # type: ignore[misc]
+        seconds = _seconds(lambda score=score: score(rows))  # type: ignore[misc]
+        timed = {"model": name, "setting": LABELS, "pairs": rows.height, "seconds": round(seconds, 3)}
+        found = _measured(place, probabilities(score(held_out)))
+        yield timed | {metric: found[metric] for metric in ("ap", "ap_draws")}
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -28,10 +28,13 @@ UNLABELLED = Path("benchmarks/results/review_unlabelled.jsonl")
 DISTILLATION = Path("benchmarks/results/distill.jsonl")
 JUDGES = Path("benchmarks/results/judges.jsonl")
 LABELS = "labels"  # what `benchmarks.distill` trains students on
+UNTUNED = "untuned"
 SETTING_NAMES = {
+    UNTUNED: "nothing: its head is random",
     LABELS: "labels alone",
     "rows": "labels and the teacher's scores of their rows",
     "teacher": "labels and the teacher's scores, unlabelled pairs too",
+    "logged": "labels, and the teacher's scores of logged pairs",
 }
 LM, BUILT_IN_LM, CLASSIFIER = "gemma-3-270m", "built-in-lm", "classifier"
 # Title, model and recipe of `benchmarks.proxy_truth`.
@@ -132,7 +135,7 @@ def students(results: Sequence[dict[str, Any]]) -> list[str]:
         own = [run for run in runs if (run["model"], run["setting"]) == (model, setting)]
         level = {name: agreement.mean_and_deviation([run[name] for run in own]) for name in ("ap", "ap_absent", "f1")}
         gain = {"ap": "", "ap_absent": ""}
-        if setting != LABELS:
+        if setting not in (UNTUNED, LABELS):
             compared = {LABELS: NONE, setting: setting}
             both = [
                 run | {"recipe": compared[run["setting"]]}
@@ -152,13 +155,22 @@ def _first_gain(gains: agreement.Gains) -> str:
 
 
 def speed_of_students(results: Sequence[dict[str, Any]]) -> list[str]:
-    """Pairs a second of CPU time of a teacher and of its students."""
+    """Pairs a second of CPU time of a teacher and of its students, their AP, and what an export's AP gains over it."""
     runs = [line for line in results if line["kind"] == "speed"]
-    speeds = {run["model"]: run["pairs"] / run["seconds"] for run in runs}
-    lines = ["| model | pairs/s | times the teacher |", "| :-- | --: | --: |"]
-    for model, speed in speeds.items():
-        name = model.replace("_", "-")
-        lines.append(f"| {name} | {speed:,.0f} | {speed / speeds['teacher']:,.1f} |")
+    of_models = {(line["model"], line["setting"], line["seed"]): line for line in results if line["kind"] == "quality"}
+    (of_teacher,) = [run["pairs"] / run["seconds"] for run in runs if run["model"] == "teacher"]
+    lines = [
+        "| model | pairs/s | times the teacher | AP | gain over PyTorch in fp32 |",
+        "| :-- | --: | --: | --: | --: |",
+    ]
+    for run in runs:
+        model = of_models[run["model"].partition(", ONNX")[0], run["setting"], run["seed"]]
+        name = run["model"].replace("_", "-") + (f", {UNTUNED}" if run["setting"] == UNTUNED else "")
+        speed, exported = run["pairs"] / run["seconds"], "ap" in run
+        both = [model | {"recipe": NONE}, run | {"recipe": name}]
+        gain = _first_gain(agreement.gains(both, "ap")) if exported else ""
+        level = agreement.mean_and_deviation([(run if exported else model)["ap"]])
+        lines.append(f"| {name} | {speed:,.0f} | {speed / of_teacher:,.1f} | {level} | {gain} |")
     return lines
 
 

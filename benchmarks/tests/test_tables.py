@@ -90,19 +90,36 @@ def test_students_has_a_gain_over_the_same_student_on_labels_alone() -> None:
         line | {"model": model, "setting": setting, "seed": 1, "ap": ap, "ap_draws": [ap - 0.01, ap + 0.01]}
         for model, setting, ap in (
             ("teacher", "labels", 0.9),
+            ("cross_encoder", "untuned", 0.5),
             ("cross_encoder", "labels", 0.8),
             ("cross_encoder", "teacher", 0.85),
         )
     ]
     assert students(runs)[2:] == [
         "| teacher | labels alone | 1 | 90.0 |  | 80.0 |  | 70.0 |",
+        "| cross-encoder | nothing: its head is random | 1 | 50.0 |  | 80.0 |  | 70.0 |",
         "| cross-encoder | labels alone | 1 | 80.0 |  | 80.0 |  | 70.0 |",
         "| cross-encoder | labels and the teacher's scores, unlabelled pairs too | 1 | 85.0 | +5.0 [+5.0, +5.0] | 80.0 "
         "| +0.0 [+0.0, +0.0] | 70.0 |",
     ]
 
 
-def test_speed_of_students_is_compared_with_the_teacher() -> None:
-    runs = [{"kind": "speed", "model": "teacher", "pairs": 100, "seconds": 10}]
-    runs += [{"kind": "speed", "model": "cross_encoder, ONNX int8", "pairs": 512, "seconds": 4}]
-    assert speed_of_students(runs)[3:] == ["| cross-encoder, ONNX int8 | 128 | 12.8 |"]
+def test_speed_of_students_is_compared_with_the_teacher_and_exports_with_what_they_were_made_of() -> None:
+    usual = {"seed": 1, "setting": "labels"}
+    quality = [("teacher", "labels", 0.9), ("cross_encoder", "untuned", 0.5), ("cross_encoder", "labels", 0.8)]
+    runs = [
+        {"kind": "quality", "seed": 1, "model": model, "setting": setting, "ap": ap, "ap_draws": [ap - 0.01, ap + 0.01]}
+        for model, setting, ap in quality
+    ]
+    runs += [
+        {"kind": "speed", "model": "teacher", "pairs": 100, "seconds": 10} | usual,
+        {"kind": "speed", "model": "cross_encoder", "pairs": 100, "seconds": 2, "seed": 1, "setting": "untuned"},
+        {"kind": "speed", "model": "cross_encoder, ONNX int8", "pairs": 512, "seconds": 4}
+        | usual
+        | {"ap": 0.79, "ap_draws": [0.78, 0.8]},
+    ]
+    assert speed_of_students(runs)[2:] == [
+        "| teacher | 10 | 1.0 | 90.0 |  |",
+        "| cross-encoder, untuned | 50 | 5.0 | 50.0 |  |",
+        "| cross-encoder, ONNX int8 | 128 | 12.8 | 79.0 | -1.0 [-1.0, -1.0] |",
+    ]
