@@ -4,14 +4,15 @@
     OMP_NUM_THREADS=1 python -m benchmarks.distill run --pairs pairs.csv --base models/gemma-3-270m --work WORK
     OMP_NUM_THREADS=1 python -m benchmarks.distill speed --pairs pairs.csv --base models/gemma-3-270m --work WORK
 
-The data are the shops of `benchmarks.proxy_truth`: 1,500 labelled rows for training; dev and test are half in
-languages without labels. `teacher` fine-tunes the LM in `--base` on them with LoRA, as `benchmarks.proxy_truth` does.
-`run` scores these rows and unlabelled pairs with it, trains each student on the labels alone and on the teacher's
-scores, and appends a line a run to the results' file; runs that are in it are skipped. Unlabelled pairs are made of
-the other training queries of the data set; logged pairs are other training rows as they are; their labels nothing
-reads. The students are the classifier on `use_multilingual` and a cross-encoder from the weights of
-`benchmarks.e5_weights`, whose trainings take the same number of steps. `speed` scores test pairs with each model,
-and the cross-encoder's ONNX exports, in one process; it appends a line a model. Seconds are CPU time of one thread.
+The data are those of `benchmarks.proxy_truth`: `shops` has 1,500 labelled rows for training, and half of dev and test
+is in languages without labels; `--data all-shops` has 9,000 in all languages. `teacher` fine-tunes the LM in `--base`
+on them with LoRA, as `benchmarks.proxy_truth` does. `run` scores these rows and unlabelled pairs with it, trains each
+student on the labels alone and on the teacher's scores, and appends a line a run to the results' file; runs that are
+in it are skipped. Unlabelled pairs are made of the other training queries of the data set; logged pairs are other
+training rows as they are; their labels nothing reads. The students are the classifier on `use_multilingual` and a
+cross-encoder from the weights of `benchmarks.e5_weights`, whose trainings take the same number of steps. `speed`
+scores test pairs with each model, and the cross-encoder's ONNX exports, in one process; it appends a line a model,
+with the AP of the exports. Seconds are CPU time of one thread.
 """
 
 from __future__ import annotations
@@ -52,16 +53,20 @@ from benchmarks.proxy_truth import data_sets, models
 from benchmarks.proxy_truth.data_sets import TASK, DataSet
 from benchmarks.proxy_truth.results import Scored, append, measured, read_results
 
-DATA, ENCODER = "shops", "use_multilingual"
+ENCODER = "use_multilingual"
 RESULTS = Path("benchmarks/results/distill.jsonl")
 SEED = 1  # of the teacher and of the unlabelled pairs
 QUERIES = 60  # of a language, with unlabelled pairs
 LABELS, ROWS, TAUGHT = "labels", "rows", "teacher"  # the teacher's scores of labelled rows alone; of all pairs
 LOGGED = "logged"  # labels, and the teacher's scores of other rows of the data set
 UNTUNED = "untuned"  # a cross-encoder whose head is random
-SETTINGS = {"classifier": (LABELS, ROWS, TAUGHT, LOGGED), "cross_encoder": (UNTUNED, LABELS, TAUGHT, LOGGED)}
-STUDENTS = {"classifier": (1, 2, 3), "cross_encoder": (1,)}  # with the seeds that are run
-FEW_PAIRS = 1500  # logged; unlabelled, that the cross-encoder is taught with: it is trained on a CPU
+SETTINGS = {
+    "shops": {"classifier": (LABELS, ROWS, TAUGHT, LOGGED), "cross_encoder": (UNTUNED, LABELS, TAUGHT, LOGGED)},
+    "all-shops": {"classifier": (LABELS, LOGGED)},
+}
+SEEDS = {"classifier": (1, 2, 3), "cross_encoder": (1,)}
+FEW_PAIRS = 1500  # unlabelled, that the cross-encoder is taught with: it is trained on a CPU
+LOGGED_PAIRS = {"shops": 1500, "all-shops": 12_000}
 EPOCHS = {LABELS: 1.0, TAUGHT: 0.5, LOGGED: 0.5}  # of 1,500 rows, and of these and as many pairs
 SPEED_PAIRS = {"teacher": 256, "classifier": 1500, "cross_encoder": 512}
 FP32, INT8 = "cross_encoder, ONNX fp32", "cross_encoder, ONNX int8"
@@ -72,11 +77,13 @@ class Workplace:
     """The data set and the folders of a run.
 
     Attributes:
+        data_name: of `benchmarks.proxy_truth.data_sets`.
         pairs: the file of shops.
         base: folder of the teacher's base LM.
         work: for models and caches.
     """
 
+    data_name: str
     pairs: Path
     base: Path
     work: Path
@@ -84,7 +91,7 @@ class Workplace:
     @cached_property
     def data(self) -> DataSet:
         """The rows, cut."""
-        return data_sets.load(DATA, self.pairs)
+        return data_sets.load(self.data_name, self.pairs)
 
     @cached_property
     def taught_by(self) -> Teacher:
@@ -95,7 +102,7 @@ class Workplace:
     def unlabelled(self) -> pl.DataFrame:
         """Pairs without labels."""
         settings, encoder = self.settings("classifier", TAUGHT), load_builtin(ENCODER)
-        others = data_sets.marketplace(DATA, self.pairs).tasks[TASK].train
+        others = data_sets.marketplace(self.data_name, self.pairs).tasks[TASK].train
         queries = choose_queries([self.data.train, others], self.data.held_out, settings, SEED)
         ranked = neighbours(queries, self.data.candidates, encoder, self.work / "vectors", settings)
         return unlabelled_pairs(
@@ -105,9 +112,9 @@ class Workplace:
     @cached_property
     def logged(self) -> pl.DataFrame:
         """Rows of other query groups than those of train, without their labels, as a search engine logs them."""
-        others = data_sets.marketplace(DATA, self.pairs).tasks[TASK].train
+        others = data_sets.marketplace(self.data_name, self.pairs).tasks[TASK].train
         new = others.filter(~pl.col("group").is_in(self.data.train["group"].unique().implode()))
-        drawn = np.sort(np.random.default_rng(SEED).permutation(new.height)[:FEW_PAIRS])
+        drawn = np.sort(np.random.default_rng(SEED).permutation(new.height)[: LOGGED_PAIRS[self.data_name]])
         return new[drawn].with_columns(label=pl.lit(None, pl.Int8))
 
     def settings(self, student: str, setting: str) -> DistillParams:
@@ -130,7 +137,10 @@ class Workplace:
         if setting == LABELS:
             rows = self.data.train
             return Lessons(rows, rows.height, rows["label"].cast(pl.Float64).to_numpy())
-        pairs = self.logged if setting == LOGGED else self.unlabelled
+        if setting == LOGGED:  # with the labels as they are, so that the teacher need not score their rows
+            labels = self.data.train["label"].cast(pl.Float64).to_numpy()
+            return Lessons.of(self.data.train, self.logged, (labels, _by_teacher(self, self.logged)), label_weight=1.0)
+        pairs = self.unlabelled
         scores = self.taught_by.scores(self.data.train, pairs)
         if setting == ROWS:
             pairs, scores = pairs.clear(), (scores[0], np.empty(0))
@@ -197,10 +207,11 @@ def params_of_cross_encoder() -> dict[str, Any]:
 def command(function: Callable[..., None]) -> click.Command:
     """A command with the options that all have, whose function gets a `Workplace`."""
 
-    def run(*, pairs: Path, base: Path, work: Path, results: Path) -> None:
-        function(Workplace(pairs, base, work), results)
+    def run(*, data_name: str, pairs: Path, base: Path, work: Path, results: Path) -> None:
+        function(Workplace(data_name, pairs, base, work), results)
 
     options = [
+        click.option("--data", "data_name", type=click.Choice(list(LOGGED_PAIRS)), default="shops"),
         click.option("--pairs", type=click.Path(path_type=Path, exists=True), required=True),
         click.option("--base", type=click.Path(path_type=Path, exists=True), required=True, help="folder of the LM"),
         click.option("--work", type=click.Path(path_type=Path), required=True, help="for models and caches"),
@@ -219,7 +230,7 @@ def main() -> None:
 @command
 def teacher(place: Workplace, _: Path) -> None:
     """Fine-tune the teacher."""
-    settings = models.sft_params(lora=True, steps=data_sets.SIZES[DATA].steps)
+    settings = models.sft_params(lora=True, steps=data_sets.SIZES[place.data_name].steps)
     template = load_template(Path("prompts", models.TEMPLATES["sft"], f"{TASK}.txt"))
     trained = fine_tune(
         place.data.train, place.base, template, settings=settings, seed=SEED, checkpoints=place.work / "checkpoints"
@@ -234,11 +245,11 @@ def run(place: Workplace, results: Path) -> None:
     """Train and score the students, and append to the results."""
     held_out = pl.concat([place.data.dev, place.data.test])
     _save(place, results, ("teacher", LABELS, SEED), lambda: _by_teacher(place, held_out), {})
-    for student, seeds in STUDENTS.items():
+    for student, settings in SETTINGS[place.data_name].items():
         if student == "cross_encoder" and not (place.work / "e5").is_dir():
             e5_weights.write(place.work / "e5", _texts(place))
-        for seed in seeds:
-            for setting in SETTINGS[student]:
+        for seed in SEEDS[student]:
+            for setting in settings:
                 _save(place, results, (student, setting, seed), *_of_student(place, student, setting, seed, held_out))
 
 
@@ -273,13 +284,16 @@ def _save(
     """Append a run, unless it is there."""
     model, setting, seed = key
     done = {
-        (line["model"], line["setting"], line["seed"]) for line in read_results(results) if line["kind"] == "quality"
+        (line["data"], line["model"], line["setting"], line["seed"])
+        for line in read_results(results)
+        if line["kind"] == "quality"
     }
-    if key in done:
+    if (place.data_name, *key) in done:
         return
     found = _measured(place, scores())
-    append(results, {"kind": "quality", "model": model, "setting": setting, "seed": seed} | facts | found)
-    click.echo(f"{model} {setting} {seed}: AP {found['ap']:.3f}, absent {found['ap_absent']:.3f}, F1 {found['f1']:.3f}")
+    named = {"kind": "quality", "data": place.data_name, "model": model, "setting": setting, "seed": seed}
+    append(results, named | facts | found)
+    click.echo(f"{model} {setting} {seed}: AP {found['ap']:.3f}, F1 {found['f1']:.3f}")
 
 
 def _measured(place: Workplace, p_yes: np.ndarray) -> dict[str, Any]:
@@ -293,7 +307,7 @@ def _measured(place: Workplace, p_yes: np.ndarray) -> dict[str, Any]:
 def _texts(place: Workplace) -> list[str]:
     """All texts of the data set: the cross-encoder's vocabulary is cut to their tokens, which changes no score."""
     data = place.data
-    others = data_sets.marketplace(DATA, place.pairs).tasks[TASK].train
+    others = data_sets.marketplace(place.data_name, place.pairs).tasks[TASK].train
     columns = [table[name] for table in (data.train, data.dev, data.test, others) for name in ("query", "candidate")]
     return pl.concat([*columns, pl.Series(data.candidates)]).unique().sort().to_list()
 

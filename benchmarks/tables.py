@@ -126,27 +126,29 @@ def students(results: Sequence[dict[str, Any]]) -> list[str]:
     """AP and F1 of a teacher and of its students, and what a student gains in AP over labels alone, in per cent."""
     runs = [line for line in results if line["kind"] == "quality"]
     lines = [
-        "| model | trained on | seeds | AP | gain | AP, absent | gain, absent | F1 |",
-        "| :-- | :-- | --: | --: | --: | --: | --: | --: |",
+        "| data | model | trained on | seeds | AP | gain | AP, absent | gain, absent | F1 |",
+        "| :-- | :-- | :-- | --: | --: | --: | --: | --: | --: |",
     ]
-    found = {(run["model"], run["setting"]) for run in runs}
-    names = dict.fromkeys(run["model"] for run in runs)
-    for model, setting in [(name, way) for name in names for way in SETTING_NAMES if (name, way) in found]:
-        own = [run for run in runs if (run["model"], run["setting"]) == (model, setting)]
-        level = {name: agreement.mean_and_deviation([run[name] for run in own]) for name in ("ap", "ap_absent", "f1")}
-        gain = {"ap": "", "ap_absent": ""}
-        if setting not in (UNTUNED, LABELS):
-            compared = {LABELS: NONE, setting: setting}
-            both = [
-                run | {"recipe": compared[run["setting"]]}
-                for run in runs
-                if run["model"] == model and run["setting"] in compared
-            ]
-            gain = {name: _first_gain(agreement.gains(both, name)) for name in gain}
-        name, setting_name = model.replace("_", "-"), SETTING_NAMES[setting]
-        cells = [level["ap"], gain["ap"], level["ap_absent"], gain["ap_absent"], level["f1"]]
-        lines.append(f"| {name} | {setting_name} | {len(own)} | {' | '.join(cells)} |")
+    for data, model in dict.fromkeys((run["data"], run["model"]) for run in runs):
+        of_model = [run for run in runs if (run["data"], run["model"]) == (data, model)]
+        for setting in [way for way in SETTING_NAMES if any(run["setting"] == way for run in of_model)]:
+            cells = [data, model.replace("_", "-"), SETTING_NAMES[setting], *_of_setting(of_model, setting)]
+            lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _of_setting(runs: Sequence[dict[str, Any]], setting: str) -> list[str]:
+    """The cells of a setting of one model: seeds, AP, its gain, both of absent languages, and F1."""
+    own = [run for run in runs if run["setting"] == setting]
+    compared = {LABELS: NONE, setting: setting}
+    both = [run | {"recipe": compared[run["setting"]]} for run in runs if run["setting"] in compared]
+    cells = [str(len(own))]
+    for name in ("ap", "ap_absent"):
+        known = name in own[0]
+        cells.append(agreement.mean_and_deviation([run[name] for run in own if known]))
+        gains = known and setting not in (UNTUNED, LABELS)
+        cells.append(_first_gain(agreement.gains(both, name)) if gains else "")
+    return [*cells, agreement.mean_and_deviation([run["f1"] for run in own])]
 
 
 def _first_gain(gains: agreement.Gains) -> str:
