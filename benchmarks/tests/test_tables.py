@@ -85,7 +85,7 @@ def test_simulated_judges_has_a_row_for_each_accuracy_and_action() -> None:
 
 
 def test_students_has_a_gain_over_the_same_student_on_labels_alone() -> None:
-    line = {"kind": "quality", "ap_absent": 0.8, "f1": 0.7, "ap_absent_draws": [0.7, 0.9]}
+    line = {"kind": "quality", "data": "shops", "ap_absent": 0.8, "f1": 0.7, "ap_absent_draws": [0.7, 0.9]}
     runs = [
         line | {"model": model, "setting": setting, "seed": 1, "ap": ap, "ap_draws": [ap - 0.01, ap + 0.01]}
         for model, setting, ap in (
@@ -96,11 +96,11 @@ def test_students_has_a_gain_over_the_same_student_on_labels_alone() -> None:
         )
     ]
     assert students(runs)[2:] == [
-        "| teacher | labels alone | 1 | 90.0 |  | 80.0 |  | 70.0 |",
-        "| cross-encoder | nothing: its head is random | 1 | 50.0 |  | 80.0 |  | 70.0 |",
-        "| cross-encoder | labels alone | 1 | 80.0 |  | 80.0 |  | 70.0 |",
-        "| cross-encoder | labels and the teacher's scores, unlabelled pairs too | 1 | 85.0 | +5.0 [+5.0, +5.0] | 80.0 "
-        "| +0.0 [+0.0, +0.0] | 70.0 |",
+        "| shops | teacher | labels alone | 1 | 90.0 |  | 80.0 |  | 70.0 |",
+        "| shops | cross-encoder | nothing: its head is random | 1 | 50.0 |  | 80.0 |  | 70.0 |",
+        "| shops | cross-encoder | labels alone | 1 | 80.0 |  | 80.0 |  | 70.0 |",
+        "| shops | cross-encoder | labels and the teacher's scores, unlabelled pairs too | 1 | 85.0 | +5.0 [+5.0, +5.0] "
+        "| 80.0 | +0.0 [+0.0, +0.0] | 70.0 |",
     ]
 
 
