@@ -141,7 +141,8 @@ def _same_signs(a: Floats, b: Floats) -> float:
 
 
 def lines(results: Sequence[Result]) -> Iterator[str]:
-    """Markdown: levels and gains by recipe, then the agreement."""
+    """Markdown: the models side by side; levels and gains by recipe, then the agreement."""
+    yield from _models([result for result in results if RATE not in result["model"]])
     for data in sorted({result["data"] for result in results}):
         own = [result for result in results if result["data"] == data]
         at_usual_rate = [result for result in own if RATE not in result["model"]]
@@ -150,6 +151,31 @@ def lines(results: Sequence[Result]) -> Iterator[str]:
         yield from _thresholds(data, at_usual_rate)
         for metric, text in METRICS.items():
             yield from _gains(f"{data}, {text}", own, metric)
+
+
+def _models(results: Sequence[Result]) -> Iterator[str]:
+    """What an LM's AP is above the classifier's, with the rows as they are and the same seeds."""
+    runs = {(run["data"], run["model"], run["seed"]): run for run in results if run["recipe"] == NONE and run["rows"]}
+    yield f"### LMs beside the classifier: AP with `{NONE}`"
+    yield ""
+    yield f"| data | LM | train rows | seeds | {' | '.join(METRICS.values())} |"
+    yield "| :-- | :-- | --: | --: | --: | --: |"
+    for data, model in sorted({key[:2] for key in runs if key[1] != CLASSIFIER}):
+        seeds = [key[2] for key in runs if key[:2] == (data, model) and (data, CLASSIFIER, key[2]) in runs]
+        cells = [
+            _difference([(runs[data, CLASSIFIER, s], runs[data, model, s]) for s in seeds], name) for name in METRICS
+        ]
+        yield f"| {data} | {model} | {runs[data, model, seeds[0]]['rows']:,} | {len(seeds)} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _difference(pairs: Sequence[tuple[Result, Result]], name: str) -> str:
+    """What the second runs' AP is above the first ones', in points with its interval; nothing where they have none."""
+    if any(name not in run for pair in pairs for run in pair):
+        return ""
+    samples = [[_sample(run, name, AVERAGE_PRECISION) for run in runs] for runs in zip(*pairs, strict=True)]
+    found = mean_gain(Comparison(*samples), CONFIDENCE)[AVERAGE_PRECISION]
+    return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * end for end in (found.value, found.low, found.high)))
 
 
 def _levels(data: str, results: Sequence[Result]) -> Iterator[str]:
