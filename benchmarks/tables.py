@@ -36,6 +36,7 @@ SETTING_NAMES = {
     "teacher": "labels and the teacher's scores, unlabelled pairs too",
     "logged": "labels, and the teacher's scores of logged pairs",
 }
+SPEED_DATA = "shops"  # whose models `benchmarks.distill speed` times
 LM, BUILT_IN_LM, CLASSIFIER = "gemma-3-270m", "built-in-lm", "classifier"
 # Title, model and recipe of `benchmarks.proxy_truth`.
 ON_REAL_PAIRS = (
@@ -159,7 +160,11 @@ def _first_gain(gains: agreement.Gains) -> str:
 def speed_of_students(results: Sequence[dict[str, Any]]) -> list[str]:
     """Pairs a second of CPU time of a teacher and of its students, their AP, and what an export's AP gains over it."""
     runs = [line for line in results if line["kind"] == "speed"]
-    of_models = {(line["model"], line["setting"], line["seed"]): line for line in results if line["kind"] == "quality"}
+    of_models = {
+        (line["model"], line["setting"], line["seed"]): line
+        for line in results
+        if line["kind"] == "quality" and line["data"] == SPEED_DATA
+    }
     (of_teacher,) = [run["pairs"] / run["seconds"] for run in runs if run["model"] == "teacher"]
     lines = [
         "| model | pairs/s | times the teacher | AP | gain over PyTorch in fp32 |",

@@ -108,7 +108,8 @@ def test_speed_of_students_is_compared_with_the_teacher_and_exports_with_what_th
     usual = {"seed": 1, "setting": "labels"}
     quality = [("teacher", "labels", 0.9), ("cross_encoder", "untuned", 0.5), ("cross_encoder", "labels", 0.8)]
     runs = [
-        {"kind": "quality", "seed": 1, "model": model, "setting": setting, "ap": ap, "ap_draws": [ap - 0.01, ap + 0.01]}
+        {"kind": "quality", "data": "shops", "seed": 1, "model": model, "setting": setting}
+        | {"ap": ap, "ap_draws": [ap - 0.01, ap + 0.01]}
         for model, setting, ap in quality
     ]
     runs += [
