@@ -184,12 +184,12 @@ def test_a_new_source_is_one_file(workspace: Workspace) -> None:
 def test_a_new_scoring_backend_is_one_file(workspace: Workspace) -> None:
     add(workspace, "score/backends/length.py", SCORER)
     workspace.set_params("score: {backend: length}")
-    for folder in ("base", "model"):
+    for folder in ("base", "model", "trained_on"):
         (workspace.folder / folder).mkdir()
     (workspace.folder / "model" / "prompt.json").write_text("{}", encoding="utf-8")
     write_rows(workspace.folder / "dev.parquet", rows(5))
     write_rows(workspace.folder / "test.parquet", rows(8))
-    inputs = ("--dev", "dev.parquet", "--test", "test.parquet", "--base", "base", "--model", "model")
-    stage(workspace, "score", "qi", *inputs, "--out", "out")
+    inputs = ("--dev", "dev.parquet", "--test", "test.parquet", "--trained-on", "trained_on", "--base", "base")
+    stage(workspace, "score", "qi", *inputs, "--model", "model", "--out", "out")
     scored = read_table(workspace.folder / "out" / "test.parquet")
     assert scored["p_yes"].to_list() == [1 - 1 / len(query) for query in rows(8)["query"]]

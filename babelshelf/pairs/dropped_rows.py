@@ -28,7 +28,7 @@ PROBLEMS = {
     "bad_split": ("split", "no split", "correct it, or add it to prepare.files.split.names"),
     "empty_id": ("id", "no id", "write one, or set columns.id to none"),
     TOO_LONG: ("query", "longer than the model's prompt can hold", "shorten the query"),
-    "duplicate_id": ("id", "an id that an earlier row has", "make ids unique, or set columns.id to none"),
+    "duplicate_id": ("id", "an id that another row has", "make ids unique, or set columns.id to none"),
 }
 MISSING_CANDIDATE, MISSING_LABEL = "missing_candidate", "missing_label"
 

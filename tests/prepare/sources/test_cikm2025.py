@@ -169,18 +169,19 @@ def test_ids_to_predict_are_the_same_for_a_submission(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"),
+    ("line", "row", "expected"),
     [
-        ("{bad", "no JSON object"),
-        ('{"id": 1, "origin_query": "a", "item_title": "b", "language": "en"}', "an id that an earlier row has"),
-        ('{"id": null, "origin_query": "a", "item_title": "b", "language": "en"}', "no id"),
-        ('{"origin_query": "a", "item_title": null, "language": "en"}', "no id"),
+        ("{bad", 201, "no JSON object"),
+        ('{"id": 1, "origin_query": "a", "item_title": "b", "language": "en"}', 1, "an id that another row has"),
+        ('{"id": null, "origin_query": "a", "item_title": "b", "language": "en"}', 201, "no id"),
+        ('{"origin_query": "a", "item_title": null, "language": "en"}', 201, "no id"),
     ],
 )
-def test_a_row_that_no_submission_could_hold_is_an_error(folder: Path, line: str, expected: str) -> None:
+def test_a_row_that_no_submission_could_hold_is_an_error(folder: Path, line: str, row: int, expected: str) -> None:
     with (folder / "dev_QI.txt").open("a", encoding="utf-8") as stream:
         stream.write(line)
-    with pytest.raises(InputError, match=rf"of 201 rows to predict are bad.*(?s:.*)dev_QI\.txt, row 201 .*{expected}"):
+    bad = rf"of 201 rows to predict are bad.*(?s:.*)dev_QI\.txt, row {row} .*{expected}"
+    with pytest.raises(InputError, match=bad):
         read(folder)
 
 

@@ -344,7 +344,7 @@ def test_within_the_allowed_share_a_broken_row_is_counted_and_handed_back(tmp_pa
 
 
 def test_the_first_20_errors_come_together_with_their_count(tmp_path: Path) -> None:
-    file = write(tmp_path / "a.csv", [extra(query=f"q {n}", label="?") for n in range(30)])
+    file = write(tmp_path / "a.csv", [extra(query=f"q {n}", label=f"?{n}") for n in range(30)])
     with pytest.raises(InputError) as raised:
         read(file, params())
     lines = raised.value.message.splitlines()
