@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import kendalltau, spearmanr
 
-from babelshelf.evaluate.bootstrap import Sample, mean_sample
+from babelshelf.evaluate.bootstrap import Difference, Sample, mean_sample
 from babelshelf.evaluate.metric_names import RESAMPLED
 from babelshelf.evaluate.seeds import Comparison, mean_gain
 from benchmarks.proxy_truth.data_sets import NONE
@@ -174,8 +174,11 @@ def _difference(pairs: Sequence[tuple[Result, Result]], name: str) -> str:
     if any(name not in run for pair in pairs for run in pair):
         return ""
     samples = [[_sample(run, name, AVERAGE_PRECISION) for run in runs] for runs in zip(*pairs, strict=True)]
-    found = mean_gain(Comparison(*samples), CONFIDENCE)[AVERAGE_PRECISION]
-    return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * end for end in (found.value, found.low, found.high)))
+    return _points(mean_gain(Comparison(*samples), CONFIDENCE)[AVERAGE_PRECISION])
+
+
+def _points(gain: Difference) -> str:
+    return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * end for end in (gain.value, gain.low, gain.high)))
 
 
 def _levels(data: str, results: Sequence[Result]) -> Iterator[str]:
@@ -228,9 +231,8 @@ def _thresholds(data: str, results: Sequence[Result]) -> Iterator[str]:
         levels = [mean_and_deviation([run[key] for run in runs]) for key in ("f1_at_half", "f1")]
         samples = [[_sample(run, key, "f1") for run in runs] for key in ("f1_at_half", "f1")]
         gain = mean_gain(Comparison(*samples), CONFIDENCE)["f1"]
-        points = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * end for end in (gain.value, gain.low, gain.high)))
         cost = np.mean([run["cpu_seconds"] for run in runs]), max(run["peak_gib"] for run in runs)
-        yield f"| {model} | {' | '.join(levels)} | {points} | {cost[0]:,.0f} | {cost[1]:.1f} |"
+        yield f"| {model} | {' | '.join(levels)} | {_points(gain)} | {cost[0]:,.0f} | {cost[1]:.1f} |"
     yield ""
 
 
