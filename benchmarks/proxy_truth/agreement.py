@@ -56,15 +56,16 @@ class Gains:
 
 
 def gains(results: Sequence[Result], metric: str) -> Gains:
-    """Gains of one model on one data set, of the recipes that were run with the seeds of `none`."""
+    """Gains of one model on one data set, of the recipes that were run with seeds of `none`, on these seeds."""
     by_recipe: dict[str, dict[int, Sample]] = {}
     for result in results:
         by_recipe.setdefault(result["recipe"], {})[result["seed"]] = sample_of(result, metric, AVERAGE_PRECISION)
     base = by_recipe.pop(NONE)
+    seeds = {recipe: sorted(base.keys() & runs.keys()) for recipe, runs in by_recipe.items()}
     pairs = {
-        recipe: Comparison([base[seed] for seed in sorted(base)], [runs[seed] for seed in sorted(base)])
+        recipe: Comparison([base[seed] for seed in seeds[recipe]], [runs[seed] for seed in seeds[recipe]])
         for recipe, runs in by_recipe.items()
-        if runs.keys() >= base.keys()
+        if seeds[recipe]
     }
     found = [mean_gain(pair, CONFIDENCE)[AVERAGE_PRECISION] for pair in pairs.values()]
     rng = np.random.default_rng([SEED, *metric.encode()])
