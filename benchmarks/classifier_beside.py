@@ -36,7 +36,7 @@ from babelshelf.encoder.builtin_encoders import load_builtin
 from babelshelf.llm.prompts import load_template
 from babelshelf.score.params import ScoreParams
 from babelshelf.score.scorer import load_scorer
-from benchmarks.scoring_speed import cross_encoder, ours, save_models
+from benchmarks.scoring_speed import cross_encoder, load_cross_encoder, ours, save_models
 from benchmarks.training_speed import random_model, trained_by_sft
 
 E5_SMALL = {  # the shape of intfloat/multilingual-e5-small
@@ -104,7 +104,7 @@ def _cross_encoder(rows: pl.DataFrame, tokenizer: PreTrainedTokenizerFast) -> tu
             model=model, args=settings, train_dataset=examples, loss=BinaryCrossEntropyLoss(model)
         )
         trained = _seconds(trainer.train)
-        score = cross_encoder(Path(folder), "sdpa", "fp32", BATCH)
+        score = cross_encoder(load_cross_encoder(Path(folder), "sdpa", "fp32"), BATCH)
         return trained, _seconds(lambda: score(rows))
 
 

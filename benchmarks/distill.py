@@ -34,7 +34,7 @@ from babelshelf.commands.export.exported_model import ExportedModel
 from babelshelf.commands.export.formats import onnx
 from babelshelf.core.files import read_json, replacing, write_json
 from babelshelf.core.params import load, read, section
-from babelshelf.distill.params import DistillParams
+from babelshelf.distill.params import STUDENTS, DistillParams
 from babelshelf.distill.student_inputs import StudentInputs
 from babelshelf.distill.students import classifier, cross_encoder
 from babelshelf.distill.teaching import Lessons, Teacher, cached_scores
@@ -123,7 +123,7 @@ class Workplace:
         own = values["distill"] | {"student": student, "queries_per_language": QUERIES}
         own |= {"label_weight": 1.0} if setting in (LABELS, LOGGED) else {}
         if student == "cross_encoder":
-            usual = params_of_cross_encoder()
+            usual = STUDENTS.defaults("cross_encoder")
             own["cross_encoder"] = usual | {
                 "model": str(self.work.absolute() / "e5"),
                 "epochs": EPOCHS.get(setting, 1.0),
@@ -194,14 +194,6 @@ def _untuned(inputs: StudentInputs, folder: Path) -> Path:
         write_json(temporary / RECORD, {**inputs.record, "encoder": {}, "max_length": settings.max_length})
         write_json(temporary / "seconds.json", {"cpu": 0.0, "rows": 0})
     return folder
-
-
-def params_of_cross_encoder() -> dict[str, Any]:
-    """The usual params of the cross-encoder."""
-    from ruamel.yaml import YAML  # noqa: PLC0415
-
-    values: dict[str, Any] = YAML(typ="safe", pure=True).load(cross_encoder.SECTION)
-    return values
 
 
 def command(function: Callable[..., None]) -> click.Command:

@@ -68,6 +68,7 @@ def _now() -> float:
 @click.option("--max-length", default=512, help="tokens of a prompt")
 @click.option("--steps", default=4, help="the first is not counted")
 @click.option("--attention", default="sdpa")
+@click.option("--kernels", default="none", help="or liger")
 @click.option("--packing", default="none")
 @click.option("--gradient-checkpointing", is_flag=True)
 @click.option("--peak-tflops", type=float, help="of one device, dense bf16, by its data sheet")

@@ -1,7 +1,7 @@
 """Scored pairs a second beside `generate` and sentence-transformers' CrossEncoder, on the same rows, in one run.
 
     OMP_NUM_THREADS=1 python -m benchmarks.scoring_speed --pairs data/original/qi/train.parquet
-    python -m benchmarks.scoring_speed --shape qwen3-8b --template alpaca --count 4000 --folder /dev/shm  # on a GPU
+    python -m benchmarks.scoring_speed --shape qwen3-8b --template alpaca --batch-size 256 --folder /dev/shm  # on a GPU
 
 The model has the nano base's shape, or that of a published model, and random weights: what scoring costs does not
 depend on what a model knows. Weights of a published shape are bf16; all ways read the same files, the CrossEncoder as a
@@ -9,8 +9,8 @@ Qwen3ForSequenceClassification.
 *ours* is `babelshelf.score.scorer.score_pairs` with the section `score` of params.yaml. *generate* is
 `generate(max_new_tokens=1)` on batches of 32 prompts by input order, in the type of the saved weights, with p(yes) from
 its logits. *CrossEncoder* is sentence-transformers' `predict` on a Qwen3ForSequenceClassification of the same backbone,
-at the fastest of TRIED on the first 2,000 rows. It gets query and candidate without our prompt around them, which is
-fewer tokens.
+at the fastest of KINDS and the batch sizes on the first 2,000 rows. It gets query and candidate without our prompt
+around them, which is fewer tokens.
 
 All begin with rows and end with numbers: texts are encoded in the time that counts. Each is run --rounds times in turn,
 and its best round counts; where there is no GPU, by the CPU time, so that busy neighbours count for less.
@@ -54,7 +54,8 @@ from benchmarks import shapes
 NANO = "nano"
 MAX_LENGTH = 512
 VOCABULARY = 8192  # of the tokenizer that is trained on the prompts of a published shape
-TRIED = tuple(product(("eager", "sdpa"), ("fp32", "bf16"), (32, 64, 128, 256, 512)))  # attention, dtype, batch size
+KINDS = tuple(product(("eager", "sdpa"), ("fp32", "bf16")))  # of CrossEncoders that are tried: attention, dtype
+BATCH_SIZES = (32, 64, 128, 256, 512)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 SQUARES = (
     (512, 1024, 2048, 8192) if torch.cuda.is_available() else (512, 1024, 2048)
@@ -91,8 +92,11 @@ class Contender:
 @click.option("--rounds", default=3)
 @click.option("--shape", type=click.Choice([NANO, *sorted(shapes.SHAPES)]), default=NANO)
 @click.option("--template", default="short", help="a folder of prompts/")
+@click.option("--batch-size", "sizes", multiple=True, default=BATCH_SIZES, help="of the CrossEncoder, to be tried")
 @click.option("--folder", type=click.Path(path_type=Path, exists=True), help="for the weights while this runs")
-def main(*, pairs: Path, count: int, rounds: int, shape: str, template: str, folder: Path | None) -> None:
+def main(
+    *, pairs: Path, count: int, rounds: int, shape: str, template: str, sizes: tuple[int, ...], folder: Path | None
+) -> None:
     rows = read_rows(pairs).head(count)
     settings, prompt = load(ScoreParams, "score"), load_template(Path("prompts", template, f"{rows['task'][0]}.txt"))
     with tempfile.TemporaryDirectory(dir=folder) as temporary, ExitStack() as stack:
@@ -101,7 +105,7 @@ def main(*, pairs: Path, count: int, rounds: int, shape: str, template: str, fol
         else:
             models = save_shape(Path(temporary), rows, prompt, shape)
         scorer = stack.enter_context(load_scorer(models.base, models.scored, settings))
-        contenders, chosen = _contenders(rows, models, prompt, scorer, settings)
+        contenders, chosen = _contenders(rows, models, prompt, scorer, settings, sizes=sizes)
         best, peaks = compare(rows, contenders, rounds)
     click.echo(f"{len(rows)} pairs, {torch.get_num_threads()} thread(s); CrossEncoder: {chosen}")
     click.echo("peak: " + ", ".join(f"{name} {flops / 1e9:.0f} GFLOP/s" for name, flops in peaks.items()))
@@ -150,21 +154,29 @@ def _prompt_file(prompt: Template) -> dict[str, Any]:
 
 
 def _contenders(
-    rows: pl.DataFrame, models: Models, prompt: Template, scorer: Scorer, settings: ScoreParams
+    rows: pl.DataFrame,
+    models: Models,
+    prompt: Template,
+    scorer: Scorer,
+    settings: ScoreParams,
+    *,
+    sizes: Sequence[int],
 ) -> tuple[dict[str, Contender], str]:
     tokenizer = load_tokenizer(models.base)
     config = Qwen3Config.from_pretrained(models.scored)
     saved = "bf16" if config.dtype == torch.bfloat16 else "fp32"
     prompts = [len(ids) for ids in encode(rows, prompt, tokenizer, MAX_LENGTH).ids]
     pairs = [len(ids) for ids in tokenizer(rows["query"].to_list(), rows["candidate"].to_list())["input_ids"]]
-    tried = [one for one in TRIED if saved == "fp32" or one[:2] == ("sdpa", saved)]  # the others take minutes to lose
+    kinds = [one for one in KINDS if saved == "fp32" or one == ("sdpa", saved)]  # the others take minutes to lose
     if saved == "fp32" and fastest_precision() == "fp32":  # bf16 is emulated: some 30 times slower
-        tried = [one for one in tried if one[1] == "fp32"]
-    attention, precision, size = fastest_cross_encoder(rows.head(2000), models.classifier, tried)
+        kinds = [one for one in kinds if one[1] == "fp32"]
+    attention, precision, size = fastest_cross_encoder(rows.head(2000), models.classifier, kinds, sizes)
     contenders = {
         "generate": Contender(generate(models.scored, tokenizer, prompt), saved, needed_flops(config, prompts, 2)),
         "CrossEncoder": Contender(
-            cross_encoder(models.classifier, attention, precision, size), precision, needed_flops(config, pairs, 1)
+            cross_encoder(load_cross_encoder(models.classifier, attention, precision), size),
+            precision,
+            needed_flops(config, pairs, 1),
         ),
         "ours": Contender(ours(scorer), settings.own(Params).precision, needed_flops(config, prompts, 2)),
     }
@@ -203,12 +215,14 @@ def generate(model: Path, tokenizer: PreTrainedTokenizerBase, prompt: Template) 
     return score
 
 
-def cross_encoder(folder: Path, attention: str, precision: str, batch_size: int) -> Way:
-    """The relevance that a classifier gives to query and candidate."""
+def load_cross_encoder(folder: Path, attention: str, precision: str) -> CrossEncoder:
+    """A classifier, or a causal LM with a classifier's head that is made at load."""
     options = {"attn_implementation": attention, "dtype": DTYPES[precision]}
-    encoder = CrossEncoder(
-        str(folder), num_labels=1, model_kwargs=options, max_length=MAX_LENGTH, device=str(_device())
-    )
+    return CrossEncoder(str(folder), num_labels=1, model_kwargs=options, max_length=MAX_LENGTH, device=str(_device()))
+
+
+def cross_encoder(encoder: CrossEncoder, batch_size: int) -> Way:
+    """The relevance that a classifier gives to query and candidate."""
 
     def score(rows: pl.DataFrame) -> np.ndarray:
         pairs = list(zip(rows["query"], rows["candidate"], strict=True))
@@ -219,11 +233,20 @@ def cross_encoder(folder: Path, attention: str, precision: str, batch_size: int)
 
 
 def fastest_cross_encoder(
-    rows: pl.DataFrame, folder: Path, tried: Sequence[tuple[str, str, int]]
+    rows: pl.DataFrame, folder: Path, kinds: Sequence[tuple[str, str]], sizes: Sequence[int]
 ) -> tuple[str, str, int]:
-    """The attention, precision and batch size of `tried` that score the rows in the least time, of two tries each."""
-    ways = {settings: cross_encoder(folder, *settings) for settings in tried}
-    return min(tried, key=lambda settings: min(timed(ways[settings], rows).counted for _ in range(2)))
+    """The attention, precision and batch size that score the rows in the least time, of two tries each.
+
+    Each kind is loaded once for all sizes, as it may have tens of GB. A single choice is not tried.
+    """
+    if len(kinds) == len(sizes) == 1:
+        return *kinds[0], sizes[0]
+    seconds: dict[tuple[str, str, int], float] = {}
+    for kind in kinds:
+        encoder = load_cross_encoder(folder, *kind)
+        for size in sizes:
+            seconds[*kind, size] = min(timed(cross_encoder(encoder, size), rows).counted for _ in range(2))
+    return min(seconds, key=lambda settings: seconds[settings])
 
 
 # --- measures ---

@@ -20,7 +20,7 @@ from babelshelf.core.rows import path_share, read_rows, read_table
 from babelshelf.distill.lesson_metrics import lesson_metrics
 from babelshelf.distill.params import STUDENTS, DistillParams
 from babelshelf.distill.student_inputs import StudentInputs
-from babelshelf.distill.teaching import Lessons, Teacher
+from babelshelf.distill.teaching import Lessons, Teacher, all_rows
 from babelshelf.distill.unlabelled import choose_queries, neighbours, unlabelled_pairs
 from babelshelf.encoder.embedder import load_embedder
 from babelshelf.runtime.stage import stage
@@ -65,15 +65,18 @@ def main(
     chosen = choose_queries(tables, read_table(held_out)["key"], settings, seed)
     ranked = neighbours(chosen, texts, encoder, vectors, settings)
     pairs = unlabelled_pairs(chosen, texts, ranked, rows, settings=settings, task=task, seed=seed)
+    student = STUDENTS.load(settings.student)
+    if hasattr(student, "check"):
+        student.check(all_rows(rows, pairs), settings)
     taught_by = Teacher(base, teacher, scoring, work_dir() / "teacher")
     scores = taught_by.scores(rows, pairs)
     lessons = Lessons.of(rows, pairs, scores, settings.label_weight)
     inputs = (train, queries, unlabelled, candidates, embedder, taught_by.identity, settings, head, seed)
     with partial_work("distill", *inputs) as checkpoints:
         record = {"variant": variant, "teacher": taught_by.record(), "path_share": path_share(rows)}
-        student = StudentInputs(settings, head, encoder, embedder, vectors, checkpoints, record, seed)
+        inputs_of_student = StudentInputs(settings, head, encoder, embedder, vectors, checkpoints, record, seed)
         with replacing(out) as folder:
-            measured = STUDENTS.load(settings.student).train(lessons, student, folder)
+            measured = student.train(lessons, inputs_of_student, folder)
     write_json(metrics, lesson_metrics(rows, pairs, scores) | {"student": measured})
     return f"{settings.student} taught by {teacher} on {rows.height:,} rows and {pairs.height:,} unlabelled pairs"
 

@@ -56,8 +56,12 @@ class Lessons:
         """
         labels, of_train = train["label"].cast(pl.Float64).to_numpy(), scores[0]
         mixed = np.where(np.isnan(labels), of_train, label_weight * labels + (1 - label_weight) * of_train)
-        rows = pl.concat([train.select(ROW_SCHEMA.names()), pairs.select(ROW_SCHEMA.names())])
-        return cls(rows, train.height, np.concatenate([mixed, scores[1]]))
+        return cls(all_rows(train, pairs), train.height, np.concatenate([mixed, scores[1]]))
+
+
+def all_rows(train: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """The training rows, then the unlabelled pairs, of `ROW_SCHEMA`."""
+    return pl.concat([train.select(ROW_SCHEMA.names()), pairs.select(ROW_SCHEMA.names())])
 
 
 @dataclass(frozen=True)

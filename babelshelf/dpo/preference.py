@@ -139,7 +139,7 @@ def log_probs(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> tuple[
     return chosen, rejected
 
 
-def load_tuned(base: Path, model: Path, attention: str, dtype: str) -> PreTrainedModel:
+def load_tuned(base: Path, model: Path, attention: str, dtype: str, kernels: str = "none") -> PreTrainedModel:
     """The model that `sft` wrote, to be trained on: with its adapter if it has one, or all weights.
 
     Args:
@@ -147,6 +147,7 @@ def load_tuned(base: Path, model: Path, attention: str, dtype: str) -> PreTraine
         model: folder that `sft` wrote.
         attention: see `models.load_model`.
         dtype: of the base model's weights under an adapter.
+        kernels: see `models.load_model`.
 
     Raises:
         InputError: all weights are to be trained, in bf16.
@@ -154,10 +155,11 @@ def load_tuned(base: Path, model: Path, attention: str, dtype: str) -> PreTraine
     if not (model / "adapter_config.json").is_file():
         if dtype != "fp32":
             raise InputError(f"dpo.weights: {dtype} is for frozen weights, and {model} has no adapter: set fp32")
-        return load_model(model, attention, dtype)
+        return load_model(model, attention, dtype, kernels)
     from peft import PeftModel  # noqa: PLC0415 - slow to import, and not every model has an adapter
 
-    return trained_in_fp32(PeftModel.from_pretrained(load_model(base, attention, dtype), model, is_trainable=True))
+    frozen = load_model(base, attention, dtype, kernels)
+    return trained_in_fp32(PeftModel.from_pretrained(frozen, model, is_trainable=True))
 
 
 def fit_preferences(
@@ -233,11 +235,12 @@ def optimize(
     encoded = encode(rows, prompt, tokenizer, written["max_length"])
     labels, (no, yes) = rows["label"].to_list(), answer_ids(prompt, tokenizer)
     pairs = PreferencePairs(with_labels(encoded.ids, labels, (no, yes)), [no if label else yes for label in labels])
-    policy = load_tuned(base, model, settings.attention, settings.weights)
+    loaded = (base, model, settings.attention, settings.weights, settings.kernels)
+    policy = load_tuned(*loaded)
     if settings.precision == "bf16":
         without_input_casts(policy)
     adapted = hasattr(policy, "peft_config")
-    reference = None if adapted else load_tuned(base, model, settings.attention, settings.weights)
+    reference = None if adapted else load_tuned(*loaded)
     schedule = Schedule.of(settings, seed)
     result = fit_preferences(
         policy,

@@ -14,7 +14,7 @@ from babelshelf.preflight.machine import Machine
 from babelshelf.preflight.memory import Shape
 from babelshelf.sft.params import SftParams
 from babelshelf.trainer import accelerate_config
-from babelshelf.trainer.params import TRACKERS, ScheduleParams
+from babelshelf.trainer.params import LIGER, TRACKERS, ScheduleParams
 
 # How a package that a training needs is installed.
 INSTALLED_BY = {
@@ -84,6 +84,7 @@ def lacking(
     """
     yield from _tracker(launch.tracker, machine)
     yield from _attention(launch.stage, schedule.attention, machine)
+    yield from _kernels(launch.stage, schedule.kernels, machine)
     try:
         processes = _processes(launch.file)
     except InputError as error:  # one line among those of other stages
@@ -158,3 +159,12 @@ def _attention(stage: str, attention: str, machine: Machine) -> Iterator[str]:
         yield f"{stage}.attention: flash_attention_2 needs a GPU with CUDA, and there is none: take sdpa"
     if not machine.has("flash_attn"):
         yield f"{stage}.attention: flash_attention_2 needs a package: {INSTALLED_BY['flash_attn']}"
+
+
+def _kernels(stage: str, kernels: str, machine: Machine) -> Iterator[str]:
+    if kernels != "liger":
+        return
+    if not machine.gpus:
+        yield f"{stage}.kernels: liger needs a GPU with CUDA, and there is none: set none"
+    if not machine.has("liger_kernel"):
+        yield f"{stage}.kernels: liger needs a package: {LIGER}"

@@ -71,7 +71,7 @@ def fine_tune(
     if settings.steps != "none":
         schedule = replace(schedule, max_steps=settings.steps)
     training = None if settings.steps == 0 else Training(examples, schedule, checkpoints, trainer_class, tracking)
-    model = load_model(base, settings.attention, settings.weights)
+    model = load_model(base, settings.attention, settings.weights, settings.kernels)
     if settings.adapter == "lora":
         model = with_lora(model, settings.lora, seed)
     if settings.precision == "bf16":

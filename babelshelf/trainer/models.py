@@ -14,23 +14,26 @@ from transformers.utils import is_flash_attn_2_available
 from babelshelf.core.errors import InputError
 from babelshelf.llm.base_model import DTYPES, weights
 from babelshelf.llm.versions import write_versions
+from babelshelf.trainer.kernels import with_liger_kernels
 
 
-def load_model(folder: Path, attention: str, dtype: str) -> PreTrainedModel:
+def load_model(folder: Path, attention: str, dtype: str, kernels: str = "none") -> PreTrainedModel:
     """Causal LM of a base model's folder.
 
     Args:
         folder: of the base model.
         attention: transformers' `attn_implementation`.
         dtype: of the weights, `fp32` or `bf16`.
+        kernels: `liger` for its fused kernels, or `none`.
 
     Raises:
-        InputError: FlashAttention-2 is not available.
+        InputError: FlashAttention-2 or Liger is not available.
     """
     if attention == "flash_attention_2" and not (torch.cuda.is_available() and is_flash_attn_2_available()):
         lacking = "the package flash-attn" if torch.cuda.is_available() else "a GPU with CUDA"
         raise InputError(f"attention: flash_attention_2 needs {lacking}, which is not here; set sdpa or eager")
-    return AutoModelForCausalLM.from_pretrained(weights(folder), dtype=DTYPES[dtype], attn_implementation=attention)
+    model = AutoModelForCausalLM.from_pretrained(weights(folder), dtype=DTYPES[dtype], attn_implementation=attention)
+    return with_liger_kernels(model) if kernels == "liger" else model
 
 
 def trained_in_fp32(model: PreTrainedModel) -> PreTrainedModel:

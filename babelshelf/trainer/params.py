@@ -20,6 +20,8 @@ TRACKERS = {
     "wandb": "pip install wandb",
 }
 
+LIGER = "pip install -e '.[liger]'"  # how the package of `kernels: liger` is installed
+
 
 def gradient_steps(rows: int, batch_size: int, epochs: float) -> int:
     """Gradient steps of a training on so many rows."""
@@ -50,6 +52,7 @@ class ScheduleParams(Section):
     weights: Weights  # of what is frozen; what is trained is fp32
     packing: Literal["none", "padding_free"]
     attention: Literal["eager", "sdpa", "flash_attention_2"]
+    kernels: Literal["none", "liger"]
     gradient_checkpointing: bool
     warmup_share: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)

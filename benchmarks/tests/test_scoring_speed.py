@@ -38,10 +38,11 @@ def test_a_table_of_all_ways_is_told(shape: str, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(
         scoring_speed, "load", lambda model, name: tiny if model is BaseModelParams else load(model, name)
     )
-    monkeypatch.setattr(scoring_speed, "TRIED", [("eager", "fp32", 8), ("sdpa", "bf16", 16)])
+    monkeypatch.setattr(scoring_speed, "KINDS", [("eager", "fp32"), ("sdpa", "bf16")])
     monkeypatch.setattr(scoring_speed, "SQUARES", [64])
     write_rows(tmp_path / "pairs.parquet", ROWS)
     arguments = ["--pairs", str(tmp_path / "pairs.parquet"), "--count", "20", "--rounds", "2", "--shape", shape]
+    arguments += ["--batch-size", "8", "--batch-size", "16"]
     told = CliRunner().invoke(scoring_speed.main, arguments)
     assert told.exit_code == 0, told.output
     lines = [line.strip("| ").split(" | ") for line in told.output.splitlines() if line.startswith("| ")]
@@ -61,7 +62,8 @@ def test_generate_scores_what_our_scorer_does(models: scoring_speed.Models) -> N
 
 
 def test_a_cross_encoder_gives_each_row_a_number_of_its_own(models: scoring_speed.Models) -> None:
-    scores = [scoring_speed.cross_encoder(models.classifier, "eager", "fp32", size)(ROWS) for size in (1, 30)]
+    encoder = scoring_speed.load_cross_encoder(models.classifier, "eager", "fp32")
+    scores = [scoring_speed.cross_encoder(encoder, size)(ROWS) for size in (1, 30)]
     assert scores[0].shape == (len(ROWS),)
     assert scores[0].std() > 0.001
     np.testing.assert_allclose(scores[0], scores[1], rtol=0, atol=1e-5)

@@ -26,6 +26,7 @@ from tests.helpers.hash_encoder import HashEncoder
 NEW = tiny_lm.rows(queries=("something new", "for him"))
 OWN: dict[str, Any] = {
     "revision": "none",
+    "loss": "bce",
     "max_length": 32,
     "epochs": 10,
     "batch_size": 16,
@@ -77,6 +78,24 @@ def test_a_cross_encoder_learns_how_sure_the_teacher_is(trained: Path, tmp_path:
     p_yes = scores(tmp_path, trained, NEW, tmp_path / "work")
     assert agreement(p_yes, NEW) == 1
     assert 0.6 < p_yes.max() < 0.9
+
+
+def test_a_cross_encoder_learns_margins(encoder: Path, tmp_path: Path) -> None:
+    own = OWN | {"model": str(encoder), "loss": "margin_mse", "learning_rate": 0.01}
+    settings = inputs(tmp_path, student="cross_encoder", cross_encoder=own)
+    taught = lessons()
+    alone = taught.rows.tail(1).with_columns(query=pl.lit("alone"))
+    with_alone = dataclasses.replace(
+        taught, rows=pl.concat([taught.rows, alone]), targets=np.append(taught.targets, 0.5)
+    )
+    metrics = cross_encoder.train(with_alone, settings, tmp_path / "model")
+    assert (metrics["margins"], metrics["rows_without_margin"]) == (taught.rows.height, 1)
+    assert metrics["steps"] == 10 * 3  # as many as with bce
+    p_yes = scores(tmp_path, tmp_path / "model", NEW, tmp_path / "work")
+    is_shoe = NEW["candidate"].is_in(tiny_lm.SHOES).to_numpy()
+    logits = np.log(p_yes) - np.log1p(-p_yes)
+    margin = logits[is_shoe].mean() - logits[~is_shoe].mean()
+    assert margin == pytest.approx(2 * np.log(0.8 / 0.2), rel=0.15)  # the targets are 0.2 and 0.8
 
 
 def test_sentence_transformers_reads_the_folder_and_gives_the_same(trained: Path, tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def dpo_params() -> DpoParams:
             "weights": "fp32",
             "packing": "none",
             "attention": "eager",
+            "kernels": "none",
             "gradient_checkpointing": False,
             "warmup_share": 0.1,
             "weight_decay": 0.01,

@@ -103,6 +103,18 @@ def test_all_that_is_missing_is_said_at_once(local: dict[str, Any]) -> None:
     assert "GiB of disk at" in lines[4]
 
 
+def test_liger_needs_a_gpu_and_its_package() -> None:
+    values = read(NANO)
+    values["dpo"]["kernels"] = "liger"
+    lines = requirements.lacking(values, "dpo", "qc", LAPTOP)
+    assert lines == [
+        "dpo.kernels: liger needs a GPU with CUDA, and there is none: set none",
+        "dpo.kernels: liger needs a package: pip install -e '.[liger]'",
+    ]
+    with_both = Pretended(gpus=[80], memory=8, packages=("liger_kernel",))
+    assert requirements.lacking(values, "dpo", "qc", with_both) == []
+
+
 def test_a_tracker_that_is_missing_is_one_line_with_its_command_of_a_training_alone() -> None:
     values = read(NANO) | {"report_to": "dvclive"}
     (line,) = requirements.lacking(values, "sft", "qc", LAPTOP)

@@ -6,7 +6,7 @@ import errno
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.distributed.checkpoint.api import CheckpointException
 from transformers import PreTrainedModel, Trainer
+from transformers.models.qwen3 import modeling_qwen3
 from trl import SFTConfig
 
 from babelshelf.base_model.matching_questions import Questions
@@ -60,6 +61,7 @@ def train_params(adapter: str, lora_params: LoraParams) -> SftParams:
             "weights": "fp32",
             "packing": "none",
             "attention": "eager",
+            "kernels": "none",
             "gradient_checkpointing": False,
             "warmup_share": 0.1,
             "weight_decay": 0.01,
@@ -476,6 +478,38 @@ def test_flash_attention_is_refused_where_there_is_no_gpu(tmp_path: Path, monkey
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(InputError, match="flash_attention_2 needs the package flash-attn"):
         load_model(tmp_path / "base", "flash_attention_2", "fp32")
+
+
+def test_liger_is_refused_without_a_gpu_without_its_package_and_for_a_model_that_it_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tiny_lm.save_base(tmp_path / "base")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="kernels: liger needs a GPU with CUDA"):
+        load_model(base, "eager", "fp32", "liger")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setitem(sys.modules, "liger_kernel", None)
+    with pytest.raises(InputError, match=r"kernels: liger needs a package: pip install -e '\.\[liger\]'"):
+        load_model(base, "eager", "fp32", "liger")
+    monkeypatch.setitem(sys.modules, "liger_kernel", ModuleType("liger_kernel"))
+    known = SimpleNamespace(MODEL_TYPE_TO_APPLY_LIGER_FN={"llama": print})
+    monkeypatch.setitem(sys.modules, "liger_kernel.transformers", SimpleNamespace(monkey_patch=known))
+    with pytest.raises(InputError, match="liger has none for a base model of type 'qwen3'"):
+        load_model(base, "eager", "fp32", "liger")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="Liger's kernels need a GPU with CUDA")
+def test_liger_trains_as_pytorch_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("liger_kernel")
+    for name in ("apply_rotary_pos_emb", "Qwen3RMSNorm", "Qwen3MLP"):  # put back after: Liger replaces them for good
+        monkeypatch.setattr(modeling_qwen3, name, getattr(modeling_qwen3, name))
+    base, curves = tiny_lm.save_base(tmp_path / "base"), []
+    for kernels in ("none", "liger"):
+        settings = train_params("lora", lora()).model_copy(update={"kernels": kernels})
+        arguments = {"settings": settings, "seed": 1, "checkpoints": tmp_path / kernels}
+        tuned = fine_tune(ROWS, base, tiny_lm.TEMPLATE, **arguments)
+        curves.append([point["loss"] for point in tuned.result.curve])
+    np.testing.assert_allclose(curves[1], curves[0], rtol=1e-3)
 
 
 def test_parts_and_prompts_without_padding_give_the_weights_of_whole_padded_batches(tmp_path: Path) -> None:

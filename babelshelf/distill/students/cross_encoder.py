@@ -1,31 +1,36 @@
 """A cross-encoder: a small multilingual encoder that reads query and candidate together; of the hub, or a folder.
 
-sentence-transformers' CrossEncoderTrainer trains it on the targets by binary cross-entropy. The model's folder is that
-of `CrossEncoder.save_pretrained`, with our record beside it.
+sentence-transformers' CrossEncoderTrainer trains it by binary cross-entropy on the targets, or by margin-MSE on the
+differences of their logits (`babelshelf.distill.margins`). The model's folder is that of
+`CrossEncoder.save_pretrained`, with our record beside it.
 """
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import polars as pl
 from pydantic import AfterValidator, Field
 
 from babelshelf.core.errors import InputError, first_line
 from babelshelf.core.files import write_json
+from babelshelf.distill.margins import margins, rows_alone
 from babelshelf.llm import base_model
 from babelshelf.llm.params import HUB_ID, NANO, NEWEST, Precision, SourceParams, is_folder
 from babelshelf.llm.versions import write_versions
 from babelshelf.score.cross_encoder_scorer import RECORD
 
 if TYPE_CHECKING:
+    from babelshelf.distill.params import DistillParams
     from babelshelf.distill.student_inputs import StudentInputs
     from babelshelf.distill.teaching import Lessons
 
 SECTION = """
 model: intfloat/multilingual-e5-small # a hub id, or a folder: /its/path, ./its/path, ~/its/path
 revision: none # of a hub model: a commit, 40 hex digits; none takes what its main branch has on that day
+loss: bce # on p(yes); or margin_mse, on differences of logits between candidates of a query: it ranks these alone
 max_length: 128 # tokens of query and candidate together; the longer of the two is shortened
 epochs: 2
 batch_size: 32
@@ -41,6 +46,9 @@ LOGGED_POINTS = 60
 CHECKPOINTS = 6  # of a run: what a kill loses is at most this part of it
 
 
+Loss = Literal["bce", "margin_mse"]
+
+
 def _encoder(model: str) -> str:
     if model == NANO or not (is_folder(model) or HUB_ID.fullmatch(model)):
         raise ValueError(
@@ -53,6 +61,7 @@ class Params(SourceParams):
     """The encoder, and its training."""
 
     model: Annotated[str, AfterValidator(_encoder)]
+    loss: Loss
     max_length: int = Field(ge=8)  # tokens of a pair
     epochs: float = Field(gt=0)
     batch_size: int = Field(gt=0)
@@ -60,6 +69,19 @@ class Params(SourceParams):
     warmup_share: float = Field(ge=0, le=1)
     weight_decay: float = Field(ge=0)
     precision: Precision
+
+
+def check(rows: pl.DataFrame, settings: DistillParams) -> None:
+    """See `babelshelf.distill.students`.
+
+    Raises:
+        InputError: margins are to be learned, and no query has two rows.
+    """
+    if settings.own(Params).loss == "margin_mse" and rows_alone(rows) == rows.height:
+        raise InputError(
+            "distill.cross_encoder.loss: margin_mse compares candidates of a query, and no query has two: choose bce, "
+            "or add unlabelled pairs by distill.queries_per_language and distill.pairs_per_query"
+        )
 
 
 def train(lessons: Lessons, inputs: StudentInputs, folder: Path) -> dict[str, Any]:
@@ -91,29 +113,30 @@ def fine_tune(
         folder: where to save.
 
     Returns:
-        Metrics: number of optimizer steps and of weights, and the mean loss since the last logged point.
+        Metrics: number of optimizer steps and of weights, the mean loss since the last logged point and, of margin-MSE,
+        the number of margins and of rows without one.
     """
     from datasets import Dataset  # noqa: PLC0415 - slow to import
     from sentence_transformers.cross_encoder import (  # noqa: PLC0415
         CrossEncoderTrainer,
         CrossEncoderTrainingArguments,
     )
-    from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss  # noqa: PLC0415
+    from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss, MarginMSELoss  # noqa: PLC0415
     from transformers import set_seed  # noqa: PLC0415
 
     from babelshelf.trainer.training import run  # noqa: PLC0415
 
     set_seed(seed)  # before the head gets its first weights
     model = _load(encoder, settings)
-    rows = lessons.rows
-    examples = {"query": rows["query"].to_list(), "candidate": rows["candidate"].to_list()}
-    arguments = CrossEncoderTrainingArguments(**_arguments(settings, rows.height, seed, checkpoints))
+    by_margins = settings.loss == "margin_mse"
+    examples = _margin_examples(lessons, seed) if by_margins else _examples(lessons)
+    arguments = CrossEncoderTrainingArguments(**_arguments(settings, examples.height, seed, checkpoints))
     arguments._n_gpu = min(arguments.n_gpu, 1)  # DataParallel, over all GPUs, would take so many times the batch
     trainer = CrossEncoderTrainer(
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_dict(examples | {"label": lessons.targets.tolist()}),
-        loss=BinaryCrossEntropyLoss(model),
+        train_dataset=Dataset.from_dict(examples.to_dict(as_series=False)),
+        loss=MarginMSELoss(model) if by_margins else BinaryCrossEntropyLoss(model),
     )
     result = run(trainer, {"loss": "loss"})
     model.save_pretrained(str(folder), create_model_card=False)
@@ -121,7 +144,18 @@ def fine_tune(
         "steps": trainer.state.global_step,
         "weights": sum(weight.numel() for weight in model.parameters()),
         "loss": result.curve[-1]["loss"] if result.curve else None,
+        **({"margins": examples.height, "rows_without_margin": rows_alone(lessons.rows)} if by_margins else {}),
     }
+
+
+def _examples(lessons: Lessons) -> pl.DataFrame:
+    """Columns in the order that the loss takes them, then `label`."""
+    return lessons.rows.select("query", "candidate", label=pl.Series(lessons.targets, dtype=pl.Float64))
+
+
+def _margin_examples(lessons: Lessons, seed: int) -> pl.DataFrame:
+    """Likewise, with two candidates; `label` is the margin."""
+    return margins(lessons.rows, lessons.targets, seed).rename({"margin": "label"})
 
 
 def _pointer(settings: Params) -> dict[str, Any]:
