@@ -18,7 +18,7 @@ import numpy as np
 
 from babelshelf.core.files import replacing
 from benchmarks import label_tables
-from benchmarks.proxy_truth import agreement
+from benchmarks.proxy_truth import agreement, text
 from benchmarks.proxy_truth.data_sets import NONE
 from benchmarks.proxy_truth.results import RESULTS, read_results
 
@@ -91,7 +91,7 @@ def tables() -> list[Table]:
             for metric in ("ap", "f1")
         ),
         Table(Path("docs/results.md"), "simulated judges", lambda: label_tables.simulated_judges(read_results(JUDGES))),
-        Table(Path("docs/results.md"), "proxy_truth", lambda: list(agreement.lines(read_results(RESULTS)))[:-1]),
+        Table(Path("docs/results.md"), "proxy_truth", lambda: list(text.lines(read_results(RESULTS)))[:-1]),
     ]
 
 
@@ -104,8 +104,7 @@ def real_pairs(results: Sequence[dict[str, Any]]) -> list[str]:
     for title, model, recipe in ON_REAL_PAIRS:
         runs = [run for run in results if (run["model"], run["recipe"]) == (model, recipe)]
         cells = [
-            agreement.mean_and_deviation([run[metric] for run in runs if run["data"] == data])
-            for data, metric in columns
+            text.mean_and_deviation([run[metric] for run in runs if run["data"] == data]) for data, metric in columns
         ]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return lines
@@ -211,10 +210,10 @@ def _of_setting(own: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]],
     cells = [str(len(own))]
     for name in ("ap", "ap_absent"):
         known = name in own[0]
-        cells.append(agreement.mean_and_deviation([run[name] for run in own if known]))
+        cells.append(text.mean_and_deviation([run[name] for run in own if known]))
         gains = known and setting not in (UNTUNED, LABELS)
         cells.append(_first_gain(agreement.gains(both, name)) if gains else "")
-    return [*cells, agreement.mean_and_deviation([run["f1"] for run in own])]
+    return [*cells, text.mean_and_deviation([run["f1"] for run in own])]
 
 
 def _first_gain(gains: agreement.Gains) -> str:
@@ -241,7 +240,7 @@ def speed_of_students(results: Sequence[dict[str, Any]]) -> list[str]:
         speed, exported = run["pairs"] / run["seconds"], "ap" in run
         both = [model | {"recipe": NONE}, run | {"recipe": name}]
         gain = _first_gain(agreement.gains(both, "ap")) if exported else ""
-        level = agreement.mean_and_deviation([(run if exported else model)["ap"]])
+        level = text.mean_and_deviation([(run if exported else model)["ap"]])
         lines.append(f"| {name} | {speed:,.0f} | {speed / of_teacher:,.1f} | {level} | {gain} |")
     return lines
 

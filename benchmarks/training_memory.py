@@ -110,7 +110,13 @@ def params(case: Case, precision: str) -> SftParams:
     lora = {"r": RANK, "alpha": 64, "dropout": 0.1, "target_modules": "all-linear", "modules_to_save": []}
     weights = precision if case.adapter == "lora" else "fp32"
     schedule = {"epochs": 1.0, "steps": "none", "batch_size": ROWS, "micro_batch_size": ROWS, "packing": "none"}
-    schedule |= {"warmup_share": 0.1, "weight_decay": 0.01, "learning_rate": 1e-4, "embedding_learning_rate": 1e-4}
+    schedule |= {
+        "kernels": "none",
+        "warmup_share": 0.1,
+        "weight_decay": 0.01,
+        "learning_rate": 1e-4,
+        "embedding_learning_rate": 1e-4,
+    }
     return SftParams.model_validate(
         {"adapter": case.adapter, "lora": lora, "template": TEMPLATE, "max_length": TOKENS, "accelerate": "given"}
         | {"precision": precision, "weights": weights, "attention": case.attention}
