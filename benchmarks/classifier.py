@@ -31,7 +31,7 @@ from babelshelf.classifier.params import ClassifierParams
 from babelshelf.classifier.training import Examples, fit, fit_with_folds
 from babelshelf.core.params import load
 from babelshelf.encoder.builtin_encoders import load_builtin
-from benchmarks.mining import alone
+from benchmarks.alone import alone
 
 THRESHOLDS = 200  # quantiles of dev's scores that are tried
 
@@ -54,17 +54,19 @@ def quality(*, pairs: Path, rows: int, encoder: str, absent: str, seeds: int, ca
     model, settings = load_builtin(encoder), load(ClassifierParams, "classifier")
     held = table["language"].is_in(absent.split(",")).to_numpy()
     split = {name: (table["split"] == name).to_numpy() for name in ("train", "dev", "test")}
-    click.echo("| train | seed | penalty | AP | F1 | MCC | AP of absent languages | AP of others |")
-    click.echo("| :-- | --: | --: | --: | --: | --: | --: | --: |")
+    click.echo("| train | seed | penalty | AP | F1 | MCC | AP of absent languages | AP of others | fit, s |")
+    click.echo("| :-- | --: | --: | --: | --: | --: | --: | --: | --: |")
     for name, train in (("all languages", split["train"]), (f"without {absent}", split["train"] & ~held)):
         for seed in range(1, seeds + 1):
             chosen = _whole_queries(table["query"], train, rows, seed)
             own = table[chosen]
             features = training_features(table, model, cache, training=chosen)
+            start = time.process_time()
             classifier = fit(Examples(features.take(chosen), own["label"], own["query"]), settings, seed)
+            seconds = time.process_time() - start
             p_yes = classifier.predict(features)
             figures = _figures(table["label"].to_numpy(), p_yes, split, held)
-            click.echo(f"| {name} | {seed} | {classifier.penalty} | {figures} |")
+            click.echo(f"| {name} | {seed} | {classifier.penalty} | {figures} | {seconds:.1f} |")
 
 
 def _whole_queries(queries: pl.Series, mask: np.ndarray, rows: int, seed: int) -> np.ndarray:

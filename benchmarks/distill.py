@@ -34,7 +34,7 @@ from babelshelf.commands.export.exported_model import ExportedModel
 from babelshelf.commands.export.formats import onnx
 from babelshelf.core.files import read_json, replacing, write_json
 from babelshelf.core.params import load, read, section
-from babelshelf.distill.params import DistillParams
+from babelshelf.distill.params import STUDENTS, DistillParams
 from babelshelf.distill.student_inputs import StudentInputs
 from babelshelf.distill.students import classifier, cross_encoder
 from babelshelf.distill.teaching import Lessons, Teacher, cached_scores
@@ -123,7 +123,7 @@ class Workplace:
         own = values["distill"] | {"student": student, "queries_per_language": QUERIES}
         own |= {"label_weight": 1.0} if setting in (LABELS, LOGGED) else {}
         if student == "cross_encoder":
-            usual = params_of_cross_encoder()
+            usual = STUDENTS.defaults("cross_encoder")
             own["cross_encoder"] = usual | {
                 "model": str(self.work.absolute() / "e5"),
                 "epochs": EPOCHS.get(setting, 1.0),
@@ -139,7 +139,7 @@ class Workplace:
             return Lessons(rows, rows.height, rows["label"].cast(pl.Float64).to_numpy())
         if setting == LOGGED:  # with the labels as they are, so that the teacher need not score their rows
             labels = self.data.train["label"].cast(pl.Float64).to_numpy()
-            return Lessons.of(self.data.train, self.logged, (labels, _by_teacher(self, self.logged)), label_weight=1.0)
+            return Lessons.of(self.data.train, self.logged, (labels, by_teacher(self, self.logged)), label_weight=1.0)
         pairs = self.unlabelled
         scores = self.taught_by.scores(self.data.train, pairs)
         if setting == ROWS:
@@ -154,17 +154,7 @@ class Workplace:
         folder = self.work / "students" / f"{student}-{setting}-{seed}"
         if folder.is_dir():
             return folder
-        embedder = self.base_folder / "embedder"
-        inputs = StudentInputs(
-            settings=self.settings(student, setting),
-            head=load(ClassifierParams, "classifier"),
-            encoder=load_builtin(ENCODER),
-            embedder=embedder,
-            vectors=self.work / "vectors",
-            checkpoints=self.work / "checkpoints" / folder.name,
-            record={"variant": "original", "teacher": self.taught_by.record(), "path_share": 0.0},
-            seed=seed,
-        )
+        inputs = self.inputs(self.settings(student, setting), seed, folder.name)
         if setting == UNTUNED:
             return _untuned(inputs, folder)
         module = classifier if student == "classifier" else cross_encoder
@@ -173,6 +163,19 @@ class Workplace:
             module.train(lessons, inputs, temporary)
             write_json(temporary / "seconds.json", {"cpu": time.process_time() - began, "rows": lessons.rows.height})
         return folder
+
+    def inputs(self, settings: DistillParams, seed: int, name: str) -> StudentInputs:
+        """What a student is trained with; `name` is that of its checkpoints."""
+        return StudentInputs(
+            settings=settings,
+            head=load(ClassifierParams, "classifier"),
+            encoder=load_builtin(ENCODER),
+            embedder=self.base_folder / "embedder",
+            vectors=self.work / "vectors",
+            checkpoints=self.work / "checkpoints" / name,
+            record={"variant": "original", "teacher": self.taught_by.record(), "path_share": 0.0},
+            seed=seed,
+        )
 
     @cached_property
     def base_folder(self) -> Path:
@@ -194,14 +197,6 @@ def _untuned(inputs: StudentInputs, folder: Path) -> Path:
         write_json(temporary / RECORD, {**inputs.record, "encoder": {}, "max_length": settings.max_length})
         write_json(temporary / "seconds.json", {"cpu": 0.0, "rows": 0})
     return folder
-
-
-def params_of_cross_encoder() -> dict[str, Any]:
-    """The usual params of the cross-encoder."""
-    from ruamel.yaml import YAML  # noqa: PLC0415
-
-    values: dict[str, Any] = YAML(typ="safe", pure=True).load(cross_encoder.SECTION)
-    return values
 
 
 def command(function: Callable[..., None]) -> click.Command:
@@ -244,7 +239,7 @@ def teacher(place: Workplace, _: Path) -> None:
 def run(place: Workplace, results: Path) -> None:
     """Train and score the students, and append to the results."""
     held_out = pl.concat([place.data.dev, place.data.test])
-    _save(place, results, ("teacher", LABELS, SEED), lambda: _by_teacher(place, held_out), {})
+    _save(place, results, ("teacher", LABELS, SEED), lambda: by_teacher(place, held_out), {})
     for student, settings in SETTINGS[place.data_name].items():
         if student == "cross_encoder" and not (place.work / "e5").is_dir():
             e5_weights.write(place.work / "e5", _texts(place))
@@ -253,7 +248,8 @@ def run(place: Workplace, results: Path) -> None:
                 _save(place, results, (student, setting, seed), *_of_student(place, student, setting, seed, held_out))
 
 
-def _by_teacher(place: Workplace, rows: pl.DataFrame) -> np.ndarray:
+def by_teacher(place: Workplace, rows: pl.DataFrame) -> np.ndarray:
+    """The teacher's p(yes) of rows."""
     own = place.taught_by
     with load_scorer(own.base, own.model, own.settings) as scorer:
         return cached_scores(rows, scorer, own.identity, own.cache)
@@ -290,13 +286,13 @@ def _save(
     }
     if (place.data_name, *key) in done:
         return
-    found = _measured(place, scores())
+    found = measured_on(place, scores())
     named = {"kind": "quality", "data": place.data_name, "model": model, "setting": setting, "seed": seed}
     append(results, named | facts | found)
     click.echo(f"{model} {setting} {seed}: AP {found['ap']:.3f}, F1 {found['f1']:.3f}")
 
 
-def _measured(place: Workplace, p_yes: np.ndarray) -> dict[str, Any]:
+def measured_on(place: Workplace, p_yes: np.ndarray) -> dict[str, Any]:
     """Metrics of p(yes) of the rows of dev and test, with resamples."""
     dev = place.data.dev
     scored = pl.concat([dev, place.data.test]).with_columns(p_yes=pl.Series(p_yes))
@@ -348,7 +344,7 @@ def _timed_exports(place: Workplace) -> Iterator[dict[str, Any]]:
         score(rows.head(8))
         seconds = _seconds(lambda score=score: score(rows))  # type: ignore[misc]
         timed = {"model": name, "setting": LABELS, "pairs": rows.height, "seconds": round(seconds, 3)}
-        found = _measured(place, probabilities(score(held_out)))
+        found = measured_on(place, probabilities(score(held_out)))
         yield timed | {metric: found[metric] for metric in ("ap", "ap_draws")}
 
 

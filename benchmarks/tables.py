@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+import numpy as np
 
 from babelshelf.core.files import replacing
 from benchmarks import label_tables
-from benchmarks.proxy_truth import agreement
+from benchmarks.proxy_truth import agreement, text
 from benchmarks.proxy_truth.data_sets import NONE
 from benchmarks.proxy_truth.results import RESULTS, read_results
 
@@ -26,6 +27,7 @@ CONFIRMATION = Path("benchmarks/results/rule_confirmation.jsonl")
 LM_LABEL_ERRORS = Path("benchmarks/results/lm_label_errors.jsonl")
 UNLABELLED = Path("benchmarks/results/review_unlabelled.jsonl")
 DISTILLATION = Path("benchmarks/results/distill.jsonl")
+TRIALS = Path("benchmarks/results/distill_trials.jsonl")
 JUDGES = Path("benchmarks/results/judges.jsonl")
 LABELS = "labels"  # what `benchmarks.distill` trains students on
 UNTUNED = "untuned"
@@ -36,6 +38,8 @@ SETTING_NAMES = {
     "teacher": "labels and the teacher's scores, unlabelled pairs too",
     "logged": "labels, and the teacher's scores of logged pairs",
 }
+BCE = "bce"
+LOSS_NAMES = {BCE: "", "margin_mse": ", margin-MSE"}
 SPEED_DATA = "shops"  # whose models `benchmarks.distill speed` times
 LM, BUILT_IN_LM, CLASSIFIER = "gemma-3-270m", "built-in-lm", "classifier"
 # Title, model and recipe of `benchmarks.proxy_truth`.
@@ -76,6 +80,7 @@ def tables() -> list[Table]:
         ),
         Table(Path("docs/review.md"), "unlabelled", lambda: label_tables.unlabelled(read_results(UNLABELLED))),
         Table(Path("docs/results.md"), "students", lambda: students(read_results(DISTILLATION))),
+        Table(Path("docs/negative-results.md"), "ways to teach", lambda: trials(read_results(TRIALS))),
         Table(Path("docs/results.md"), "speed of students", lambda: speed_of_students(read_results(DISTILLATION))),
         *(
             Table(page, f"{name}, {metric}", partial(label_tables.filtered, metric, ways, over))
@@ -86,7 +91,7 @@ def tables() -> list[Table]:
             for metric in ("ap", "f1")
         ),
         Table(Path("docs/results.md"), "simulated judges", lambda: label_tables.simulated_judges(read_results(JUDGES))),
-        Table(Path("docs/results.md"), "proxy_truth", lambda: list(agreement.lines(read_results(RESULTS)))[:-1]),
+        Table(Path("docs/results.md"), "proxy_truth", lambda: list(text.lines(read_results(RESULTS)))[:-1]),
     ]
 
 
@@ -99,8 +104,7 @@ def real_pairs(results: Sequence[dict[str, Any]]) -> list[str]:
     for title, model, recipe in ON_REAL_PAIRS:
         runs = [run for run in results if (run["model"], run["recipe"]) == (model, recipe)]
         cells = [
-            agreement.mean_and_deviation([run[metric] for run in runs if run["data"] == data])
-            for data, metric in columns
+            text.mean_and_deviation([run[metric] for run in runs if run["data"] == data]) for data, metric in columns
         ]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return lines
@@ -124,32 +128,92 @@ def calibration(results: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def students(results: Sequence[dict[str, Any]]) -> list[str]:
-    """AP and F1 of a teacher and of its students, and what a student gains in AP over labels alone, in per cent."""
-    runs = [line for line in results if line["kind"] == "quality"]
+    """AP and F1 of a teacher and of its students, and what a student gains in AP over labels alone, in per cent.
+
+    A margin-MSE student is compared with the same student on labels alone by binary cross-entropy.
+    """
+    runs = _at_chosen_rate([line for line in results if line["kind"] == "quality"])
     lines = [
         "| data | model | trained on | seeds | AP | gain | AP, absent | gain, absent | F1 |",
         "| :-- | :-- | :-- | --: | --: | --: | --: | --: | --: |",
     ]
-    for data, model in dict.fromkeys((run["data"], run["model"]) for run in runs):
-        of_model = [run for run in runs if (run["data"], run["model"]) == (data, model)]
-        for setting in [way for way in SETTING_NAMES if any(run["setting"] == way for run in of_model)]:
-            cells = [data, model.replace("_", "-"), SETTING_NAMES[setting], *_of_setting(of_model, setting)]
+    data_sets = list(dict.fromkeys(run["data"] for run in runs))
+    kinds = sorted(dict.fromkeys(map(_kind_of_student, runs)), key=lambda kind: data_sets.index(kind[0]))
+    for data, model, steps, loss in kinds:
+        of_loss = [run for run in runs if _kind_of_student(run) == (data, model, steps, loss)]
+        of_bce = [run for run in runs if _kind_of_student(run)[:3] == (data, model, steps) and _is_bce(run)]
+        name = model.replace("_", "-") + (f", {steps:,} steps" if steps else "") + LOSS_NAMES[loss]
+        for setting in [way for way in SETTING_NAMES if any(run["setting"] == way for run in of_loss)]:
+            own = [run for run in of_loss if run["setting"] == setting]
+            cells = [data, name, SETTING_NAMES[setting], *_of_setting(own, of_bce, setting)]
             lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-def _of_setting(runs: Sequence[dict[str, Any]], setting: str) -> list[str]:
-    """The cells of a setting of one model: seeds, AP, its gain, both of absent languages, and F1."""
-    own = [run for run in runs if run["setting"] == setting]
-    compared = {LABELS: NONE, setting: setting}
-    both = [run | {"recipe": compared[run["setting"]]} for run in runs if run["setting"] in compared]
+def _kind_of_student(run: dict[str, Any]) -> tuple[str, str, int, str]:
+    """Data set, model, number of steps (0: that of `benchmarks.distill`) and loss."""
+    return run["data"], run["model"], run.get("steps", 0), run.get("loss", BCE)
+
+
+def _is_bce(run: dict[str, Any]) -> bool:
+    return bool(run.get("loss", BCE) == BCE)
+
+
+def _at_chosen_rate(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the cross-encoders of `benchmarks.cross_encoders` whose learning rate another one beats on dev."""
+    chosen: dict[tuple[str, int], dict[str, Any]] = {}
+    for run in runs:
+        key = run["data"], run.get("steps", 0)
+        if run["setting"] == LABELS and (key not in chosen or run.get("ap_dev", 0) > chosen[key].get("ap_dev", 0)):
+            chosen[key] = run
+    return [
+        run for run in runs if run.get("learning_rate") == chosen[run["data"], run.get("steps", 0)].get("learning_rate")
+    ]
+
+
+def learning_rates(results: Sequence[dict[str, Any]]) -> list[str]:
+    """AP on dev, by which a learning rate was chosen, and on test, of cross-encoders on *shops*, in per cent."""
+    runs = [
+        line
+        for line in results
+        if line["data"] == SPEED_DATA and line["setting"] == LABELS and "steps" in line and line["seed"] == 1
+    ]
+    lines = ["| learning rate | AP on dev | AP on test |", "| --: | --: | --: |"]
+    for run in sorted(runs, key=lambda run: run["learning_rate"]):
+        levels = " | ".join(f"{100 * run[name]:.1f}" for name in ("ap_dev", "ap"))
+        lines.append(f"| {np.format_float_positional(run['learning_rate'])} | {levels} |")
+    return lines
+
+
+def trials(results: Sequence[dict[str, Any]]) -> list[str]:
+    """AP of the classifier by other ways to teach it, and what it gains over labels alone, in per cent."""
+    lines = ["| taught by | AP on dev | AP on test | gain on test |", "| :-- | --: | --: | --: |"]
+    (before,) = [line for line in results if line["trial"] == LABELS]
+    for line in results:
+        both = [before | {"recipe": NONE}, line | {"recipe": line["trial"]}]
+        gain = "" if line is before else _first_gain(agreement.gains(both, "ap"))
+        lines.append(f"| {line['trial']} | {100 * line['ap_dev']:.1f} | {100 * line['ap']:.1f} | {gain} |")
+    return lines
+
+
+def _of_setting(own: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]], setting: str) -> list[str]:
+    """The cells of a setting of one model: seeds, AP, its gain, both of absent languages, and F1.
+
+    Args:
+        own: its runs.
+        others: runs among which are those of labels alone; of these, those with the seeds of `own` are compared.
+        setting: its name.
+    """
+    seeds = {run["seed"] for run in own}
+    before = [run for run in others if run["setting"] == LABELS and run["seed"] in seeds]
+    both = [run | {"recipe": NONE} for run in before] + [run | {"recipe": setting} for run in own]
     cells = [str(len(own))]
     for name in ("ap", "ap_absent"):
         known = name in own[0]
-        cells.append(agreement.mean_and_deviation([run[name] for run in own if known]))
+        cells.append(text.mean_and_deviation([run[name] for run in own if known]))
         gains = known and setting not in (UNTUNED, LABELS)
         cells.append(_first_gain(agreement.gains(both, name)) if gains else "")
-    return [*cells, agreement.mean_and_deviation([run["f1"] for run in own])]
+    return [*cells, text.mean_and_deviation([run["f1"] for run in own])]
 
 
 def _first_gain(gains: agreement.Gains) -> str:
@@ -163,7 +227,7 @@ def speed_of_students(results: Sequence[dict[str, Any]]) -> list[str]:
     of_models = {
         (line["model"], line["setting"], line["seed"]): line
         for line in results
-        if line["kind"] == "quality" and line["data"] == SPEED_DATA
+        if line["kind"] == "quality" and line["data"] == SPEED_DATA and "steps" not in line
     }
     (of_teacher,) = [run["pairs"] / run["seconds"] for run in runs if run["model"] == "teacher"]
     lines = [
@@ -176,7 +240,7 @@ def speed_of_students(results: Sequence[dict[str, Any]]) -> list[str]:
         speed, exported = run["pairs"] / run["seconds"], "ap" in run
         both = [model | {"recipe": NONE}, run | {"recipe": name}]
         gain = _first_gain(agreement.gains(both, "ap")) if exported else ""
-        level = agreement.mean_and_deviation([(run if exported else model)["ap"]])
+        level = text.mean_and_deviation([(run if exported else model)["ap"]])
         lines.append(f"| {name} | {speed:,.0f} | {speed / of_teacher:,.1f} | {level} | {gain} |")
     return lines
 

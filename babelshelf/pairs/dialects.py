@@ -11,7 +11,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from babelshelf.core.errors import InputError
 from babelshelf.pairs.guesses import Guess, Outcome
 from babelshelf.pairs.header_row import are_names, check_given_names, check_header, lines_above
 from babelshelf.pairs.labels import MISSING_WORDS
+from babelshelf.pairs.parse import Parse
 from babelshelf.pairs.text_stream import BLOCK, Dialect
 
 DELIMITERS = ("\t", ",", ";", "|", "\x01", "~", "::")
@@ -27,47 +28,6 @@ WRAPPED = 0.8  # of the cells of a column that are in quotes
 ENOUGH = 0.5  # of the records have as many cells as the header
 BETTER = 0.02  # by which a dialect without quotes must be better than one with quotes that are sound
 LONGEST = 40  # characters of a cell that is shown
-
-
-@dataclass(frozen=True)
-class Parse:
-    """A text as a dialect has it.
-
-    Attributes:
-        dialect: delimiter, quote and escape.
-        records: cells of the records, blank ones too.
-        sound: whether all quotes are.
-        width: the usual number of cells.
-        share: of the records that are not blank and below the lines above the header, those of that width.
-        skipped: lines above the header.
-    """
-
-    dialect: Dialect
-    records: Sequence[Sequence[str]]
-    sound: bool
-    width: int
-    share: float
-    skipped: int
-
-    @property
-    def header(self) -> Sequence[str]:
-        """Cells of the header."""
-        return self.records[self.skipped] if self.skipped < len(self.records) else []
-
-    @property
-    def rows(self) -> list[Sequence[str]]:
-        """Records below the header that have its width and are not it once more."""
-        return [r for r in self.records[self.skipped + 1 :] if len(r) == self.width and r != self.header]
-
-    @property
-    def fits(self) -> tuple[bool, bool, float]:
-        """What a better dialect has more of."""
-        return self.width > 1, self.sound, self.share if len(self.header) == self.width else self.share / 2
-
-    @property
-    def has_title(self) -> bool:
-        """Whether a line above the header has text: with another delimiter, it may be the header."""
-        return any(any(record) for record in self.records[: self.skipped])
 
 
 def detect_dialect(

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from babelshelf.core.errors import InputError
 from babelshelf.pairs.column_names import SYNONYMS, plain
-
-if TYPE_CHECKING:
-    from babelshelf.pairs.dialects import Parse
+from babelshelf.pairs.parse import Parse
 
 MOST_SKIPPED = 20  # lines above a header
 FEW_FIT = 0.5  # of the records: with fewer of one width, the delimiter is another one

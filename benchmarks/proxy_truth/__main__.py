@@ -7,10 +7,10 @@
     python -m benchmarks.proxy_truth table
 
 `data` makes dev, test and the training sets of all recipes on two real data sets (at most 1,500 rows before a recipe
-adds some), and a larger set of the first with all of its languages, for the recipe `none` alone. `run` trains and
-scores a model on each, every recipe for the same number of optimizer steps, and appends a line to the results' file for
-each run; runs that are in it are skipped, so that it can be killed and go on. `table` compares the models: rank
-correlation of the recipes' average precision, and how often the signs of the gains agree.
+adds some), and sets of 1,500 to 24,000 rows of the first with all of its languages, for the recipe `none` alone. `run`
+trains and scores a model on each, every recipe for the same number of optimizer steps, and appends a line to the
+results' file for each run; runs that are in it are skipped, so that it can be killed and go on. `table` compares the
+models: levels, rank correlation of the recipes' average precision, and how often the signs of the gains agree.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import polars as pl
 from babelshelf.core.params import read
 from babelshelf.core.rows import read_rows, write_rows
 from babelshelf.encoder.builtin_encoders import load_builtin
-from benchmarks.proxy_truth import agreement, data_sets, models, results
+from benchmarks.proxy_truth import data_sets, models, results, text
 
 ZERO_SHOT = "zero-shot"
 
@@ -128,7 +128,7 @@ def _one(folder: Path, model: models.Model, recipe: str, seed: int, file: Path) 
 @click.option("--results", "file", type=click.Path(path_type=Path), default=results.RESULTS)
 def table(*, file: Path) -> None:
     """Print the results and the agreement, as in docs/results.md."""
-    for line in agreement.lines(results.read_results(file)):
+    for line in text.lines(results.read_results(file)):
         click.echo(line)
 
 

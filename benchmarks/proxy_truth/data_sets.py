@@ -19,7 +19,19 @@ SEED = 1  # of the data: the same rows for all recipes, models and seeds
 HELD_OUT = ["de", "it", "pl", "ar"]
 
 NONE = "none"  # the recipe of the rows as they are: what gains are measured against
-RECIPES = (NONE, "flipped", "half", "near", "far", "all", "negatives", "translated")  # of all recipes, as they are run
+RECIPES = (  # all recipes, as they are run
+    NONE,
+    "filtered",
+    "flipped",
+    "flipped-filtered",
+    "flipped-confident",
+    "half",
+    "near",
+    "far",
+    "all",
+    "negatives",
+    "translated",
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,7 @@ class Size:
 
     Attributes:
         train, dev, test: rows at most, of whole query groups.
-        steps: of the optimizer, 32 rows each, for every recipe: two epochs of 1,500 rows, one of 9,000.
+        steps: of the optimizer, 32 rows each, for every recipe: two epochs of up to 3,000 rows, one of more.
         recipes: training sets that are made.
     """
 
@@ -39,7 +51,14 @@ class Size:
     recipes: tuple[str, ...] = RECIPES
 
 
-SIZES = {"shops": Size(), "taxonomy": Size(), "all-shops": Size(train=9000, steps=281, recipes=(NONE,))}
+SIZES = {
+    "shops": Size(),
+    "taxonomy": Size(),
+    "all-shops": Size(train=9000, steps=281, recipes=(NONE,)),
+    "all-shops-1500": Size(recipes=(NONE,)),
+    "all-shops-3000": Size(train=3000, steps=188, recipes=(NONE,)),
+    "all-shops-24000": Size(train=24_000, steps=750, recipes=(NONE,)),
+}
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ FLIPPED = 0.2  # of the labels
 TRANSLATED_ROWS = 250  # a language
 NEAR, USUAL = (0, 20), (20, 50)  # windows of ranks from 0; FAR begins at this share of the candidates
 FAR = 0.8
+CONFIDENCE, CONFIDENT_LEARNING = "confidence", "confident_learning"  # rules of the filter
 SEED_TEXT = b"recipes"
 
 
@@ -119,20 +120,34 @@ def with_usual_negatives(inputs: RecipeInputs) -> pl.DataFrame:
     return with_negatives(USUAL, inputs, translated(inputs) if inputs.data.glossary is not None else None)
 
 
-def all_steps(inputs: RecipeInputs) -> pl.DataFrame:
-    """Translations, negatives, and the filter by the classifier's out-of-fold scores."""
-    rows = with_usual_negatives(inputs)
-    settings = load(ClassifierParams, "classifier", TASK)
+def filtered(rule: str, inputs: RecipeInputs, rows: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Without what a rule of the filter takes for wrong labels, by the classifier's out-of-fold scores."""
+    rows = inputs.data.train if rows is None else rows
     features = training_features(rows, inputs.encoder, inputs.work / "vectors")
     examples = Examples(features, rows["label"], rows["group"])
-    p_yes = fit_with_folds(examples, settings, inputs.seed).out_of_fold
+    p_yes = fit_with_folds(examples, load(ClassifierParams, "classifier", TASK), inputs.seed).out_of_fold
     scores = rows.select("id", p_yes=pl.Series(p_yes))
-    return filter_rows(rows, scores, no_truth(), load(FilterParams, "filter", TASK)).kept
+    values = read(Path("params.yaml"))
+    values["tasks"][TASK]["filter"]["rule"] = rule
+    return filter_rows(rows, scores, no_truth(), section(FilterParams, values, "filter", TASK)).kept
+
+
+def flipped_and_filtered(rule: str, inputs: RecipeInputs) -> pl.DataFrame:
+    """A fifth of the labels turned around, then without what a rule takes for wrong labels."""
+    return filtered(rule, inputs, flipped(inputs))
+
+
+def all_steps(inputs: RecipeInputs) -> pl.DataFrame:
+    """Translations, negatives, and the filter."""
+    return filtered(CONFIDENCE, inputs, with_usual_negatives(inputs))
 
 
 RECIPES: dict[str, Recipe] = {
     NONE: lambda inputs: inputs.data.train,
+    "filtered": partial(filtered, CONFIDENCE),
     "flipped": flipped,
+    "flipped-filtered": partial(flipped_and_filtered, CONFIDENCE),
+    "flipped-confident": partial(flipped_and_filtered, CONFIDENT_LEARNING),
     "half": half,
     "near": partial(with_negatives, NEAR),
     "far": far,

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from babelshelf.core.rows import ROW_SCHEMA
-from benchmarks.proxy_truth import agreement, data_sets, recipes, results
+from benchmarks.proxy_truth import agreement, data_sets, recipes, results, text
 
 
 def runs(model: str, recipe: str, levels: list[float], shift: float = 0.0) -> list[dict[str, object]]:
@@ -53,6 +53,25 @@ def test_opposite_gains_disagree_in_rank_and_sign() -> None:
     assert opposite.kendall[0] == pytest.approx(-1.0)
     assert opposite.spearman[0] == pytest.approx(-1.0)
     assert opposite.signs == pytest.approx((0.0, 0.0, 0.0))
+
+
+def test_what_a_filter_recovers_is_over_the_same_seeds_with_wrong_labels() -> None:
+    levels = {"none": [0.9, 0.9], "flipped": [0.7, 0.8], "flipped-filtered": [0.75, 0.86]}
+    lines = [
+        one | {"device": "cpu", "mcc": 0.5, "f1": 0.8, "all_yes_f1": 0.7}
+        for model in ("lm", "classifier")
+        for recipe, values in levels.items()
+        for one in runs(model, recipe, values)
+    ]
+    found = [line for line in text.lines(lines) if "| flipped-filtered | 100% |" in line]
+    assert len(found) == 2
+    assert found[0].startswith("| d | lm | flipped-filtered | 100% | +5.5 [")
+
+
+def test_an_lm_is_compared_with_the_classifier_on_the_same_seeds() -> None:
+    common = {"device": "cpu", "mcc": 0.5, "f1": 0.8, "all_yes_f1": 0.7}
+    lines = [one | common for one in [*runs("lm", "none", [0.9, 0.92, 0.94]), *runs("classifier", "none", [0.9, 0.9])]]
+    assert next(line for line in text.lines(lines) if line.startswith("| d | lm | 10 | 2 | +1.0 ["))
 
 
 def test_finished_runs_are_known_by_data_model_recipe_and_seed(tmp_path: Path) -> None:

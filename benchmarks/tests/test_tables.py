@@ -10,10 +10,12 @@ from benchmarks.label_tables import USUAL_WAYS, filtered, found, simulated_judge
 from benchmarks.tables import (
     Table,
     calibration,
+    learning_rates,
     real_pairs,
     speed_of_students,
     students,
     tables,
+    trials,
     with_table,
 )
 
@@ -104,6 +106,34 @@ def test_students_has_a_gain_over_the_same_student_on_labels_alone() -> None:
     ]
 
 
+def test_students_of_longer_trainings_have_the_learning_rate_of_dev_and_are_compared_with_bce() -> None:
+    line = {"kind": "quality", "data": "shops", "f1": 0.7, "model": "cross_encoder", "setting": "labels"}
+    by_rate = {0.0001: (0.7, 0.9), 0.0003: (0.8, 0.85)}  # AP on dev, and on test
+    runs = [line | {"seed": 1, "ap": 0.6, "ap_draws": [0.6, 0.6]}]  # of benchmarks.distill
+    runs += [
+        line
+        | {"steps": 1470, "loss": loss, "learning_rate": rate, "seed": seed, "ap_dev": dev, "setting": setting}
+        | {"ap": ap + shift, "ap_draws": [ap + shift, ap + shift]}
+        for setting, loss, shift, seeds in (("labels", "bce", 0, 3), ("logged", "margin_mse", 0.05, 2))
+        for seed in range(1, seeds + 1)
+        for rate, (dev, ap) in by_rate.items()
+    ]
+    assert students(runs)[3:] == [
+        "| shops | cross-encoder, 1,470 steps | labels alone | 3 | 85.0 |  | – |  | 70.0 |",
+        "| shops | cross-encoder, 1,470 steps, margin-MSE | labels, and the teacher's scores of logged pairs | 2 "
+        "| 90.0 | +5.0 [+5.0, +5.0] | – |  | 70.0 |",
+    ]
+    assert learning_rates(runs)[2:] == ["| 0.0001 | 70.0 | 90.0 |", "| 0.0003 | 80.0 | 85.0 |"]
+
+
+def test_trials_are_compared_with_labels_alone() -> None:
+    runs = [
+        {"trial": trial, "seed": 1, "ap_dev": 0.9, "ap": ap, "ap_draws": [ap, ap]}
+        for trial, ap in (("labels", 0.8), ("two", 0.81))
+    ]
+    assert trials(runs)[2:] == ["| labels | 90.0 | 80.0 |  |", "| two | 90.0 | 81.0 | +1.0 [+1.0, +1.0] |"]
+
+
 def test_speed_of_students_is_compared_with_the_teacher_and_exports_with_what_they_were_made_of() -> None:
     usual = {"seed": 1, "setting": "labels"}
     quality = [("teacher", "labels", 0.9), ("cross_encoder", "untuned", 0.5), ("cross_encoder", "labels", 0.8)]
@@ -112,6 +142,7 @@ def test_speed_of_students_is_compared_with_the_teacher_and_exports_with_what_th
         | {"ap": ap, "ap_draws": [ap - 0.01, ap + 0.01]}
         for model, setting, ap in quality
     ]
+    runs.append(runs[-1] | {"steps": 470, "ap": 0.9})  # of benchmarks.cross_encoders, whose models are not timed
     runs += [
         {"kind": "speed", "model": "teacher", "pairs": 100, "seconds": 10} | usual,
         {"kind": "speed", "model": "cross_encoder", "pairs": 100, "seconds": 2, "seed": 1, "setting": "untuned"},

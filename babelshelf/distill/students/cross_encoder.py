@@ -46,6 +46,9 @@ LOGGED_POINTS = 60
 CHECKPOINTS = 6  # of a run: what a kill loses is at most this part of it
 
 
+Loss = Literal["bce", "margin_mse"]
+
+
 def _encoder(model: str) -> str:
     if model == NANO or not (is_folder(model) or HUB_ID.fullmatch(model)):
         raise ValueError(
@@ -58,7 +61,7 @@ class Params(SourceParams):
     """The encoder, and its training."""
 
     model: Annotated[str, AfterValidator(_encoder)]
-    loss: Literal["bce", "margin_mse"]
+    loss: Loss
     max_length: int = Field(ge=8)  # tokens of a pair
     epochs: float = Field(gt=0)
     batch_size: int = Field(gt=0)
