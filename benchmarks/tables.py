@@ -45,11 +45,11 @@ LM, BUILT_IN_LM, CLASSIFIER = "gemma-3-270m", "built-in-lm", "classifier"
 # Title, model and recipe of `benchmarks.proxy_truth`.
 ON_REAL_PAIRS = (
     ("classifier", CLASSIFIER, "none"),
-    ("classifier, wrong labels", CLASSIFIER, "flipped"),
-    ("classifier, wrong labels, filtered", CLASSIFIER, "flipped-confident"),
+    ("classifier, flipped", CLASSIFIER, "flipped"),
+    ("classifier, flipped, filtered", CLASSIFIER, "flipped-confident"),
     ("Gemma 3 270M", LM, "none"),
-    ("Gemma 3 270M, wrong labels", LM, "flipped"),
-    ("Gemma 3 270M, wrong labels, filtered", LM, "flipped-confident"),
+    ("Gemma 3 270M, flipped", LM, "flipped"),
+    ("Gemma 3 270M, flipped, filtered", LM, "flipped-confident"),
     ("built-in LM", BUILT_IN_LM, "none"),
 )
 
@@ -99,7 +99,7 @@ def real_pairs(results: Sequence[dict[str, Any]]) -> list[str]:
     """AP and F1 of the classifier and of a fine-tuned LM on real pairs: mean and deviation over seeds, in per cent."""
     columns = [(data, metric) for data in ("shops", "taxonomy") for metric in ("ap", "ap_absent", "f1")]
     columns += [(f"all-shops{rows}", "ap") for rows in ("-3000", "", "-24000")]
-    heads = ["shops: AP", "absent", "F1", "taxonomy: AP", "absent", "F1", "3,000 rows: AP", "9,000", "24,000"]
+    heads = ["shops: AP", "absent", "F1", "taxonomy: AP", "absent", "F1", "3,000: AP", "9,000", "24,000"]
     lines = [f"| | {' | '.join(heads)} |", "| :-- " + "| --: " * len(columns) + "|"]
     for title, model, recipe in ON_REAL_PAIRS:
         runs = [run for run in results if (run["model"], run["recipe"]) == (model, recipe)]
