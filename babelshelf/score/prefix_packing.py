@@ -9,12 +9,12 @@ share the most: an instruction, a query with many candidates, or a category with
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
 
-NEVER = np.iinfo(np.int64).max
+NEVER = np.iinfo(np.int32).max
 
 
 @dataclass
@@ -56,15 +56,30 @@ class Packed:
 
     Attributes:
         input_ids, position_ids: int64, shape (rows, tokens).
-        seen: attention mask, bool, shape (rows, 1, tokens, tokens): whether the token of the third axis attends to that
-            of the fourth.
+        first, after: int32, shape (rows, tokens): see `Row`.
         last: int64, shape (prompts,): indices of the prompts' last tokens in the flattened rows.
     """
 
     input_ids: torch.Tensor
     position_ids: torch.Tensor
-    seen: torch.Tensor
+    first: torch.Tensor
+    after: torch.Tensor
     last: torch.Tensor
+
+    def to(self, device: torch.device) -> Packed:
+        """The same on another device."""
+        return Packed(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+    def seen(self) -> torch.Tensor:
+        """Attention mask, bool, shape (rows, 1, tokens, tokens): which of the fourth axis a token of the third sees.
+
+        It is made on the tensors' device, as it is as many times larger as a row has tokens.
+        """
+        width, device = self.first.shape[1], self.first.device
+        seen = self.first[:, :, None] < self.after[:, None, :]
+        seen &= torch.ones(width, width, dtype=torch.bool, device=device).tril()
+        seen |= torch.eye(width, dtype=torch.bool, device=device)  # of padding: the softmax of an empty set is NaN
+        return seen[:, None]
 
 
 def rows(prompts: Sequence[list[int]], tokens: int) -> Iterator[Row]:
@@ -120,20 +135,13 @@ def pack(batch: Sequence[Row], pad_id: int) -> Packed:
     """Rows as padded tensors."""
     width = max(len(row.ids) for row in batch)
     ids, positions, first, after = (
-        np.array([values + [filler] * (width - len(values)) for values in column])
-        for column, filler in (
-            ([row.ids for row in batch], pad_id),
-            ([row.positions for row in batch], 0),
-            ([row.first for row in batch], NEVER),
-            ([row.after for row in batch], 0),
+        torch.from_numpy(np.array([values + [filler] * (width - len(values)) for values in column], dtype=dtype))
+        for column, filler, dtype in (
+            ([row.ids for row in batch], pad_id, np.int64),
+            ([row.positions for row in batch], 0, np.int64),
+            ([row.first for row in batch], NEVER, np.int32),
+            ([row.after for row in batch], 0, np.int32),
         )
     )
-    seen = (first[:, :, None] < after[:, None, :]) & np.tri(width, dtype=bool)
-    seen |= np.eye(width, dtype=bool)  # padding attends to itself: the softmax of an empty set is NaN
     last = np.concatenate([np.array(row.last) + number * width for number, row in enumerate(batch)])
-    return Packed(
-        input_ids=torch.from_numpy(ids),
-        position_ids=torch.from_numpy(positions),
-        seen=torch.from_numpy(seen[:, None]),
-        last=torch.from_numpy(last),
-    )
+    return Packed(ids, positions, first, after, torch.from_numpy(last))

@@ -18,7 +18,7 @@ def what_each_sees(batch: list[Row]) -> list[tuple[list[int], list[int]]]:
     """For each prompt, the tokens and positions that its last token sees, in their order in the row."""
     packed = pack(batch, PAD)
     width = packed.input_ids.shape[1]
-    ids, positions, seen = packed.input_ids.numpy(), packed.position_ids.numpy(), packed.seen.numpy()[:, 0]
+    ids, positions, seen = packed.input_ids.numpy(), packed.position_ids.numpy(), packed.seen().numpy()[:, 0]
     found = []
     for last in packed.last.tolist():
         row, token = divmod(last, width)
@@ -69,7 +69,7 @@ def test_the_last_token_of_a_prompt_sees_that_prompt_whatever_the_order(
 @given(prompts=some_prompts)
 def test_every_token_sees_one_token_of_each_position_up_to_its_own(prompts: list[list[int]]) -> None:
     packed = pack(list(rows(sorted(prompts), 30)), PAD)
-    for ids, positions, seen in zip(packed.input_ids, packed.position_ids, packed.seen[:, 0], strict=True):
+    for ids, positions, seen in zip(packed.input_ids, packed.position_ids, packed.seen()[:, 0], strict=True):
         for token in range(len(ids)):
             if ids[token] == PAD:
                 assert seen[token].nonzero().flatten().tolist() == [token]

@@ -80,23 +80,22 @@ class TransformersScorer:
         """p(yes) of each prompt, float64, shape (prompts,)."""
         rows = prefix_packing.rows(prompts.to_list(), self.settings.row_tokens)
         parts = [self._batch(batch) for batch in prefix_packing.batches(rows, self.settings.batch_tokens)]
-        return np.concatenate(parts) if parts else np.empty(0)
+        return torch.cat(parts).cpu().numpy() if parts else np.empty(0)
 
-    def _batch(self, rows: Sequence[prefix_packing.Row]) -> np.ndarray:
-        packed = prefix_packing.pack(rows, self.tokenizer.pad_token_id)
+    def _batch(self, rows: Sequence[prefix_packing.Row]) -> torch.Tensor:
+        """p(yes), float64, shape (prompts,), on the model's device: a GPU computes while the next batch is packed."""
         device, dtype = self.model.device, self.model.dtype
-        self.head.last = packed.last.to(device)
-        unseen = torch.zeros(packed.seen.shape, dtype=dtype, device=device)
-        unseen.masked_fill_(~packed.seen.to(device), torch.finfo(dtype).min)
+        packed = prefix_packing.pack(rows, self.tokenizer.pad_token_id).to(device)
+        self.head.last = packed.last
+        zero, least = (torch.tensor(value, dtype=dtype, device=device) for value in (0, torch.finfo(dtype).min))
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bf16"):
             output = self.model(
-                input_ids=packed.input_ids.to(device),
-                position_ids=packed.position_ids.to(device),
-                attention_mask=unseen,
+                input_ids=packed.input_ids,
+                position_ids=packed.position_ids,
+                attention_mask=torch.where(packed.seen(), zero, least),
                 use_cache=False,
             )
-        probability: np.ndarray = torch.softmax(output.logits[0].double(), dim=-1)[:, 1].cpu().numpy()
-        return probability
+        return torch.softmax(output.logits[0].double(), dim=-1)[:, 1]
 
 
 class AnswerHead(nn.Module):
