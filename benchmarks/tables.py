@@ -40,7 +40,7 @@ SETTING_NAMES = {
 }
 BCE = "bce"
 LOSS_NAMES = {BCE: "", "margin_mse": ", margin-MSE"}
-SPEED_DATA = "shops"  # whose models `benchmarks.distill speed` times
+SPEED_DATA = "shops"  # whose models `benchmarks.distill_speed` times
 LM, BUILT_IN_LM, CLASSIFIER = "gemma-3-270m", "built-in-lm", "classifier"
 # Title, model and recipe of `benchmarks.proxy_truth`.
 ON_REAL_PAIRS = (
@@ -80,6 +80,11 @@ def tables() -> list[Table]:
         ),
         Table(Path("docs/review.md"), "unlabelled", lambda: label_tables.unlabelled(read_results(UNLABELLED))),
         Table(Path("docs/results.md"), "students", lambda: students(read_results(DISTILLATION))),
+        Table(
+            Path("docs/results.md"),
+            "learning rates of students",
+            lambda: learning_rates(read_results(DISTILLATION)),
+        ),
         Table(Path("docs/negative-results.md"), "ways to teach", lambda: trials(read_results(TRIALS))),
         Table(Path("docs/results.md"), "speed of students", lambda: speed_of_students(read_results(DISTILLATION))),
         *(
@@ -138,7 +143,9 @@ def students(results: Sequence[dict[str, Any]]) -> list[str]:
         "| :-- | :-- | :-- | --: | --: | --: | --: | --: | --: |",
     ]
     data_sets = list(dict.fromkeys(run["data"] for run in runs))
-    kinds = sorted(dict.fromkeys(map(_kind_of_student, runs)), key=lambda kind: data_sets.index(kind[0]))
+    kinds = sorted(
+        dict.fromkeys(map(_kind_of_student, runs)), key=lambda kind: (data_sets.index(kind[0]), kind[2], kind[3])
+    )
     for data, model, steps, loss in kinds:
         of_loss = [run for run in runs if _kind_of_student(run) == (data, model, steps, loss)]
         of_bce = [run for run in runs if _kind_of_student(run)[:3] == (data, model, steps) and _is_bce(run)]
@@ -176,7 +183,7 @@ def learning_rates(results: Sequence[dict[str, Any]]) -> list[str]:
     runs = [
         line
         for line in results
-        if line["data"] == SPEED_DATA and line["setting"] == LABELS and "steps" in line and line["seed"] == 1
+        if "steps" in line and (line["data"], line["setting"], line["seed"]) == (SPEED_DATA, LABELS, 1)
     ]
     lines = ["| learning rate | AP on dev | AP on test |", "| --: | --: | --: |"]
     for run in sorted(runs, key=lambda run: run["learning_rate"]):
