@@ -37,6 +37,7 @@ FLAGS = (
     "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # what would leave the machine fails at once
 )
+ENTER, TAB = "\ue007", "\ue004"  # keys as WebDriver has them
 ResultT = TypeVar("ResultT")
 
 
@@ -83,6 +84,12 @@ class Browser:
     def press(self, key: str) -> None:
         """Press a key on the page."""
         self.driver.find_element("css selector", "body").send_keys(key)
+
+    def type_keys(self, *keys: str) -> None:
+        """Press keys where the focus is."""
+        from selenium.webdriver.common.action_chains import ActionChains  # noqa: PLC0415 - as above
+
+        ActionChains(self.driver).send_keys(*keys).perform()
 
     def wait(self, condition: Callable[[], ResultT], what: Callable[[], str] = str) -> ResultT:
         """What `condition` gives as soon as it is true; `what` says what there is if that is never."""
