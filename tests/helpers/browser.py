@@ -53,7 +53,7 @@ class Browser:
     """A browser with one tab."""
 
     def __init__(self) -> None:
-        from selenium import webdriver  # noqa: PLC0415 - not in the environment of vLLM
+        from selenium import webdriver
 
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium") or ""
@@ -87,7 +87,7 @@ class Browser:
 
     def type_keys(self, *keys: str) -> None:
         """Press keys where the focus is."""
-        from selenium.webdriver.common.action_chains import ActionChains  # noqa: PLC0415 - as above
+        from selenium.webdriver.common.action_chains import ActionChains
 
         ActionChains(self.driver).send_keys(*keys).perform()
 
