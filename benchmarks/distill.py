@@ -2,7 +2,6 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks.distill teacher --pairs pairs.csv --base models/gemma-3-270m --work WORK
     OMP_NUM_THREADS=1 python -m benchmarks.distill run --pairs pairs.csv --base models/gemma-3-270m --work WORK
-    OMP_NUM_THREADS=1 python -m benchmarks.distill speed --pairs pairs.csv --base models/gemma-3-270m --work WORK
 
 The data are those of `benchmarks.proxy_truth`: `shops` has 1,500 labelled rows for training, and half of dev and test
 is in languages without labels; `--data all-shops` has 9,000 in all languages. `teacher` fine-tunes the LM in `--base`
@@ -10,15 +9,15 @@ on them with LoRA, as `benchmarks.proxy_truth` does. `run` scores these rows and
 student on the labels alone and on the teacher's scores, and appends a line a run to the results' file; runs that are
 in it are skipped. Unlabelled pairs are made of the other training queries of the data set; logged pairs are other
 training rows as they are; their labels nothing reads. The students are the classifier on `use_multilingual` and a
-cross-encoder from the weights of `benchmarks.e5_weights`, whose trainings take the same number of steps. `speed`
-scores test pairs with each model, and the cross-encoder's ONNX exports, in one process; it appends a line a model,
-with the AP of the exports. Seconds are CPU time of one thread.
+cross-encoder from the weights of `benchmarks.e5_weights`, whose trainings take the same number of steps. Seconds are
+CPU time of one thread. `benchmarks.distill_speed` measures the speed of these models, `benchmarks.cross_encoders`
+trains the cross-encoder longer, and `benchmarks.distill_trials` teaches the classifier in other ways.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,10 +27,7 @@ import click
 import numpy as np
 import polars as pl
 
-from babelshelf.classifier.model import probabilities
 from babelshelf.classifier.params import ClassifierParams
-from babelshelf.commands.export.exported_model import ExportedModel
-from babelshelf.commands.export.formats import onnx
 from babelshelf.core.files import read_json, replacing, write_json
 from babelshelf.core.params import load, read, section
 from babelshelf.distill.params import STUDENTS, DistillParams
@@ -68,8 +64,6 @@ SEEDS = {"classifier": (1, 2, 3), "cross_encoder": (1,)}
 FEW_PAIRS = 1500  # unlabelled, that the cross-encoder is taught with: it is trained on a CPU
 LOGGED_PAIRS = {"shops": 1500, "all-shops": 12_000}
 EPOCHS = {LABELS: 1.0, TAUGHT: 0.5, LOGGED: 0.5}  # of 1,500 rows, and of these and as many pairs
-SPEED_PAIRS = {"teacher": 256, "classifier": 1500, "cross_encoder": 512}
-FP32, INT8 = "cross_encoder, ONNX fp32", "cross_encoder, ONNX int8"
 
 
 @dataclass(frozen=True)
@@ -199,10 +193,10 @@ def _untuned(inputs: StudentInputs, folder: Path) -> Path:
     return folder
 
 
-def command(function: Callable[..., None]) -> click.Command:
-    """A command with the options that all have, whose function gets a `Workplace`."""
+def for_place(function: Callable[[Workplace, Path], None]) -> Callable[..., None]:
+    """A function of a `Workplace` and a results' file as one of a command's options."""
 
-    def run(*, data_name: str, pairs: Path, base: Path, work: Path, results: Path) -> None:
+    def with_place(*, data_name: str, pairs: Path, base: Path, work: Path, results: Path) -> None:
         function(Workplace(data_name, pairs, base, work), results)
 
     options = [
@@ -213,8 +207,9 @@ def command(function: Callable[..., None]) -> click.Command:
         click.option("--results", type=click.Path(path_type=Path), default=RESULTS),
     ]
     for option in options:
-        run = option(run)
-    return main.command(function.__name__, help=function.__doc__)(run)
+        with_place = option(with_place)
+    with_place.__name__, with_place.__doc__ = function.__name__, function.__doc__
+    return with_place
 
 
 @click.group(help=__doc__)
@@ -222,7 +217,8 @@ def main() -> None:
     pass
 
 
-@command
+@main.command()
+@for_place
 def teacher(place: Workplace, _: Path) -> None:
     """Fine-tune the teacher."""
     settings = models.sft_params(lora=True, steps=data_sets.SIZES[place.data_name].steps)
@@ -235,7 +231,8 @@ def teacher(place: Workplace, _: Path) -> None:
         save(trained.model, folder, record | {"variant": "original"})
 
 
-@command
+@main.command()
+@for_place
 def run(place: Workplace, results: Path) -> None:
     """Train and score the students, and append to the results."""
     held_out = pl.concat([place.data.dev, place.data.test])
@@ -306,76 +303,6 @@ def _texts(place: Workplace) -> list[str]:
     others = data_sets.marketplace(place.data_name, place.pairs).tasks[TASK].train
     columns = [table[name] for table in (data.train, data.dev, data.test, others) for name in ("query", "candidate")]
     return pl.concat([*columns, pl.Series(data.candidates)]).unique().sort().to_list()
-
-
-@command
-def speed(place: Workplace, results: Path) -> None:
-    """Score test pairs with each model, and append pairs a second; of exports, AP too."""
-    for line in (*_timed(place), *_timed_exports(place)):
-        append(results, {"kind": "speed", "seed": SEED} | line)
-        click.echo(f"{line['model']}: {line['pairs'] / line['seconds']:,.0f} pairs/s")
-
-
-def _timed(place: Workplace) -> Iterator[dict[str, Any]]:
-    for name, setting, base, model in (
-        ("teacher", LABELS, place.base, place.taught_by.model),
-        ("classifier", LABELS, place.base_folder, place.student("classifier", LABELS, SEED)),
-        ("cross_encoder", UNTUNED, place.base_folder, place.student("cross_encoder", UNTUNED, SEED)),
-        ("cross_encoder", LABELS, place.base_folder, place.student("cross_encoder", LABELS, SEED)),
-    ):
-        rows, vectors = place.data.test.head(SPEED_PAIRS[name]), place.work / f"vectors-{time.time_ns()}"
-        with load_scorer(base, model, place.taught_by.settings, vectors) as scorer:
-            scorer.score(scorer.encode(rows.head(8)))  # what is loaded at the first call
-            seconds = _seconds(lambda scorer=scorer, rows=rows: scorer.score(scorer.encode(rows)))  # type: ignore[misc]
-        yield {"model": name, "setting": setting, "pairs": rows.height, "seconds": round(seconds, 3)}
-
-
-def _timed_exports(place: Workplace) -> Iterator[dict[str, Any]]:
-    student = place.student("cross_encoder", LABELS, SEED)
-    exported = place.work / "exported"
-    if not exported.is_dir():
-        with replacing(exported) as folder:
-            folder.mkdir()
-            none = place.work / "none.json"
-            onnx.write(ExportedModel(TASK, place.base_folder, student, none, none), folder)
-    held_out, rows = pl.concat([place.data.dev, place.data.test]), place.data.test.head(SPEED_PAIRS["cross_encoder"])
-    for name, file in ((FP32, onnx.FP32), (INT8, onnx.INT8)):
-        score = _onnx_scorer(exported, file)
-        score(rows.head(8))
-        seconds = _seconds(lambda score=score: score(rows))  # type: ignore[misc]
-        timed = {"model": name, "setting": LABELS, "pairs": rows.height, "seconds": round(seconds, 3)}
-        found = measured_on(place, probabilities(score(held_out)))
-        yield timed | {metric: found[metric] for metric in ("ap", "ap_draws")}
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    began = time.process_time()
-    call()
-    return time.process_time() - began
-
-
-def _onnx_scorer(folder: Path, file: Path, batch: int = 32) -> Callable[[pl.DataFrame], np.ndarray]:
-    """Score with onnxruntime on one thread, pairs of like length together."""
-    from onnxruntime import InferenceSession, SessionOptions  # noqa: PLC0415
-    from transformers import AutoTokenizer  # noqa: PLC0415
-
-    options = SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = InferenceSession(str(folder / file), options, providers=["CPUExecutionProvider"])
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-
-    def score(rows: pl.DataFrame) -> np.ndarray:
-        length = pl.col("query").str.len_bytes() + pl.col("candidate").str.len_bytes()
-        ordered = rows.with_row_index("row").sort(length)
-        logits = np.empty(rows.height)
-        for part in ordered.iter_slices(batch):
-            texts = part["query"].to_list(), part["candidate"].to_list()
-            encoded = tokenizer(*texts, padding=True, truncation=True, return_tensors="np")
-            inputs = {one.name: encoded[one.name].astype(np.int64) for one in session.get_inputs()}
-            logits[part["row"].to_numpy()] = session.run([onnx.OUTPUT], inputs)[0][:, 0]
-        return logits
-
-    return score
 
 
 if __name__ == "__main__":

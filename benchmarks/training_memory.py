@@ -135,6 +135,7 @@ def training_run(case: Case, settings: SftParams) -> memory.TrainingRun:
         attention=case.attention,
         checkpointing=case.checkpointing,
         shards=1,
+        fused=False,
     )
 
 

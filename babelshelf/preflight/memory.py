@@ -76,6 +76,7 @@ class TrainingRun:
         attention: `eager` keeps the scores of all pairs of tokens, others do not.
         checkpointing: whether a layer's activations are computed again for the backward pass.
         shards: processes that weights, gradients and optimizer are cut over (FSDP, ZeRO-3).
+        fused: whether norms, rotations and gates are Liger's kernels, which keep less.
     """
 
     rows: int
@@ -86,6 +87,7 @@ class TrainingRun:
     attention: str
     checkpointing: bool
     shards: int
+    fused: bool
 
 
 def training(shape: Shape, run: TrainingRun) -> float:
@@ -162,19 +164,27 @@ def shape_of(config: dict[str, Any]) -> Shape:
 
 
 def _activations(shape: Shape, run: TrainingRun) -> float:
-    """Bytes of what the layers keep for the backward pass of a batch."""
+    """Bytes of what the layers keep for the backward pass of a batch, and of the gradients of the layer that is at it.
+
+    A matrix that is trained needs its input for its gradient; of one that is frozen only its adapter does.
+    """
     width = BYTES[run.precision]
     residual = BYTES["fp32"] if run.frozen == "fp32" else width
     inputs = sum(inputs for inputs, _ in shape.linear)
     heads = (shape.heads + 2 * shape.kv_heads) * shape.head_dim
-    norms = 2 * (BYTES["fp32"] + residual) * shape.hidden  # the input in fp32, and the normed one
-    attention = 3 * width * heads + width * shape.heads * shape.head_dim  # projected, normed, rotated; and the result
+    norms = 2 * (residual if run.fused else BYTES["fp32"]) * shape.hidden  # their inputs
+    rotated = (2 if run.fused else 3) * width * heads  # projected, normed, rotated; Liger rotates in place
+    attention = rotated + width * shape.heads * shape.head_dim  # and the result
     scores = shape.heads * run.tokens * (BYTES["fp32"] + 2 * width) if run.attention == "eager" else 0
-    gated = 4 * width * shape.intermediate  # gate, its activation, up, and their product
-    adapter = 0 if run.rank is None else inputs * (BYTES["fp32"] + 1)  # its input after dropout, and the mask
-    layer = norms + attention + scores + gated + adapter + width * 2 * shape.hidden
+    gated = (2 if run.fused else 3) * width * shape.intermediate  # gate, up, and the gate's activation
+    if run.rank is None:
+        of_matrices = 2 * residual * shape.hidden + width * (2 * shape.hidden + shape.intermediate)
+    else:
+        of_matrices = inputs * (width + 1)  # after the adapter's dropout, with its mask
+    layer = norms + attention + scores + gated + of_matrices
     kept = shape.layers * residual * shape.hidden + layer if run.checkpointing else shape.layers * layer
-    return run.rows * run.tokens * float(kept + layer)  # and the gradients of the layer that is at it
+    gradients = max(3 * width * shape.intermediate, scores)
+    return run.rows * run.tokens * float(kept + gradients)
 
 
 def _logits(shape: Shape, rows: int) -> float:

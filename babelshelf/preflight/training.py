@@ -115,6 +115,7 @@ def _run(schedule: ScheduleParams, tuning: SftParams, processes: Processes) -> m
         attention=schedule.attention,
         checkpointing=schedule.gradient_checkpointing,
         shards=processes.count if processes.sharded else 1,
+        fused=schedule.kernels == "liger",
     )
 
 

@@ -26,6 +26,7 @@ Result = dict[str, Any]
 
 PLACE = RESAMPLED.index(AVERAGE_PRECISION)
 CONFIDENCE = 0.95
+FEWEST_SEEDS = 2
 INTERVAL = (2.5, 97.5)
 REPEATS = 10  # of each draw of query groups, with other draws of the seeds
 SEED = 1
@@ -56,7 +57,10 @@ class Gains:
 
 
 def gains(results: Sequence[Result], metric: str) -> Gains:
-    """Gains of one model on one data set, of the recipes that were run with seeds of `none`, on these seeds."""
+    """Gains of one model on one data set, of the recipes that were run with some seeds of `none`, on these seeds.
+
+    A recipe with one seed has no interval that knows the seed, so it is left out beside others with several.
+    """
     by_recipe: dict[str, dict[int, Sample]] = {}
     for result in results:
         by_recipe.setdefault(result["recipe"], {})[result["seed"]] = sample_of(result, metric, AVERAGE_PRECISION)
@@ -65,7 +69,7 @@ def gains(results: Sequence[Result], metric: str) -> Gains:
     pairs = {
         recipe: Comparison([base[seed] for seed in seeds[recipe]], [runs[seed] for seed in seeds[recipe]])
         for recipe, runs in by_recipe.items()
-        if seeds[recipe]
+        if len(seeds[recipe]) >= min(len(base), FEWEST_SEEDS)
     }
     found = [mean_gain(pair, CONFIDENCE)[AVERAGE_PRECISION] for pair in pairs.values()]
     rng = np.random.default_rng([SEED, *metric.encode()])

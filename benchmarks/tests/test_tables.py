@@ -38,8 +38,8 @@ def test_with_table_replaces_what_stands_between_the_comments() -> None:
 
 def test_real_pairs_has_mean_and_deviation_of_its_own_runs() -> None:
     runs = [RUN | {"ap": 0.8}, RUN | {"ap": 0.9}, RUN | {"ap": 0.1, "recipe": "half"}]
-    lines = [line for line in real_pairs(runs) if line.startswith("| Gemma 3 270M |")]
-    assert lines == ["| Gemma 3 270M | 85.0 ± 7.1 | 50.0 | 50.0 | – | – | – | – | – |"]
+    lines = [line for line in real_pairs(runs) if line.startswith("| Gemma |")]
+    assert lines == ["| Gemma | 85.0 ± 7.1 | 50.0 | 50.0 | – | – | – | – | – |"]
 
 
 def test_calibration_has_gains_with_their_intervals_and_what_auto_chose() -> None:

@@ -169,7 +169,7 @@ def test_the_configuration_that_a_stage_is_called_with_counts_and_not_the_params
         "take another file of profiles/accelerate, or change num_processes"
     )
     (line,) = requirements.lacking(local, "sft", "qc", four, root / "profiles" / "accelerate" / "one.yaml")
-    assert line.startswith("sft: needs about 37")  # the whole model, as the params' four share it
+    assert line.startswith("sft: needs about 34")  # the whole model, as the params' four share it
 
 
 @pytest.mark.parametrize(

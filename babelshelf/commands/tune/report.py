@@ -18,8 +18,8 @@ from babelshelf.page.document import Block, Document, Figure, ReportSection, Tab
 CAVEAT = (
     "The classifier stands in for the model that you will train: a frozen encoder with a linear head. It ranks recipes "
     "by what they do to such a model. On two real data sets Gemma 3 270M lost three to five times as much as it by "
-    "wrong labels; the other steps were too close to compare. Check the recommended recipe with your own LM: "
-    "docs/tune.md."
+    "wrong labels, and gained more by a filter; the other steps were too close to compare. Check the recommended "
+    "recipe with your own LM: docs/tune.md."
 )
 
 
