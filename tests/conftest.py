@@ -58,7 +58,7 @@ def browser() -> Iterator[Browser]:
 
     if reason := missing():
         pytest.skip(reason)
-    from selenium.common.exceptions import WebDriverException  # noqa: PLC0415 - as above
+    from selenium.common.exceptions import WebDriverException
 
     try:
         started = Browser()

@@ -37,6 +37,7 @@ FLAGS = (
     "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # what would leave the machine fails at once
 )
+ENTER, TAB = "\ue007", "\ue004"  # keys as WebDriver has them
 ResultT = TypeVar("ResultT")
 
 
@@ -52,7 +53,7 @@ class Browser:
     """A browser with one tab."""
 
     def __init__(self) -> None:
-        from selenium import webdriver  # noqa: PLC0415 - not in the environment of vLLM
+        from selenium import webdriver
 
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium") or ""
@@ -83,6 +84,12 @@ class Browser:
     def press(self, key: str) -> None:
         """Press a key on the page."""
         self.driver.find_element("css selector", "body").send_keys(key)
+
+    def type_keys(self, *keys: str) -> None:
+        """Press keys where the focus is."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        ActionChains(self.driver).send_keys(*keys).perform()
 
     def wait(self, condition: Callable[[], ResultT], what: Callable[[], str] = str) -> ResultT:
         """What `condition` gives as soon as it is true; `what` says what there is if that is never."""

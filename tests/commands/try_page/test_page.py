@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
 
-from tests.helpers.browser import ROOT, Browser, ServedPage, served
+from tests.helpers.browser import ENTER, ROOT, TAB, Browser, ServedPage, served
 
 QUERY = "input[aria-label='Query']"
 FIRST = "details.found:first-child"
@@ -27,17 +24,12 @@ def focus(browser: Browser, what: str) -> str:
     return str(browser.driver.execute_script(f"return document.activeElement.{what}"))
 
 
-def type_keys(browser: Browser, *keys: str) -> None:
-    """Press keys where the focus is."""
-    ActionChains(browser.driver).send_keys(*keys).perform()
-
-
 def ask(browser: Browser, page: ServedPage, query: str, width: int) -> None:
     """Open the page, type a query into the field that has the focus, and press Enter."""
     browser.open(page.url, width)
     browser.find(QUERY)
     browser.wait(lambda: focus(browser, "getAttribute('aria-label')") == "Query")
-    type_keys(browser, query, Keys.ENTER)
+    browser.type_keys(query, ENTER)
     browser.wait_for_text("[role=status]", "nearest of 4 candidates")
 
 
@@ -47,14 +39,14 @@ def test_a_query_its_answers_and_why_by_keys_alone(browser: Browser, page: Serve
     assert "guessed. 4 nearest of 4 candidates, 2 relevant" in browser.text("[role=status]")
     assert browser.text(f"{FIRST} .path") == "homelampsred lamps"
     assert browser.text(f"{FIRST} .number") == "0.900 relevant"
-    marks = browser.driver.find_elements(By.CSS_SELECTOR, f"{FIRST} .threshold")
+    marks = browser.driver.find_elements("css selector", f"{FIRST} .threshold")
     assert [mark.get_attribute("style") for mark in marks] == ["inset-inline-start: 45%;", "inset-inline-start: 50%;"]
     keys = 0
     while focus(browser, "tagName") != "SUMMARY":
-        type_keys(browser, Keys.TAB)
+        browser.type_keys(TAB)
         keys += 1
         assert keys < 6
-    type_keys(browser, Keys.ENTER)
+    browser.type_keys(ENTER)
     browser.find(f"{FIRST} .pairs")
     why = browser.text(f"{FIRST} .why")
     assert "translation of “red lamp” (en)" in why
@@ -70,7 +62,7 @@ def test_text_from_right_to_left_and_the_threshold_of_its_language(browser: Brow
     assert browser.find(QUERY).get_attribute("dir") == "auto"
     mark = browser.find(f"{FIRST} .threshold")
     assert mark.get_attribute("style") == "inset-inline-start: 95%;"
-    browser.find(f"{FIRST} summary").send_keys(Keys.ENTER)
+    browser.find(f"{FIRST} summary").send_keys(ENTER)
     row = browser.find(f"{FIRST} td[lang=ar]")
     assert (row.text, row.get_attribute("dir")) == ("مصباح أحمر", "rtl")
     assert not browser.scrolls_sideways()
@@ -78,7 +70,7 @@ def test_text_from_right_to_left_and_the_threshold_of_its_language(browser: Brow
 
 def test_another_language_asks_again(browser: Browser, page: ServedPage) -> None:
     ask(browser, page, "red lamp", 1200)
-    type_keys(browser, Keys.TAB)
-    type_keys(browser, "Arabic")
+    browser.type_keys(TAB)
+    browser.type_keys("Arabic")
     browser.wait_for_text("[role=status]", "Arabic. 4 nearest")
     assert browser.text(f"{FIRST} .number") == "0.900 irrelevant"
