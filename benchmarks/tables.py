@@ -8,6 +8,7 @@ file gives, so a table is changed by running its benchmark, never by hand.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -186,7 +187,10 @@ def learning_rates(results: Sequence[dict[str, Any]]) -> list[str]:
         if "steps" in line and (line["data"], line["setting"], line["seed"]) == (SPEED_DATA, LABELS, 1)
     ]
     lines = ["| learning rate | AP on dev | AP on test |", "| --: | --: | --: |"]
+    by_steps = Counter(run["steps"] for run in runs)  # with other steps no rate was chosen
     for run in sorted(runs, key=lambda run: run["learning_rate"]):
+        if by_steps[run["steps"]] == 1:
+            continue
         levels = " | ".join(f"{100 * run[name]:.1f}" for name in ("ap_dev", "ap"))
         lines.append(f"| {np.format_float_positional(run['learning_rate'])} | {levels} |")
     return lines

@@ -123,6 +123,7 @@ def test_students_of_longer_trainings_have_the_learning_rate_of_dev_and_are_comp
         "| shops | cross-encoder, 1,470 steps, margin-MSE | labels, and the teacher's scores of logged pairs | 2 "
         "| 90.0 | +5.0 [+5.0, +5.0] | – |  | 70.0 |",
     ]
+    runs.append(runs[1] | {"steps": 700, "ap_dev": 0.5})  # with other steps no rate is chosen
     assert learning_rates(runs)[2:] == ["| 0.0001 | 70.0 | 90.0 |", "| 0.0003 | 80.0 | 85.0 |"]
 
 
