@@ -127,8 +127,15 @@ class PluginSection(Section):
     @classmethod
     def explain_missing(cls, path: tuple[int | str, ...]) -> str:
         """What to do about a missing key."""
-        is_plugin = len(path) == 1 and path[0] in cls.plugins.names()
-        return cls.plugins.missing(str(path[0])) if is_plugin else super().explain_missing(path)
+        name, *keys = path
+        if name not in cls.plugins.names():
+            return super().explain_missing(path)
+        if not keys:
+            return cls.plugins.missing(str(name))
+        usual: Any = cls.plugins.defaults(str(name))
+        for key in keys:
+            usual = usual.get(key) if isinstance(usual, dict) else None
+        return super().explain_missing(path) if usual is None else f"missing key; its usual value is {usual}"
 
     @property
     def choice(self) -> str:

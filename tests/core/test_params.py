@@ -154,6 +154,13 @@ def test_a_choice_without_its_section_is_one_error_with_the_section_and_the_comm
     assert read(params)[stage][name] == pasted[stage][name]
 
 
+def test_a_missing_key_of_a_choices_section_is_answered_with_its_usual_value(params: Path, overlays: Path) -> None:
+    profile.choose("distill.cross_encoder", params)
+    _set(params, "distill.cross_encoder.loss", REMOVED)
+    with pytest.raises(InputError, match=r"distill\.cross_encoder\.loss: missing key; its usual value is bce$"):
+        check(params)
+
+
 def test_an_unknown_choice_is_answered_with_all_that_there_are(params: Path) -> None:
     _set(params, "translate.backend", "google")
     with pytest.raises(InputError) as raised:

@@ -23,7 +23,7 @@ from tests.distill.lessons import inputs, lessons
 from tests.helpers import tiny_encoder, tiny_lm
 
 OWN = {"revision": "none", "max_length": 32, "epochs": 4, "batch_size": 16, "learning_rate": 0.003}
-OWN |= {"warmup_share": 0.1, "weight_decay": 0.01, "precision": "fp32"}
+OWN |= {"warmup_share": 0.1, "weight_decay": 0.01, "precision": "fp32", "loss": "bce"}
 ROWS = exported_lm.rows()
 
 
