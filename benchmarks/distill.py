@@ -6,12 +6,13 @@
 The data are those of `benchmarks.proxy_truth`: `shops` has 1,500 labelled rows for training, and half of dev and test
 is in languages without labels; `--data all-shops` has 9,000 in all languages. `teacher` fine-tunes the LM in `--base`
 on them with LoRA, as `benchmarks.proxy_truth` does. `run` scores these rows and unlabelled pairs with it, trains each
-student on the labels alone and on the teacher's scores, and appends a line a run to the results' file; runs that are
-in it are skipped. Unlabelled pairs are made of the other training queries of the data set; logged pairs are other
-training rows as they are; their labels nothing reads. The students are the classifier on `use_multilingual` and a
-cross-encoder from the weights of `benchmarks.e5_weights`, whose trainings take the same number of steps. Seconds are
-CPU time of one thread. `benchmarks.distill_speed` measures the speed of these models, `benchmarks.cross_encoders`
-trains the cross-encoder longer, and `benchmarks.distill_trials` teaches the classifier in other ways.
+student on the labels alone and on the teacher's scores, and appends a line a run to the results' file; runs that are in
+it are skipped. WORK is of one data set. Unlabelled pairs are made of the other training queries of the data set; logged
+pairs are other training rows as they are; their labels nothing reads. The students are the classifier on
+`use_multilingual` and a cross-encoder from the weights of `benchmarks.e5_weights`, whose trainings take the same number
+of steps. Seconds are CPU time of one thread. `benchmarks.distill_speed` measures the speed of these models,
+`benchmarks.cross_encoders` trains the cross-encoder longer, and `benchmarks.distill_trials` teaches the classifier in
+other ways.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as np
 import polars as pl
 
 from babelshelf.classifier.params import ClassifierParams
+from babelshelf.core.errors import InputError
 from babelshelf.core.files import read_json, replacing, write_json
 from babelshelf.core.params import load, read, section
 from babelshelf.distill.params import STUDENTS, DistillParams
@@ -81,6 +83,18 @@ class Workplace:
     pairs: Path
     base: Path
     work: Path
+
+    def __post_init__(self) -> None:
+        """Refuse the folder of another data set, whose models would be taken for those of this one.
+
+        Raises:
+            InputError: it is that of another.
+        """
+        owner = self.work / "data_set.json"
+        if not owner.is_file():
+            write_json(owner, {"name": self.data_name})
+        elif (name := read_json(owner)["name"]) != self.data_name:
+            raise InputError(f"{self.work} has the models of {name}: give {self.data_name} a folder of its own")
 
     @cached_property
     def data(self) -> DataSet:
@@ -239,7 +253,8 @@ def run(place: Workplace, results: Path) -> None:
     _save(place, results, ("teacher", LABELS, SEED), lambda: by_teacher(place, held_out), {})
     for student, settings in SETTINGS[place.data_name].items():
         if student == "cross_encoder" and not (place.work / "e5").is_dir():
-            e5_weights.write(place.work / "e5", _texts(place))
+            with replacing(place.work / "e5") as folder:
+                e5_weights.write(folder, _texts(place))
         for seed in SEEDS[student]:
             for setting in settings:
                 _save(place, results, (student, setting, seed), *_of_student(place, student, setting, seed, held_out))
@@ -279,7 +294,7 @@ def _save(
     done = {
         (line["data"], line["model"], line["setting"], line["seed"])
         for line in read_results(results)
-        if line["kind"] == "quality"
+        if line["kind"] == "quality" and "steps" not in line  # which those of `benchmarks.cross_encoders` have
     }
     if (place.data_name, *key) in done:
         return

@@ -4,6 +4,7 @@
 
 Scores test pairs with each model of `benchmarks.distill`, whose folder WORK this needs, and with the cross-encoder's
 ONNX exports, in one process; appends a line a model to the results' file of that benchmark, with the AP of the exports.
+To measure again, remove the lines of speed first: those of two runs do not compare.
 Seconds are CPU time of one thread.
 """
 
@@ -25,7 +26,7 @@ from babelshelf.core.files import replacing
 from babelshelf.score.scorer import load_scorer
 from benchmarks.distill import LABELS, SEED, UNTUNED, Workplace, for_place, measured_on
 from benchmarks.proxy_truth.data_sets import TASK
-from benchmarks.proxy_truth.results import append
+from benchmarks.proxy_truth.results import append, read_results
 
 SPEED_PAIRS = {"teacher": 256, "classifier": 1500, "cross_encoder": 512}
 FP32, INT8 = "cross_encoder, ONNX fp32", "cross_encoder, ONNX int8"
@@ -34,6 +35,8 @@ FP32, INT8 = "cross_encoder, ONNX fp32", "cross_encoder, ONNX int8"
 @click.command(help=__doc__)
 @for_place
 def main(place: Workplace, results: Path) -> None:
+    if any(line["kind"] == "speed" for line in read_results(results)):
+        raise click.UsageError(f"{results} has lines of speed: remove them to measure again")
     for line in (*_timed(place), *_timed_exports(place)):
         append(results, {"kind": "speed", "seed": SEED} | line)
         click.echo(f"{line['model']}: {line['pairs'] / line['seconds']:,.0f} pairs/s")

@@ -103,7 +103,7 @@ LIBRARIES = {maker.__name__: maker for maker in (ours, lingua, lingua_low, py3la
 
 
 def measure(library: str, texts: pl.DataFrame) -> dict[str, float]:
-    """Accuracy in all and by language, texts a second, start in seconds, both of CPU time, and MiB over none."""
+    """Accuracy in all and by language, texts a second, start in seconds, both of CPU time, and added memory in MiB."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()
     best = LIBRARIES[library](sorted(texts["language"].unique()))

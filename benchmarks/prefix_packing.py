@@ -88,8 +88,8 @@ def _scored(scorer: TransformersScorer, rows: Sequence[prefix_packing.Row]) -> t
     began = time.process_time()
     with torch.inference_mode():
         batches = prefix_packing.batches(rows, scorer.settings.batch_tokens)
-        scores = [scorer._batch(batch) for batch in batches]
-    return np.concatenate(scores), time.process_time() - began
+        scores = torch.cat([scorer._batch(batch) for batch in batches]).cpu().numpy()
+    return scores, time.process_time() - began
 
 
 if __name__ == "__main__":

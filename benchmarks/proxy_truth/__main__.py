@@ -3,14 +3,15 @@
     python -m benchmarks.proxy_truth data --shops pairs.csv --taxonomy dist --out data/proxy
     python -m benchmarks.proxy_truth run --data data/proxy --model classifier
     python -m benchmarks.proxy_truth run --data data/proxy --model lm --base models/gemma-3-270m
-    python -m benchmarks.proxy_truth run --data data/proxy --model lm --base models/base/lm --all-weights
+    python -m benchmarks.proxy_truth run --data data/proxy --model lm --base built-in-lm --all-weights
     python -m benchmarks.proxy_truth table
 
 `data` makes dev, test and the training sets of all recipes on two real data sets (at most 1,500 rows before a recipe
 adds some), and sets of 1,500 to 24,000 rows of the first with all of its languages, for the recipe `none` alone. `run`
 trains and scores a model on each, every recipe for the same number of optimizer steps, and appends a line to the
-results' file for each run; runs that are in it are skipped, so that it can be killed and go on. `table` compares the
-models: levels, rank correlation of the recipes' average precision, and how often the signs of the gains agree.
+results' file for each run; runs that are in it are skipped, so that it can be killed and go on. A fine-tuned model has
+the name of the folder of its base: all weights need another folder than an adapter. `table` compares the models:
+levels, rank correlation of the recipes' average precision, and how often the signs of the gains agree.
 """
 
 from __future__ import annotations
@@ -87,8 +88,10 @@ def run(
     seconds: float,
 ) -> None:
     """Train and score, and append to the results."""
-    if model == "lm" and base is None:
-        raise click.UsageError("--model lm needs --base")
+    if (model == "lm") != (base is not None):
+        raise click.UsageError("--model lm needs --base, and the classifier has none")
+    if learning_rate is not None and not lora:
+        raise click.UsageError("--learning-rate is that of LoRA, not of --all-weights")
     began = time.monotonic()
     for name in names.split(","):
         steps = data_sets.SIZES[name].steps

@@ -2,7 +2,8 @@
 
 A gain's interval is that of `babelshelf.evaluate.seeds`, for test queries and seeds. The agreement of two models has no
 such interval: it is computed in draws, of test's query groups and, by Student's t with the degrees of freedom of the
-seeds' variance, of what the mean over seeds may be off by. The classifier without added rows is the same for all seeds.
+seeds' variance, of what the mean over seeds may be off by: the same groups for both, and seeds of each one's own. The
+classifier without added rows is the same for all seeds.
 """
 
 from __future__ import annotations
@@ -72,13 +73,13 @@ def gains(results: Sequence[Result], metric: str) -> Gains:
         if len(seeds[recipe]) >= min(len(base), FEWEST_SEEDS)
     }
     found = [mean_gain(pair, CONFIDENCE)[AVERAGE_PRECISION] for pair in pairs.values()]
-    rng = np.random.default_rng([SEED, *metric.encode()])
+    rng = np.random.default_rng([SEED, *metric.encode(), *str(results[0].get("model")).encode()])
     draws = [_draws(pair, rng) for pair in pairs.values()]
     return Gains(
         list(pairs),
         100 * np.array([one.value for one in found]),
         100 * np.array([[one.low for one in found], [one.high for one in found]]),
-        100 * np.stack(draws, axis=1),
+        100 * np.array(draws).T,
         100 * float(mean_sample(list(base.values())).value[PLACE]),
     )
 

@@ -46,7 +46,7 @@ def _models(results: Sequence[Result]) -> Iterator[str]:
     yield ""
     yield "| data | LM | train rows | seeds | AP | AP, absent | F1 | device | s a run | GiB |"
     yield "| :-- | :-- | --: | --: | --: | --: | --: | :-- | --: | --: |"
-    keys = {key[:2] for key in runs if key[1] != CLASSIFIER}
+    keys = {key[:2] for key in runs if key[1] != CLASSIFIER and (key[0], CLASSIFIER, key[2]) in runs}
     order = _data_sets(results)
     for data, model in sorted(keys, key=lambda key: (order.index(key[0]), key[1])):
         seeds = [key[2] for key in runs if key[:2] == (data, model) and (data, CLASSIFIER, key[2]) in runs]
@@ -128,6 +128,7 @@ def _recovered(results: Sequence[Result]) -> Iterator[str]:
         for model in dict.fromkeys(key[1] for key in runs if key[0] == data):
             for recipe in filtered:
                 seeds = [key[3] for key in runs if key[:3] == (data, model, recipe)]
+                seeds = [seed for seed in seeds if (data, model, FLIPPED, seed) in runs]
                 if not seeds:
                     continue
                 pairs = [(runs[data, model, FLIPPED, seed], runs[data, model, recipe, seed]) for seed in seeds]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from benchmarks import prefix_packing, shapes
 
 
-def test_packed_prompts_share_tokens_and_get_the_same_scores(tmp_path: Path) -> None:
+def test_packed_prompts_share_tokens_and_get_the_same_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefix_packing, "fastest_precision", lambda: "fp32")  # bf16 rounds to 1e-3
     file = tmp_path / "pairs.parquet"
     shapes.rows(40, words=4).write_parquet(file)
 

@@ -55,6 +55,22 @@ def test_opposite_gains_disagree_in_rank_and_sign() -> None:
     assert opposite.signs == pytest.approx((0.0, 0.0, 0.0))
 
 
+def test_draws_share_the_query_groups_and_not_the_seeds() -> None:
+    for gains, same in (([0.83, 0.83], True), ([0.82, 0.84], False)):
+        lm, classifier = (
+            agreement.gains([*runs(model, "none", [0.80, 0.80]), *runs(model, "far", gains)], "ap")
+            for model in ("lm", "classifier")
+        )
+        assert np.allclose(lm.draws, classifier.draws) is same
+
+
+def test_results_of_runs_that_were_killed_have_a_table() -> None:
+    common = {"device": "cpu", "mcc": 0.5, "f1": 0.8, "all_yes_f1": 0.7}
+    made = [*runs("lm", "none", [0.8, 0.9]), *runs("lm", "far", [0.8]), *runs("lm", "flipped-filtered", [0.8])]
+    found = list(text.lines([line | common for line in made]))
+    assert any(line.startswith("| lm | far | 1 |") for line in found)
+
+
 def test_what_a_filter_recovers_is_over_the_same_seeds_with_wrong_labels() -> None:
     levels = {"none": [0.9, 0.9], "flipped": [0.7, 0.8], "flipped-filtered": [0.75, 0.86]}
     lines = [

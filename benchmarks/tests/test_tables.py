@@ -112,7 +112,8 @@ def test_students_of_longer_trainings_have_the_learning_rate_of_dev_and_are_comp
     runs = [line | {"seed": 1, "ap": 0.6, "ap_draws": [0.6, 0.6]}]  # of benchmarks.distill
     runs += [
         line
-        | {"steps": 1470, "loss": loss, "learning_rate": rate, "seed": seed, "ap_dev": dev, "setting": setting}
+        | {"steps": 1470, "loss": loss, "learning_rate": rate, "seed": seed, "setting": setting}
+        | {"ap_dev": dev if seed == 1 else 1.6 - dev}  # the luckiest of all seeds has the other rate
         | {"ap": ap + shift, "ap_draws": [ap + shift, ap + shift]}
         for setting, loss, shift, seeds in (("labels", "bce", 0, 3), ("logged", "margin_mse", 0.05, 2))
         for seed in range(1, seeds + 1)
