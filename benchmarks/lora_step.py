@@ -68,7 +68,7 @@ def _now() -> float:
 @click.option("--max-length", default=512, help="tokens of a prompt")
 @click.option("--steps", default=4, help="the first is not counted")
 @click.option("--attention", default="sdpa")
-@click.option("--kernels", default="none", help="or liger")
+@click.option("--kernels", type=click.Choice(["none", "liger"]), default="none")
 @click.option("--packing", default="none")
 @click.option("--gradient-checkpointing", is_flag=True)
 @click.option("--peak-tflops", type=float, help="of one device, dense bf16, by its data sheet")
@@ -79,6 +79,9 @@ def main(*, shape: str, steps: int, peak_tflops: float | None, base: Path, **set
     folder = base / shape
     if here.is_main_process and not (folder / "tokenizer.json").is_file():
         shapes.save_base(folder, shape, torch.bfloat16, shapes.tokenizer(TEMPLATE, rows))
+    checkpoints = base / "checkpoints"
+    if here.is_main_process:
+        shutil.rmtree(checkpoints, ignore_errors=True)  # of a run that was killed: its steps would not be timed
     here.wait_for_everyone()
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()  # the weights were drawn there
@@ -89,7 +92,7 @@ def main(*, shape: str, steps: int, peak_tflops: float | None, base: Path, **set
             super().__init__(*args, **kwargs)
             self.add_callback(clock)
 
-    params, checkpoints = _params(settings), base / "checkpoints"
+    params = _params(settings)
     tuned = fine_tune(
         rows,
         folder,

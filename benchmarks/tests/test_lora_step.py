@@ -21,6 +21,9 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("packing", ["none", "padding_free"])
 def test_a_step_is_measured(tmp_path: Path, packing: str) -> None:
     arguments = ["--base", str(tmp_path), "--max-length", "128", "--steps", "2", "--peak-tflops", "0.1"]
+    killed = tmp_path / "checkpoints" / "checkpoint-1"
+    killed.mkdir(parents=True)
+    (killed / "trainer_state.json").write_text("{}", encoding="utf-8")
     told = CliRunner().invoke(lora_step.main, [*arguments, "--packing", packing, "--gradient-checkpointing"])
     assert told.exit_code == 0, told.output
     result = json.loads(told.output.strip().splitlines()[-1])

@@ -16,6 +16,7 @@ def test_estimates_are_of_the_training_that_runs(case: training_memory.Case, pre
     weights = memory.shape_of(training_memory.model_config(case).to_dict()).weights
 
     assert (run.rows, run.tokens) == (settings.micro_batch_size, settings.max_length)
-    assert (run.rank is None) == (settings.adapter == "none")
-    assert run.frozen == settings.weights
+    assert run.rank == (None if settings.adapter == "none" else settings.lora.r)
+    assert (run.frozen, run.precision) == ("fp32" if settings.adapter == "none" else precision, precision)
+    assert (run.attention, run.checkpointing) == (settings.attention, settings.gradient_checkpointing)
     assert 2e7 < weights < 1e8
