@@ -17,8 +17,8 @@ from babelshelf.page.document import Block, Document, Figure, ReportSection, Tab
 # Where the classifier can't stand in for an LM; docs/tune.md says what was measured.
 CAVEAT = (
     "The classifier stands in for the model that you will train: a frozen encoder with a linear head. It ranks recipes "
-    "by what they do to such a model. On two real data sets Gemma 3 270M lost three to five times as much as it by "
-    "wrong labels, and gained more by a filter; the other steps were too close to compare. Check the recommended "
+    "by what they do to such a model. On one of two real data sets Gemma 3 270M lost four to five times as much as it "
+    "by wrong labels, and gained more by a filter; the other steps were too close to compare. Check the recommended "
     "recipe with your own LM: docs/tune.md."
 )
 
